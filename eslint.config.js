@@ -1,0 +1,69 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/**
+ * The floors of the building (see CONTRIBUTING.md): doors → flows → domain → ground.
+ * A folder imports from its own floor's ground and from the floors below it, never upwards,
+ * and the two domain folders do not know each other.
+ */
+const doors = ['http', 'dict', 'script', 'socket', 'cli'];
+const flows = ['metadata', 'events'];
+const forbid = (folders, message) => ({
+  regex: `^(\\.\\./)+(src/)?(${folders.join('|')})/`,
+  message,
+});
+const restrict = (folder, patterns) => ({
+  files: [`src/${folder}/**/*.ts`],
+  rules: { 'no-restricted-imports': ['error', { patterns }] },
+});
+const noServers = {
+  regex: '^(fastify|@fastify/.*|node:net|node:http)$',
+  message: 'Domain code sees values, not servers.',
+};
+
+export default tseslint.config(
+  { ignores: ['dist', 'node_modules', 'coverage'] },
+  js.configs.recommended,
+  ...tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ['*.js'] }, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+    },
+  },
+  ...flows.map((folder) =>
+    restrict(folder, [forbid(doors, 'Flows do not import doors.')]),
+  ),
+  restrict('coi', [
+    forbid([...doors, ...flows], 'The domain imports neither doors nor flows.'),
+    forbid(['webpush'], 'coi and webpush do not know each other; a flow asks both.'),
+    noServers,
+  ]),
+  restrict('webpush', [
+    forbid([...doors, ...flows], 'The domain imports neither doors nor flows.'),
+    forbid(['coi'], 'coi and webpush do not know each other; a flow asks both.'),
+    noServers,
+  ]),
+  ...['messages', 'stores', 'dovecot', 'config'].map((folder) =>
+    restrict(folder, [
+      forbid([...doors, ...flows, 'coi', 'webpush'], 'The ground floor imports nothing above it.'),
+    ]),
+  ),
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // node:test's describe() and it() return promises that the runner itself awaits.
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        { allowForKnownSafeCalls: [{ from: 'package', name: ['test', 'it', 'describe', 'suite', 'before', 'after', 'beforeEach', 'afterEach'], package: 'node:test' }] },
+      ],
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
+);

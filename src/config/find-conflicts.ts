@@ -1,0 +1,59 @@
+import type { Config } from './schema.ts';
+
+/** Shorter tokens can be guessed. */
+const LEAST_TOKEN_LENGTH = 16;
+
+/** What is wrong although every value by itself is well formed; one sentence a problem. */
+export function findConflicts(config: Config): string[] {
+  return [
+    ...tokenProblems(config),
+    ...urlProblems(config),
+    ...(/^\s*$|\p{Cc}/u.test(config.coi.mailbox_root)
+      ? ['coi.mailbox_root: must name a mailbox, such as COI']
+      : []),
+    ...(config.abuse.lockout < config.abuse.pause
+      ? ['abuse.lockout: must be at least as long as abuse.pause']
+      : []),
+  ];
+}
+
+function tokenProblems({ http, doveadm }: Config): string[] {
+  const problems: string[] = [];
+  const remedy = 'make one with "openssl rand -hex 32"';
+  if (http.token === '') {
+    problems.push(`http.token: missing; ${remedy} and give Dovecot the same (coi_sidecar_token)`);
+  } else if (http.token.length < LEAST_TOKEN_LENGTH) {
+    problems.push(`http.token: shorter than ${LEAST_TOKEN_LENGTH} characters; ${remedy}`);
+  }
+  if (http.admin_token !== '' && http.admin_token.length < LEAST_TOKEN_LENGTH) {
+    problems.push(`http.admin_token: shorter than ${LEAST_TOKEN_LENGTH} characters; ${remedy}`);
+  }
+  if (http.admin_token !== '' && http.admin_token === http.token) {
+    problems.push('http.admin_token: must differ from http.token, which every mail process knows');
+  }
+  if (doveadm.api_key === '') {
+    problems.push('doveadm.api_key: missing; set it to the doveadm_api_key of your Dovecot');
+  }
+  return problems;
+}
+
+function urlProblems({ doveadm, store, webpush }: Config): string[] {
+  const problems: string[] = [];
+  if (!/^https?:$/.test(protocolOf(doveadm.url))) {
+    problems.push(
+      'doveadm.url: must be an http:// or https:// URL, such as http://127.0.0.1:8080/doveadm/v1',
+    );
+  }
+  if (!/^(sqlite|rediss?):$/.test(protocolOf(store.url))) {
+    problems.push('store.url: must begin with sqlite:/, redis:// or rediss://');
+  }
+  if (webpush.proxy_url !== '' && !/^https?:$/.test(protocolOf(webpush.proxy_url))) {
+    problems.push('webpush.proxy_url: must be an http:// or https:// URL');
+  }
+  if (webpush.proxy_url === '' && webpush.proxy_username !== '') {
+    problems.push('webpush.proxy_username: has no effect without webpush.proxy_url');
+  }
+  return problems;
+}
+
+const protocolOf = (url: string): string => (URL.canParse(url) ? new URL(url).protocol : '');
