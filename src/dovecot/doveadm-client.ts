@@ -1,0 +1,154 @@
+import { Pool } from 'undici';
+import { errorMessage, SidecarError, UnavailableError } from '../errors.ts';
+
+/** One command of the doveadm HTTP API, named as there (`mailboxCreate`, `fetch` …). */
+export interface DoveadmCommand {
+  name: string;
+  parameters: Readonly<Record<string, string | boolean | readonly string[]>>;
+}
+
+/** The rows that a command printed. */
+export type DoveadmRow = Readonly<Record<string, string>>;
+
+/** doveadm answered and refused; `exitCode` follows sysexits.h. */
+export class DoveadmCommandError extends SidecarError {
+  readonly exitCode: number;
+
+  constructor(command: DoveadmCommand, type: string, exitCode: number) {
+    const how = type === 'exitCode' ? `exit code ${exitCode}` : type;
+    super('doveadm_command', `doveadm ${command.name} failed with ${how}; Dovecot's log says why`);
+    this.exitCode = exitCode;
+  }
+}
+
+/** sysexits.h, as doveadm uses them. */
+export const EXIT_CODES = {
+  /** The thing exists already. */
+  dataError: 65,
+  noSuchUser: 67,
+  /** A mailbox, message or attribute does not exist. */
+  notFound: 68,
+  temporaryFailure: 75,
+  noPermission: 77,
+} as const;
+
+export interface DoveadmClientOptions {
+  url: string;
+  apiKey: string;
+  /** Milliseconds that one request may take. */
+  timeout: number;
+  /** Told of each request: the first command's name, seconds, and whether it succeeded. */
+  observe?: (command: string, seconds: number, result: 'ok' | 'refused' | 'failed') => void;
+}
+
+export interface DoveadmClient {
+  /**
+   * Runs one command.
+   *
+   * @throws DoveadmCommandError doveadm refused
+   * @throws UnavailableError Dovecot does not answer, or not in time
+   */
+  run(command: DoveadmCommand): Promise<DoveadmRow[]>;
+
+  /** Runs several in one request, in their order; a refused one does not stop those behind it. */
+  runAll(commands: readonly DoveadmCommand[]): Promise<(DoveadmRow[] | DoveadmCommandError)[]>;
+
+  /** @throws UnavailableError, saying what to do */
+  check(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** Requests beyond these wait: each costs Dovecot a doveadm-server process. */
+const CONNECTIONS = 8;
+
+/**
+ * A client of Dovecot's doveadm HTTP API.
+ *
+ * @see Dovecot src/doveadm/client-connection-http.c
+ */
+export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClient {
+  const { origin, pathname } = new URL(options.url);
+  const pool = new Pool(origin, { connections: CONNECTIONS, pipelining: 1 });
+  const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
+
+  async function post(commands: readonly DoveadmCommand[]): Promise<unknown[]> {
+    const body = JSON.stringify(
+      commands.map(({ name, parameters }, index) => [name, parameters, String(index)]),
+    );
+    const response = await request('POST', body);
+    const answers: unknown = JSON.parse(response);
+    if (!Array.isArray(answers) || answers.length !== commands.length) {
+      throw new UnavailableError('the doveadm API gave an answer that is not one entry a command');
+    }
+    return answers as unknown[];
+  }
+
+  async function request(method: 'GET' | 'POST', body?: string): Promise<string> {
+    const signal = AbortSignal.timeout(options.timeout);
+    const { statusCode, body: answer } = await pool.request({
+      method,
+      path: pathname,
+      headers: { authorization, 'content-type': 'application/json' },
+      body: body ?? null,
+      signal,
+    });
+    const text = await answer.text();
+    if (statusCode === 200) return text;
+    throw new UnavailableError(
+      statusCode === 401 || statusCode === 403
+        ? `the doveadm API at ${origin} refused our key (${statusCode}); doveadm.api_key must equal Dovecot's doveadm_api_key`
+        : `the doveadm API at ${origin} answered ${statusCode}`,
+    );
+  }
+
+  async function observed<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    const done = (result: 'ok' | 'refused' | 'failed'): void =>
+      options.observe?.(name, (performance.now() - started) / 1_000, result);
+    try {
+      const value = await work();
+      const refused =
+        Array.isArray(value) && value.some((one) => one instanceof DoveadmCommandError);
+      done(refused ? 'refused' : 'ok');
+      return value;
+    } catch (error) {
+      done('failed');
+      if (error instanceof SidecarError) throw error;
+      throw new UnavailableError(
+        `the doveadm API at ${origin} does not answer (${errorMessage(error)}); is Dovecot running with an inet_listener for doveadm there?`,
+        { cause: error },
+      );
+    }
+  }
+
+  const runAll: DoveadmClient['runAll'] = (commands) =>
+    commands.length === 0
+      ? Promise.resolve([])
+      : observed((commands[0] as DoveadmCommand).name, async () =>
+          (await post(commands)).map((answer, index) =>
+            readAnswer(answer, commands[index] as DoveadmCommand),
+          ),
+        );
+
+  return {
+    runAll,
+    run: async (command) => {
+      const [rows] = await runAll([command]);
+      if (rows instanceof DoveadmCommandError) throw rows;
+      return rows ?? [];
+    },
+    check: async () => {
+      await observed('list', () => request('GET'));
+    },
+    close: () => pool.close(),
+  };
+}
+
+/** `["doveadmResponse",[…rows],"tag"]` or `["error",{"type":"exitCode","exitCode":68},"tag"]`. */
+function readAnswer(answer: unknown, command: DoveadmCommand): DoveadmRow[] | DoveadmCommandError {
+  const [kind, content] = answer as [string, unknown];
+  if (kind === 'doveadmResponse') return content as DoveadmRow[];
+  const { type = 'unknown error', exitCode = 0 } = content as { type?: string; exitCode?: number };
+  return new DoveadmCommandError(command, type, exitCode);
+}

@@ -1,0 +1,58 @@
+import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+
+const Uint32 = Type.Integer({ minimum: 1, maximum: 4_294_967_295 });
+const Name = Type.String({ minLength: 1, maxLength: 4_096 });
+
+const message = { mailbox: Name, uid: Uint32, uidvalidity: Uint32 };
+const Keywords = Type.Array(Type.String({ maxLength: 255 }), { maxItems: 512 });
+
+/** A message was delivered (LMTP, LDA). */
+const MessageNew = Type.Object({
+  event: Type.Literal('MessageNew'),
+  ...message,
+  message_id: Type.Optional(Type.String({ maxLength: 8_192 })),
+  keywords: Type.Optional(Keywords),
+});
+
+/** `\Seen` was set. */
+const MessageRead = Type.Object({ event: Type.Literal('MessageRead'), ...message });
+
+/** Keywords were taken away; the script reports it only for `$Chat`. */
+const FlagsClear = Type.Object({
+  event: Type.Literal('FlagsClear'),
+  ...message,
+  keywords: Keywords,
+});
+
+const MailboxCreate = Type.Object({ event: Type.Literal('MailboxCreate'), mailbox: Name });
+const MailboxDelete = Type.Object({ event: Type.Literal('MailboxDelete'), mailbox: Name });
+const MailboxRename = Type.Object({
+  event: Type.Literal('MailboxRename'),
+  mailbox: Name,
+  mailbox_old: Name,
+});
+
+/**
+ * The body of `POST /v1/events` and the content of a spool file: what one Dovecot transaction did,
+ * written by `lua/coi.lua`. Unknown properties are let through, so that a newer script can talk to
+ * an older sidecar.
+ */
+export const TransactionSchema = Type.Object({
+  user: Type.String({ minLength: 1, maxLength: 1_024 }),
+  /** Dovecot's service: lmtp, imap, doveadm … */
+  service: Type.Optional(Type.String({ maxLength: 64 })),
+  events: Type.Array(
+    Type.Union([MessageNew, MessageRead, FlagsClear, MailboxCreate, MailboxDelete, MailboxRename]),
+    { minItems: 1, maxItems: 100_000 },
+  ),
+});
+
+export type Transaction = Static<typeof TransactionSchema>;
+export type DovecotEvent = Transaction['events'][number];
+export type MessageNewEvent = Static<typeof MessageNew>;
+export type MailboxEvent =
+  Static<typeof MailboxCreate> | Static<typeof MailboxDelete> | Static<typeof MailboxRename>;
+
+/** Checks what did not come through the HTTP service, which checks by itself. */
+export const transactionValidator = Compile(TransactionSchema);

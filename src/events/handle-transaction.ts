@@ -1,0 +1,58 @@
+import type { CoiSettings } from '../coi/settings.ts';
+import type { MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
+import type { MoveChatMessages } from './move-chat-messages.ts';
+import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
+
+export interface TransactionParts {
+  /** The user's settings, as current as the source of metadata can tell. */
+  settings: (user: string) => Promise<CoiSettings>;
+  move: MoveChatMessages;
+  onNewMessages: (
+    user: string,
+    events: readonly MessageNewEvent[],
+    settings: CoiSettings,
+    receivedAt: number,
+  ) => Promise<void>;
+  onMailboxEvent: (user: string, event: MailboxEvent) => Promise<void>;
+  onEvent?: (event: string) => void;
+  onMoved?: (reason: 'seen' | 'late', count: number) => void;
+}
+
+export type HandleTransaction = (transaction: Transaction, receivedAt: number) => Promise<void>;
+
+/** Lets everything happen that the events of one Dovecot transaction set in motion. */
+export function createHandleTransaction(parts: TransactionParts): HandleTransaction {
+  return async ({ user, events }, receivedAt) => {
+    for (const { event } of events) parts.onEvent?.(event);
+    // Mailbox events first: they may change the settings that the others are judged by.
+    for (const event of events) if (isMailboxEvent(event)) await parts.onMailboxEvent(user, event);
+
+    const settings = await parts.settings(user);
+    const delivered = events.filter((event) => event.event === 'MessageNew');
+    if (delivered.length > 0) {
+      await parts.onNewMessages(user, delivered, settings, receivedAt);
+      await fileLate(user, delivered, settings);
+    }
+    const seen = await onMessagesRead(user, events, settings, parts.move);
+    if (seen > 0) parts.onMoved?.('seen', seen);
+  };
+
+  /** Chat mail that reached INBOX under `active`: Sieve got no answer when it was delivered. */
+  async function fileLate(
+    user: string,
+    delivered: readonly MessageNewEvent[],
+    settings: CoiSettings,
+  ): Promise<void> {
+    if (!settings.enabled || settings.messageFilter !== 'active') return;
+    const uids = delivered
+      .filter(({ mailbox }) => mailbox.toUpperCase() === 'INBOX')
+      .filter(({ keywords = [] }) => keywords.some(isChatKeyword))
+      .map(({ uid }) => uid);
+    if (uids.length === 0) return;
+    await parts.move({ user, uids });
+    parts.onMoved?.('late', uids.length);
+  }
+}
+
+const isMailboxEvent = (event: Transaction['events'][number]): event is MailboxEvent =>
+  event.event.startsWith('Mailbox');

@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage } from '../errors.ts';
+import type { Logger } from '../logging.ts';
+import type { Transaction } from './event-schema.ts';
+
+/** `done`: everything it set in motion is done or owed. `spooled`: it is on disk and will be. */
+export type Taken = 'done' | 'spooled';
+
+/** Takes in what Dovecot reports, within a bounded time, losing nothing. */
+export interface Intake {
+  /** @throws the spool's error when not even that takes it; the Lua script then keeps it */
+  take(transaction: Transaction): Promise<Taken>;
+  /** Waits for what is under way. */
+  drain(): Promise<void>;
+}
+
+export interface IntakeParts {
+  handle: (transaction: Transaction) => Promise<void>;
+  /** Writes the transaction to disk; durable when it resolves. */
+  spool: (transaction: Transaction) => Promise<void>;
+  log: Logger;
+}
+
+/** Dovecot waits for us while it delivers; the Lua script gives up after two seconds. */
+const BUDGET_MSECS = 750;
+/** Once a part behind us hangs, deliveries do not pay for it again and again. */
+const STRAINED_BUDGET_MSECS = 50;
+const STRAINED_MSECS = 10_000;
+
+/**
+ * A transaction is handled while Dovecot waits, which makes "answered" mean "done" without a journal.
+ * If that fails or takes too long, the transaction goes to the spool and is handled from there; doing
+ * a part twice is harmless (pushes carry a dedupe key, moves search anew).
+ */
+export function createIntake({ handle, spool, log }: IntakeParts): Intake {
+  const underWay = new Set<Promise<unknown>>();
+  let strainedUntil = 0;
+
+  async function take(transaction: Transaction): Promise<Taken> {
+    const strained = performance.now() < strainedUntil;
+    const work = track(handle(transaction).then(() => 'done' as const));
+    const outcome = await withinBudget(work, strained ? STRAINED_BUDGET_MSECS : BUDGET_MSECS);
+    if (outcome === 'done') return 'done';
+    if (outcome === 'late') {
+      strainedUntil = performance.now() + STRAINED_MSECS;
+      if (!strained) log.warn('handling an event takes too long; it goes on from the spool');
+    } else {
+      log.warn({ reason: outcome.reason }, 'an event could not be handled; it stays in the spool');
+    }
+    await spool(transaction);
+    return 'spooled';
+  }
+
+  function track<T>(work: Promise<T>): Promise<T> {
+    underWay.add(work);
+    const forget = (): void => void underWay.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+
+  return {
+    take,
+    drain: async () => {
+      while (underWay.size > 0) await Promise.allSettled(underWay);
+    },
+  };
+}
+
+async function withinBudget(
+  work: Promise<'done'>,
+  msecs: number,
+): Promise<'done' | 'late' | { reason: string }> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      work,
+      sleep(msecs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const),
+    ]);
+  } catch (error) {
+    return { reason: errorMessage(error) };
+  } finally {
+    timer.abort();
+  }
+}

@@ -1,0 +1,116 @@
+import type { CoiSettings } from '../coi/settings.ts';
+import type { FetchMessages } from '../messages/fetch-messages.ts';
+import type { RecentMessages } from '../messages/recent-messages.ts';
+import type { NewPush } from '../stores/outbox-store.ts';
+import type { Subscription } from '../webpush/subscription.ts';
+import type { MessageNewEvent } from './event-schema.ts';
+import { isChatKeyword } from './on-messages-read.ts';
+
+export interface NewMessageParts {
+  recent: RecentMessages;
+  fetch: FetchMessages;
+  /** Validated subscriptions that want to hear of such a message. */
+  subscriptions: (
+    user: string,
+    isChat: boolean,
+    coiEnabled: boolean,
+  ) => Promise<{ id: string; subscription: Subscription }[]>;
+  /** The payload as JSON, or undefined for a message that must not be pushed. */
+  payload: (message: Buffer | undefined, event: MessageNewEvent) => string | undefined;
+  /** Durable when it resolves. */
+  enqueue: (pushes: readonly NewPush[]) => Promise<void>;
+  /** Milliseconds that a push for a message is worth delivering. */
+  ttl: number;
+}
+
+/** One message that was delivered, and who wants to hear of it. */
+interface Wanted {
+  event: MessageNewEvent;
+  isChat: boolean;
+  subscriptions: { id: string; subscription: Subscription }[];
+}
+
+/**
+ * Makes the pushes for delivered messages owed (webpush-spec, "Push Notification Payload").
+ *
+ * @param receivedAt when the messages were delivered, in milliseconds since the epoch
+ */
+export function createOnNewMessages(parts: NewMessageParts) {
+  return async (
+    user: string,
+    events: readonly MessageNewEvent[],
+    settings: CoiSettings,
+    receivedAt: number,
+  ): Promise<void> => {
+    const wanted = await findWanted(user, events, settings);
+    if (wanted.length === 0) return;
+    const messages = await collectMessages(user, wanted);
+    const pushes = wanted.flatMap((one) =>
+      pushesFor(user, one, messages.get(one.event), receivedAt),
+    );
+    if (pushes.length > 0) await parts.enqueue(pushes);
+  };
+
+  async function findWanted(
+    user: string,
+    events: readonly MessageNewEvent[],
+    settings: CoiSettings,
+  ): Promise<Wanted[]> {
+    const all = await Promise.all(
+      events.map(async (event) => {
+        const isChat = (event.keywords ?? []).some(isChatKeyword);
+        const subscriptions = await parts.subscriptions(user, isChat, settings.enabled);
+        return { event, isChat, subscriptions };
+      }),
+    );
+    return all.filter(({ subscriptions }) => subscriptions.length > 0);
+  }
+
+  /** From the classify road where it passed by; else with one call a mailbox. */
+  async function collectMessages(
+    user: string,
+    wanted: readonly Wanted[],
+  ): Promise<Map<MessageNewEvent, Buffer>> {
+    const messages = new Map<MessageNewEvent, Buffer>();
+    const missing: MessageNewEvent[] = [];
+    for (const { event } of wanted) {
+      const kept = event.message_id ? parts.recent.find(user, event.message_id) : undefined;
+      if (kept === undefined) missing.push(event);
+      else messages.set(event, kept);
+    }
+    for (const [mailbox, group] of Map.groupBy(missing, (event) => event.mailbox)) {
+      const fetched = await parts.fetch(
+        user,
+        mailbox,
+        group.map(({ uid }) => uid),
+      );
+      for (const event of group) {
+        const message = fetched.get(event.uid);
+        if (message !== undefined) messages.set(event, message);
+      }
+    }
+    return messages;
+  }
+
+  function pushesFor(
+    user: string,
+    { event, isChat, subscriptions }: Wanted,
+    message: Buffer | undefined,
+    receivedAt: number,
+  ): NewPush[] {
+    const payload = parts.payload(message, event);
+    if (payload === undefined) return [];
+    return subscriptions.map(({ id, subscription }) => ({
+      user,
+      subscriptionId: id,
+      endpoint: subscription.resource.endpoint,
+      kind: 'message',
+      payload,
+      // A chat message is what someone waits for; ordinary mail may spare the battery.
+      urgency: isChat ? 'high' : 'normal',
+      createdAt: receivedAt,
+      expiresAt: receivedAt + parts.ttl,
+      dedupeKey: [user, id, event.mailbox, event.uidvalidity, event.uid].join('\0'),
+    }));
+  }
+}

@@ -1,0 +1,229 @@
+import { randomBytes } from 'node:crypto';
+import { watch, type FSWatcher } from 'node:fs';
+import {
+  constants,
+  access,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { errorMessage, UnavailableError } from '../errors.ts';
+import type { Logger } from '../logging.ts';
+import { transactionValidator, type Transaction } from './event-schema.ts';
+
+export interface SpoolParts {
+  dir: string;
+  /** Milliseconds between two looks at the directory, which is watched as well. */
+  pollInterval: number;
+  /** Handles one transaction; `receivedAt` is when it was spooled, in milliseconds since the epoch. */
+  handle: (transaction: Transaction, receivedAt: number) => Promise<void>;
+  clock: Clock;
+  log: Logger;
+  onFile?: (result: 'taken' | 'rejected') => void;
+}
+
+/** The directory of transactions that could not be handled when they happened. */
+export interface Spool {
+  /** Keeps one; durable when it resolves. */
+  write(transaction: Transaction): Promise<void>;
+  start(): void;
+  /** Stops taking in, after the transactions under way. */
+  stop(): Promise<void>;
+  /** Takes in what is there now; resolves when it was looked through. */
+  takeIn(): Promise<void>;
+  /** How many files wait. */
+  pending(): Promise<number>;
+  /** @throws UnavailableError saying what to do about the directory */
+  check(): Promise<void>;
+}
+
+/** Where files go that no sidecar will ever understand, for a person to look at. */
+const REJECTED = 'rejected';
+const FILES_A_ROUND = 512;
+const USERS_AT_A_TIME = 8;
+/** A transaction that failed waits longer each time. */
+const LONGEST_PAUSE_MSECS = 300_000;
+const ABANDONED_TEMPORARY_MSECS = 3_600_000;
+
+interface SpooledTransaction {
+  name: string;
+  receivedAt: number;
+  transaction: Transaction;
+}
+
+/**
+ * Files are named so that their order is the order of events; both `lua/coi.lua` and this module
+ * write them under a temporary name first. Order is kept per user: while one of a user's transactions
+ * fails, those behind it wait, and other users do not.
+ */
+export function createSpool(parts: SpoolParts): Spool {
+  const { dir, clock, log } = parts;
+  /** When a failed file may be tried again, and after how long. */
+  const pauses = new Map<string, { until: number; msecs: number }>();
+  let watcher: FSWatcher | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let round: Promise<void> | undefined;
+  let again = false;
+  let stopped = false;
+
+  async function fileNames(): Promise<string[]> {
+    const names = await readdir(dir);
+    return names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort();
+  }
+
+  async function runRound(): Promise<void> {
+    const names = await fileNames();
+    for (const name of pauses.keys()) if (!names.includes(name)) pauses.delete(name);
+    for (let at = 0; at < names.length && !stopped; at += FILES_A_ROUND) {
+      const read = await Promise.all(names.slice(at, at + FILES_A_ROUND).map(readOne));
+      const queues = [
+        ...Map.groupBy(
+          read.filter((one) => one !== undefined),
+          userOf,
+        ).values(),
+      ];
+      const workers = Array.from({ length: USERS_AT_A_TIME }, async () => {
+        for (let queue = queues.shift(); queue !== undefined; queue = queues.shift()) {
+          await handleInOrder(queue);
+        }
+      });
+      await Promise.all(workers);
+    }
+  }
+
+  async function readOne(name: string): Promise<SpooledTransaction | undefined> {
+    const path = join(dir, name);
+    try {
+      const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
+      const transaction: unknown = JSON.parse(text);
+      if (transactionValidator.Check(transaction)) {
+        return { name, receivedAt: mtimeMs, transaction };
+      }
+      const [problem] = transactionValidator.Errors(transaction);
+      await reject(name, `${problem?.instancePath ?? ''} ${problem?.message ?? 'is not an event'}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (error instanceof SyntaxError) await reject(name, 'not JSON');
+      else
+        log.error(
+          { file: path, reason: errorMessage(error) },
+          'cannot read a spool file; make it readable for this service',
+        );
+    }
+    return undefined;
+  }
+
+  async function reject(name: string, reason: string): Promise<void> {
+    await mkdir(join(dir, REJECTED), { recursive: true });
+    await rename(join(dir, name), join(dir, REJECTED, name));
+    parts.onFile?.('rejected');
+    log.error(
+      { file: join(dir, REJECTED, name), reason },
+      'a spool file makes no sense; it was set aside',
+    );
+  }
+
+  async function handleInOrder(queue: readonly SpooledTransaction[]): Promise<void> {
+    for (const { name, transaction, receivedAt } of queue) {
+      if (stopped || (pauses.get(name)?.until ?? 0) > clock.monotonic()) return;
+      try {
+        await parts.handle(transaction, receivedAt);
+        await unlink(join(dir, name));
+        parts.onFile?.('taken');
+      } catch (error) {
+        const msecs = Math.min(
+          LONGEST_PAUSE_MSECS,
+          2 * (pauses.get(name)?.msecs ?? parts.pollInterval / 2),
+        );
+        pauses.set(name, { until: clock.monotonic() + msecs, msecs });
+        log.warn(
+          { file: name, reason: errorMessage(error), retryInMsecs: msecs },
+          'a spooled event could not be handled yet',
+        );
+        return;
+      }
+    }
+  }
+
+  /** One round at a time; a wish for another one during a round is granted once. */
+  function takeIn(): Promise<void> {
+    again = round !== undefined;
+    round ??= runRound()
+      .catch((error: unknown) =>
+        log.error({ dir, reason: errorMessage(error) }, 'cannot read the spool directory'),
+      )
+      .finally(() => {
+        round = undefined;
+        if (again && !stopped) void takeIn();
+      });
+    return round;
+  }
+
+  async function removeAbandoned(): Promise<void> {
+    for (const name of await readdir(dir).catch(() => [])) {
+      if (!name.startsWith('.tmp-')) continue;
+      const path = join(dir, name);
+      const age = clock.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? clock.now());
+      if (age > ABANDONED_TEMPORARY_MSECS) await unlink(path).catch(() => undefined);
+    }
+  }
+
+  return {
+    write: async (transaction) => {
+      const unique = randomBytes(6).toString('hex');
+      const temporary = join(dir, `.tmp-${unique}`);
+      const file = await open(temporary, 'wx', 0o600);
+      try {
+        await file.writeFile(JSON.stringify(transaction));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      const microseconds = String(Math.round(clock.now() * 1_000)).padStart(17, '0');
+      await rename(temporary, join(dir, `${microseconds}-${unique}.json`));
+      const directory = await open(dir);
+      await directory.sync().finally(() => directory.close());
+    },
+    start: () => {
+      void removeAbandoned();
+      timer = setInterval(() => void takeIn(), parts.pollInterval);
+      try {
+        watcher = watch(dir, (_event, name) => {
+          if (name?.endsWith('.json') === true) void takeIn();
+        });
+        watcher.on('error', () => watcher?.close());
+      } catch (error) {
+        log.warn(
+          { dir, reason: errorMessage(error) },
+          'cannot watch the spool directory; looking at it now and then instead',
+        );
+      }
+      void takeIn();
+    },
+    stop: async () => {
+      stopped = true;
+      clearInterval(timer);
+      watcher?.close();
+      await round;
+    },
+    takeIn,
+    pending: async () => (await fileNames()).length,
+    check: async () => {
+      try {
+        await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+      } catch (error) {
+        throw new UnavailableError(
+          `spool.dir ${dir} cannot be used (${errorMessage(error)}); create it, writable for this service and for mail processes`,
+        );
+      }
+    },
+  };
+}
+
+const userOf = ({ transaction }: SpooledTransaction): string => transaction.user;

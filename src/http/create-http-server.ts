@@ -1,0 +1,66 @@
+import {
+  TypeBoxValidatorCompiler,
+  type FastifyPluginAsyncTypebox,
+  type TypeBoxTypeProvider,
+} from '@fastify/type-provider-typebox';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { Classify } from '../coi/classify.ts';
+import type { Intake } from '../events/intake.ts';
+import type { Logger } from '../logging.ts';
+import type { ReadinessCheck } from '../readiness.ts';
+import { authorize } from './authorize.ts';
+import { handleError } from './handle-error.ts';
+import { classifyRoutes } from './routes/classify.ts';
+import { eventRoutes } from './routes/events.ts';
+import { healthRoutes } from './routes/health.ts';
+import { imapCommandRoutes } from './routes/imap-commands.ts';
+
+export interface HttpServerParts {
+  log: Logger;
+  /** Dovecot's token. */
+  token: string;
+  /** The admin's token; the admin routes exist only with one. */
+  adminToken: string;
+  intake: Intake;
+  classify: Classify;
+  onMetadataCommand: (user: string) => void;
+  checks: readonly ReadinessCheck[];
+  registry: Registry;
+  adminRoutes?: FastifyPluginAsyncTypebox;
+}
+
+/** The HTTP doors, wired but not listening. */
+export function createHttpServer(parts: HttpServerParts): FastifyInstance {
+  const app = fastify({
+    loggerInstance: parts.log,
+    // A line for each delivery would drown what matters; /metrics counts them.
+    disableRequestLogging: true,
+    // Dovecot keeps connections open between deliveries.
+    keepAliveTimeout: 75_000,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setErrorHandler(handleError);
+
+  void app.register(healthRoutes(parts.checks, parts.registry));
+  void app.register(
+    guarded(parts.token, [
+      eventRoutes(parts.intake),
+      classifyRoutes(parts.classify),
+      imapCommandRoutes(parts.onMetadataCommand),
+    ]),
+  );
+  if (parts.adminToken !== '' && parts.adminRoutes !== undefined) {
+    void app.register(guarded(parts.adminToken, [parts.adminRoutes]));
+  }
+  return app as unknown as FastifyInstance;
+}
+
+/** Routes behind one token, each in a scope of its own. */
+const guarded =
+  (token: string, routes: readonly FastifyPluginAsyncTypebox[]): FastifyPluginAsyncTypebox =>
+  // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
+  async (app) => {
+    app.addHook('onRequest', authorize(token));
+    for (const route of routes) void app.register(route);
+  };

@@ -1,0 +1,30 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { LIMITS } from '../limits.ts';
+
+/** What Dovecot's event exporter sends with `format = json`; only the user matters here. */
+const ExportedEvent = Type.Object({
+  event: Type.String({ maxLength: 128 }),
+  fields: Type.Object({
+    user: Type.Optional(Type.String({ maxLength: 1_024 })),
+    cmd_name: Type.Optional(Type.String({ maxLength: 64 })),
+  }),
+});
+
+/**
+ * `POST /v1/imap-commands`: a user issued a metadata command (`metadata.source: doveadm`). The
+ * answer does not wait for the work; Dovecot would only throw it away.
+ */
+export const imapCommandRoutes =
+  (onMetadataCommand: (user: string) => void): FastifyPluginAsyncTypebox =>
+  // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
+  async (app) => {
+    app.post(
+      '/v1/imap-commands',
+      { bodyLimit: LIMITS.notice, schema: { body: ExportedEvent } },
+      async (request, reply) => {
+        const { user } = request.body.fields;
+        if (user !== undefined && user !== '') onMetadataCommand(user);
+        return reply.code(204).send();
+      },
+    );
+  };

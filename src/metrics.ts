@@ -1,0 +1,157 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** From a fast dict lookup to a push service at its deadline. */
+const DURATION_BUCKETS = [
+  0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+/** From a push that left at once to one that waited a day for its push service. */
+const LATENCY_BUCKETS = [0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30, 300, 3_600, 86_400];
+
+/**
+ * All metrics of the service, in the order in which a message meets them. Label values come from
+ * small closed sets: never a user, a mailbox or a push endpoint.
+ */
+export function createMetrics(registry = new Registry()) {
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+
+    events: new Counter({
+      name: 'coi_events_total',
+      help: 'Dovecot events taken in, by event and by the road they came on (http, spool, ox).',
+      labelNames: ['event', 'road'],
+      registers,
+    }),
+    eventDuration: new Histogram({
+      name: 'coi_event_duration_seconds',
+      help: 'Time to handle the events of one transaction, until the pushes they cause are owed.',
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    spoolFiles: new Counter({
+      name: 'coi_spool_files_total',
+      help: 'Spool files, by result (taken, rejected).',
+      labelNames: ['result'],
+      registers,
+    }),
+    spoolPending: new Gauge({
+      name: 'coi_spool_pending_files',
+      help: 'Spool files that wait to be taken in.',
+      registers,
+    }),
+
+    classifications: new Counter({
+      name: 'coi_classifications_total',
+      help: 'Messages classified before delivery, by road (socket, http) and answer (keep, flag, file, failed).',
+      labelNames: ['road', 'answer'],
+      registers,
+    }),
+    classifyDuration: new Histogram({
+      name: 'coi_classify_duration_seconds',
+      help: 'Time to classify one message, from its last octet to the answer.',
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    moves: new Counter({
+      name: 'coi_message_moves_total',
+      help: 'Chat messages moved to Chats after delivery, by reason (seen, late) and result.',
+      labelNames: ['reason', 'result'],
+      registers,
+    }),
+    transitions: new Counter({
+      name: 'coi_transitions_total',
+      help: 'Times COI was enabled or disabled, by state and by cause (metadata, mailbox).',
+      labelNames: ['state', 'cause'],
+      registers,
+    }),
+
+    dictCommands: new Counter({
+      name: 'coi_dict_commands_total',
+      help: 'Dict commands answered, by command and result (ok, missing, refused, failed).',
+      labelNames: ['command', 'result'],
+      registers,
+    }),
+    dictDuration: new Histogram({
+      name: 'coi_dict_duration_seconds',
+      help: 'Time to answer one dict command.',
+      labelNames: ['command'],
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    refusals: new Counter({
+      name: 'coi_annotation_refusals_total',
+      help: 'Annotations refused, by what they were about (config, subscription, validation, vapid, throttle).',
+      labelNames: ['about'],
+      registers,
+    }),
+    throttled: new Gauge({
+      name: 'coi_throttled_users',
+      help: 'Users whose annotations are refused for a time because of repeated refusals.',
+      registers,
+    }),
+
+    doveadmDuration: new Histogram({
+      name: 'coi_doveadm_duration_seconds',
+      help: 'Time of doveadm API requests, by first command and result (ok, refused, failed).',
+      labelNames: ['command', 'result'],
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    cacheLookups: new Counter({
+      name: 'coi_cache_lookups_total',
+      help: 'Cache lookups, by cache and result (hit, miss).',
+      labelNames: ['cache', 'result'],
+      registers,
+    }),
+
+    subscriptions: new Counter({
+      name: 'coi_subscriptions_total',
+      help: 'What became of subscriptions (registered, validated, removed, expired, refused).',
+      labelNames: ['change'],
+      registers,
+    }),
+    pushes: new Counter({
+      name: 'coi_pushes_total',
+      help: 'Push attempts, by kind (message, validation, test) and outcome.',
+      labelNames: ['kind', 'outcome'],
+      registers,
+    }),
+    pushDuration: new Histogram({
+      name: 'coi_push_duration_seconds',
+      help: 'Time of one push request, from building it to the answer.',
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    pushLatency: new Histogram({
+      name: 'coi_push_latency_seconds',
+      help: 'Time from the event until the push service accepted the push.',
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    outboxDepth: new Gauge({
+      name: 'coi_outbox_pushes',
+      help: 'Pushes that are owed.',
+      registers,
+    }),
+    outboxAge: new Gauge({
+      name: 'coi_outbox_oldest_age_seconds',
+      help: 'Age of the oldest push that is owed; zero when none is.',
+      registers,
+    }),
+    outboxDropped: new Counter({
+      name: 'coi_outbox_dropped_total',
+      help: 'Owed pushes that were never delivered, by reason (expired, overflow, gone, admin).',
+      labelNames: ['reason'],
+      registers,
+    }),
+    origins: new Gauge({
+      name: 'coi_push_origins',
+      help: 'Push services with owed pushes, by state (open, held, failing).',
+      labelNames: ['state'],
+      registers,
+    }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,75 @@
+/**
+ * The pushes that are owed, on disk. The delivery engine keeps its schedule in memory and this store
+ * keeps it true: a push is in here from before `/v1/events` answered until it is settled.
+ */
+export interface OutboxStore {
+  /**
+   * Adds pushes; durable when it resolves. A push whose `dedupeKey` is already owed, or was settled
+   * within the last {@link OutboxStoreOptions.rememberMsecs}, is left out.
+   *
+   * @returns the pushes that were added, with their ids, in the order given
+   * @throws UnavailableError the disk is full or the file is locked; nothing was added
+   */
+  add(pushes: readonly NewPush[]): Promise<OwedPush[]>;
+
+  /** Takes pushes out: delivered, expired, or without a subscription. Grouped and durable. */
+  settle(ids: readonly number[]): Promise<void>;
+
+  /** Notes a failed attempt, so that a restart goes on where this process stood. */
+  postpone(id: number, attempt: Postponement): Promise<void>;
+
+  /** A page of owed pushes with ids above `afterId`, in the order of their ids. */
+  page(afterId: number, limit: number): Promise<OwedPush[]>;
+
+  /** Removes the pushes that expire first until at most `keep` are left; returns the removed. */
+  trim(keep: number): Promise<OwedPush[]>;
+
+  /** How many pushes are owed. */
+  count(): Promise<number>;
+
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type PushKind = 'message' | 'validation' | 'test';
+
+/** RFC 8030 section 5.3. */
+export type Urgency = 'very-low' | 'low' | 'normal' | 'high';
+
+export interface NewPush {
+  user: string;
+  subscriptionId: string;
+  /** Tells a replaced subscription from the one that the push was made for. */
+  endpoint: string;
+  kind: PushKind;
+  /** Plaintext JSON; encrypted anew for each attempt. */
+  payload: string;
+  urgency: Urgency;
+  /** RFC 8030 section 5.4; only for pushes that a later one may replace. */
+  topic?: string;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+  /** Milliseconds since the epoch; past it the push is worthless. The TTL header is what is left. */
+  expiresAt: number;
+  /** Same message, same subscription: same key. */
+  dedupeKey: string;
+}
+
+export interface OwedPush extends NewPush {
+  id: number;
+  attempts: number;
+  /** Milliseconds since the epoch; zero for at once. */
+  nextAttemptAt: number;
+}
+
+export interface Postponement {
+  attempts: number;
+  nextAttemptAt: number;
+  /** Given when the payload had to be shrunk (413). */
+  payload?: string;
+}
+
+export interface OutboxStoreOptions {
+  /** How long a settled push's dedupe key is remembered, in milliseconds. */
+  rememberMsecs: number;
+}

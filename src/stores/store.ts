@@ -1,0 +1,51 @@
+/**
+ * What users annotated, and what the sidecar remembers about them.
+ *
+ * A store is a map from (user, key) to octets with one atomic commit. Keys are `/`-separated UTF-8
+ * text of any length up to {@link MAX_KEY_OCTETS}; values are arbitrary octets. Every kind of store
+ * passes the same contract suite (`test/stores/store-contract.ts`).
+ */
+export interface Store {
+  /** `sqlite`, `redis`, `doveadm` …: for logs and metrics. */
+  readonly kind: string;
+
+  /** The value under `key`, or undefined when there is none. */
+  get(user: string, key: string): Promise<Buffer | undefined>;
+
+  /** All entries of `user` whose key starts with `prefix`, ordered by the octets of the key. */
+  list(user: string, prefix: string): Promise<StoreEntry[]>;
+
+  /**
+   * Applies all changes in their order, or none of them; durable when it resolves.
+   *
+   * Resolves to `missing`, with nothing changed, when an `increment` names a key that does not exist
+   * (Dovecot's DICT_COMMIT_RET_NOTFOUND).
+   *
+   * @throws UnavailableError the store is full, locked or gone; nothing was changed
+   * @throws InvalidInputError an `increment` names a value that is not a whole number
+   */
+  commit(user: string, changes: readonly Change[]): Promise<CommitResult>;
+
+  /** Every user that has at least one entry, in no particular order. */
+  users(): AsyncIterable<string>;
+
+  /** @throws UnavailableError saying why the store could not commit right now */
+  check(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+export interface StoreEntry {
+  key: string;
+  value: Buffer;
+}
+
+export type Change =
+  | { op: 'set'; key: string; value: Buffer }
+  | { op: 'unset'; key: string }
+  | { op: 'increment'; key: string; by: number };
+
+export type CommitResult = 'committed' | 'missing';
+
+/** Dovecot sends request lines of at most 64 KiB; a key can therefore not be longer. */
+export const MAX_KEY_OCTETS = 65_536;
