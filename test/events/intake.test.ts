@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import type { Transaction } from '../../src/events/event-schema.ts';
+import { createIntake } from '../../src/events/intake.ts';
+
+const transaction: Transaction = {
+  user: 'alice',
+  events: [{ event: 'MailboxCreate', mailbox: 'COI/Chats' }],
+};
+
+function intakeWith(handle: () => Promise<void>, spoolFails = false) {
+  const spooled: Transaction[] = [];
+  const intake = createIntake({
+    handle,
+    spool: (one) => {
+      if (spoolFails) return Promise.reject(new Error('disk full'));
+      spooled.push(one);
+      return Promise.resolve();
+    },
+    log: pino({ level: 'silent' }),
+  });
+  return { intake, spooled };
+}
+
+describe('the intake', () => {
+  it('says done when everything is done', async () => {
+    const { intake, spooled } = intakeWith(() => Promise.resolve());
+    assert.equal(await intake.take(transaction), 'done');
+    assert.deepEqual(spooled, []);
+  });
+
+  it('spools what fails', async () => {
+    const { intake, spooled } = intakeWith(() => Promise.reject(new Error('no Dovecot')));
+    assert.equal(await intake.take(transaction), 'spooled');
+    assert.deepEqual(spooled, [transaction]);
+  });
+
+  it('does not let a delivery wait for a part that hangs, and the next ones even less', async () => {
+    const { intake, spooled } = intakeWith(() => new Promise(() => undefined));
+    const started = performance.now();
+    assert.equal(await intake.take(transaction), 'spooled');
+    const first = performance.now() - started;
+    assert.ok(first < 2_000, `${first} ms is longer than the Lua script waits`);
+    const again = performance.now();
+    assert.equal(await intake.take(transaction), 'spooled');
+    assert.ok(performance.now() - again < first / 2);
+    assert.equal(spooled.length, 2);
+  });
+
+  it('refuses when not even the spool takes it, so that Dovecot keeps it', async () => {
+    const { intake } = intakeWith(() => Promise.reject(new Error('no Dovecot')), true);
+    await assert.rejects(intake.take(transaction), /disk full/);
+  });
+
+  it('drains what is under way', async () => {
+    let finished = false;
+    const { intake } = intakeWith(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      finished = true;
+    });
+    const taking = intake.take(transaction);
+    await intake.drain();
+    assert.ok(finished);
+    await taking;
+  });
+});

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { CoiSettings } from '../../src/coi/settings.ts';
+import type { DovecotEvent } from '../../src/events/event-schema.ts';
+import type { ChatMove } from '../../src/events/move-chat-messages.ts';
+import { onMessagesRead } from '../../src/events/on-messages-read.ts';
+
+const read = (uid: number, mailbox = 'INBOX'): DovecotEvent => ({
+  event: 'MessageRead',
+  mailbox,
+  uid,
+  uidvalidity: 1,
+});
+const cleared = (uid: number, keywords: string[]): DovecotEvent => ({
+  event: 'FlagsClear',
+  mailbox: 'INBOX',
+  uid,
+  uidvalidity: 1,
+  keywords,
+});
+const seen: CoiSettings = { enabled: true, messageFilter: 'seen' };
+
+describe('seen: messages stay in the INBOX folder until they are flagged with \\Seen flag', () => {
+  const table: [
+    name: string,
+    events: DovecotEvent[],
+    settings: CoiSettings,
+    move?: Omit<ChatMove, 'user'>,
+  ][] = [
+    [
+      'moves all of one transaction together',
+      [read(3), read(5)],
+      seen,
+      { uids: [3, 5], restoreKeyword: [] },
+    ],
+    ['leaves other mailboxes alone', [read(3, 'COI/Chats')], seen],
+    ['knows INBOX in any case', [read(3, 'inbox')], seen, { uids: [3], restoreKeyword: [] }],
+    [
+      'restores $Chat when a replacing STORE took it away',
+      [read(3), cleared(3, ['$chat'])],
+      seen,
+      { uids: [3], restoreKeyword: [3] },
+    ],
+    ['leaves $Chat away when the user took only that away', [cleared(3, ['$Chat'])], seen],
+    [
+      'does not mix up messages',
+      [read(4), cleared(3, ['$Chat'])],
+      seen,
+      { uids: [4], restoreKeyword: [] },
+    ],
+    [
+      'ignores other keywords',
+      [read(3), cleared(3, ['$Junk'])],
+      seen,
+      { uids: [3], restoreKeyword: [] },
+    ],
+    ['does nothing under active', [read(3)], { enabled: true, messageFilter: 'active' }],
+    ['does nothing under none', [read(3)], { enabled: true, messageFilter: 'none' }],
+    ['does nothing when COI is disabled', [read(3)], { enabled: false, messageFilter: 'seen' }],
+  ];
+  for (const [name, events, settings, expected] of table) {
+    it(name, async () => {
+      const moves: ChatMove[] = [];
+      await onMessagesRead('alice', events, settings, (move) => {
+        moves.push(move);
+        return Promise.resolve();
+      });
+      assert.deepEqual(moves, expected === undefined ? [] : [{ user: 'alice', ...expected }]);
+    });
+  }
+});

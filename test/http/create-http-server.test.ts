@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import type { Transaction } from '../../src/events/event-schema.ts';
+import { createHttpServer } from '../../src/http/create-http-server.ts';
+import { LIMITS } from '../../src/http/limits.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { UnavailableError } from '../../src/errors.ts';
+
+const TOKEN = 'a-token-of-some-length';
+const authorization = `Bearer ${TOKEN}`;
+const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 7, uidvalidity: 1_600_000_000 };
+
+describe('the HTTP service', () => {
+  const taken: Transaction[] = [];
+  const classified: { user: string; message: string }[] = [];
+  const noticed: string[] = [];
+  let broken: string | undefined;
+  let spoolFull = false;
+  let app: FastifyInstance;
+
+  before(async () => {
+    app = createHttpServer({
+      log: pino({ level: 'silent' }),
+      token: TOKEN,
+      adminToken: '',
+      intake: {
+        take: (transaction) => {
+          if (spoolFull) return Promise.reject(new UnavailableError('the disk is full'));
+          taken.push(transaction);
+          return Promise.resolve('done');
+        },
+        drain: () => Promise.resolve(),
+      },
+      classify: (user, message) => {
+        classified.push({ user, message: message.toString('latin1') });
+        return Promise.resolve({ action: 'file', mailbox: 'COI/Chäts' });
+      },
+      onMetadataCommand: (user) => noticed.push(user),
+      checks: [
+        {
+          name: 'doveadm',
+          check: () =>
+            broken === undefined ? Promise.resolve() : Promise.reject(new Error(broken)),
+        },
+        { name: 'store', check: () => Promise.resolve() },
+      ],
+      registry: createMetrics().registry,
+    });
+    await app.ready();
+  });
+  after(() => app.close());
+
+  const post = (
+    url: string,
+    payload: unknown,
+    headers: Record<string, string> = { authorization },
+  ) => app.inject({ method: 'POST', url, payload: payload as object, headers });
+
+  it('hands events on and answers 204', async () => {
+    const response = await post('/v1/events', { user: 'alice', events: [{ ...event, extra: 1 }] });
+    assert.equal(response.statusCode, 204);
+    assert.equal(taken.at(-1)?.user, 'alice');
+  });
+
+  it('takes the token as the password of Basic authentication', async () => {
+    const basic = `Basic ${Buffer.from(`dovecot:${TOKEN}`).toString('base64')}`;
+    const response = await post(
+      '/v1/events',
+      { user: 'a', events: [event] },
+      { authorization: basic },
+    );
+    assert.equal(response.statusCode, 204);
+  });
+
+  for (const [name, header] of [
+    ['no token', undefined],
+    ['a wrong token', 'Bearer something-else-entirely'],
+    ['a longer token', `Bearer ${TOKEN}x`],
+    ['another scheme', `Digest ${TOKEN}`],
+  ] as const) {
+    it(`answers 401 to ${name}, before it looks at the body`, async () => {
+      const before = taken.length;
+      const headers: Record<string, string> = header === undefined ? {} : { authorization: header };
+      for (const url of ['/v1/events', '/v1/classify?user=a', '/v1/imap-commands']) {
+        assert.equal(
+          (await post(url, { user: 'a', events: [event] }, headers)).statusCode,
+          401,
+          url,
+        );
+      }
+      assert.equal(taken.length, before);
+    });
+  }
+
+  const bad: [name: string, body: unknown, message: RegExp][] = [
+    ['no user', { events: [event] }, /user/],
+    ['an empty user', { user: '', events: [event] }, /body\.user/],
+    ['no events', { user: 'a', events: [] }, /body\.events/],
+    ['a uid of zero', { user: 'a', events: [{ ...event, uid: 0 }] }, /body\.events\.0/],
+    [
+      'a uid past 32 bits',
+      { user: 'a', events: [{ ...event, uid: 4_294_967_296 }] },
+      /body\.events\.0/,
+    ],
+    ['an unknown event', { user: 'a', events: [{ ...event, event: 'Foo' }] }, /body\.events\.0/],
+  ];
+  for (const [name, body, message] of bad) {
+    it(`answers 400 to ${name} and names the field`, async () => {
+      const response = await post('/v1/events', body);
+      assert.equal(response.statusCode, 400);
+      assert.match(response.json<{ message: string }>().message, message);
+    });
+  }
+
+  it('answers 400 to a body that is not JSON', async () => {
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/events',
+      payload: '{"user":',
+      headers: { authorization, 'content-type': 'application/json' },
+    });
+    assert.equal(response.statusCode, 400);
+  });
+
+  it('answers 413 to a notice past its limit', async () => {
+    const notice = { event: 'x'.repeat(100), fields: { cmd_args: 'x'.repeat(LIMITS.notice) } };
+    assert.equal((await post('/v1/imap-commands', notice)).statusCode, 413);
+  });
+
+  it('answers 503 when not even the spool takes an event, so that Dovecot keeps it', async () => {
+    spoolFull = true;
+    const response = await post('/v1/events', { user: 'a', events: [event] });
+    spoolFull = false;
+    assert.equal(response.statusCode, 503);
+    assert.deepEqual(response.json(), { error: 'unavailable', message: 'the disk is full' });
+  });
+
+  it('classifies a message of any octets and answers the line that Sieve expects', async () => {
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/classify?user=b%C3%B6b%40example.org',
+      payload: Buffer.from('Subject: \xff\0\r\n\r\n', 'latin1'),
+      headers: { authorization, 'content-type': 'message/rfc822' },
+    });
+    assert.equal(response.statusCode, 200);
+    assert.equal(response.body, 'file COI/Chäts');
+    assert.deepEqual(classified.at(-1), {
+      user: 'böb@example.org',
+      message: 'Subject: \xff\0\r\n\r\n',
+    });
+  });
+
+  it('answers 400 to a classification without a user', async () => {
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/classify',
+      payload: 'x',
+      headers: { authorization },
+    });
+    assert.equal(response.statusCode, 400);
+    assert.match(response.json<{ message: string }>().message, /user/);
+  });
+
+  it('takes notices of metadata commands', async () => {
+    const notice = {
+      event: 'imap_command_finished',
+      hostname: 'mx',
+      fields: { user: 'carol', cmd_name: 'SETMETADATA', tagged_reply_state: 'OK' },
+    };
+    assert.equal((await post('/v1/imap-commands', notice)).statusCode, 204);
+    assert.equal(noticed.at(-1), 'carol');
+  });
+
+  it('says in /readyz which road is not ready', async () => {
+    const ready = await app.inject('/readyz');
+    assert.equal(ready.statusCode, 200);
+    broken = 'the doveadm API does not answer';
+    const unready = await app.inject('/readyz');
+    broken = undefined;
+    assert.equal(unready.statusCode, 503);
+    assert.deepEqual(unready.json(), {
+      ready: false,
+      checks: { doveadm: 'the doveadm API does not answer', store: 'ok' },
+    });
+  });
+
+  it('shows health and metrics without a token', async () => {
+    assert.equal((await app.inject('/healthz')).statusCode, 200);
+    const metrics = await app.inject('/metrics');
+    assert.match(metrics.body, /^# TYPE coi_pushes_total counter$/m);
+    assert.match(metrics.body, /^process_cpu_seconds_total /m);
+  });
+});
