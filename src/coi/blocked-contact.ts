@@ -25,8 +25,7 @@ export function readContact(headers: HeaderBlock): Contact {
 }
 
 /** SHA3-256 of the normalised address in UTF-8, as lower-case hex. */
-export const hashAddress = (address: string): string =>
-  hash('sha3-256', normaliseAddress(address));
+export const hashAddress = (address: string): string => hash('sha3-256', normaliseAddress(address));
 
 /**
  * The hashes under which the sender of a message may be stored. More than one: a From field can

@@ -43,13 +43,25 @@ export function createFolders(
   names: CoiFolderNames,
   own: OwnOperations,
 ): Folders {
+  async function existing(user: string): Promise<Set<string>> {
+    const mask = `${names.chats.slice(0, -'Chats'.length)}*`;
+    const rows = await doveadm.run({
+      name: 'mailboxList',
+      parameters: { user, mailboxMask: [mask] },
+    });
+    return new Set(rows.map(({ mailbox = '' }) => mailbox));
+  }
+
   const ensure: Folders['ensure'] = async (user, mailboxes) => {
-    for (const mailbox of mailboxes) own.expect(user, 'MailboxCreate', mailbox);
-    const results = await doveadm.runAll(mailboxes.map((mailbox) => create(user, mailbox)));
+    // Asking first keeps Dovecot's log free of "Mailbox already exists".
+    const present = await existing(user);
+    const missing = mailboxes.filter((mailbox) => !present.has(mailbox));
+    for (const mailbox of missing) own.expect(user, 'MailboxCreate', mailbox);
+    const results = await doveadm.runAll(missing.map((mailbox) => create(user, mailbox)));
     for (const [index, result] of results.entries()) {
       if (result instanceof DoveadmCommandError && result.exitCode !== EXIT_CODES.dataError) {
         throw new UnavailableError(
-          `cannot create the mailbox "${mailboxes[index] ?? ''}": ${result.message}`,
+          `cannot create the mailbox "${missing[index] ?? ''}": ${result.message}`,
           { cause: result },
         );
       }

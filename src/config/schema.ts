@@ -128,6 +128,11 @@ export const schema = {
       format: ['/', '.', '^', '|'],
       default: '/',
     },
+    trash_mailboxes: {
+      doc: 'Mailboxes that count as the trash: moving Chats below one disables COI. Name those with special_use = \\Trash.',
+      format: 'list',
+      default: ['Trash'] as readonly string[],
+    },
     recent_messages: {
       doc: 'How much of the messages that passed the classify road is kept for their pushes, in MiB.',
       format: 'positive',

@@ -2,7 +2,7 @@ import type { CoiSettings } from '../coi/settings.ts';
 import type { FetchMessages } from '../messages/fetch-messages.ts';
 import type { RecentMessages } from '../messages/recent-messages.ts';
 import type { NewPush } from '../stores/outbox-store.ts';
-import type { Subscription } from '../webpush/subscription.ts';
+import type { PushTarget } from '../webpush/subscriptions.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
@@ -10,11 +10,7 @@ export interface NewMessageParts {
   recent: RecentMessages;
   fetch: FetchMessages;
   /** Validated subscriptions that want to hear of such a message. */
-  subscriptions: (
-    user: string,
-    isChat: boolean,
-    coiEnabled: boolean,
-  ) => Promise<{ id: string; subscription: Subscription }[]>;
+  targets: (user: string, isChat: boolean, coiEnabled: boolean) => Promise<PushTarget[]>;
   /** The payload as JSON, or undefined for a message that must not be pushed. */
   payload: (message: Buffer | undefined, event: MessageNewEvent) => string | undefined;
   /** Durable when it resolves. */
@@ -27,7 +23,7 @@ export interface NewMessageParts {
 interface Wanted {
   event: MessageNewEvent;
   isChat: boolean;
-  subscriptions: { id: string; subscription: Subscription }[];
+  targets: PushTarget[];
 }
 
 /**
@@ -59,11 +55,11 @@ export function createOnNewMessages(parts: NewMessageParts) {
     const all = await Promise.all(
       events.map(async (event) => {
         const isChat = (event.keywords ?? []).some(isChatKeyword);
-        const subscriptions = await parts.subscriptions(user, isChat, settings.enabled);
-        return { event, isChat, subscriptions };
+        const targets = await parts.targets(user, isChat, settings.enabled);
+        return { event, isChat, targets };
       }),
     );
-    return all.filter(({ subscriptions }) => subscriptions.length > 0);
+    return all.filter(({ targets }) => targets.length > 0);
   }
 
   /** From the classify road where it passed by; else with one call a mailbox. */
@@ -94,16 +90,16 @@ export function createOnNewMessages(parts: NewMessageParts) {
 
   function pushesFor(
     user: string,
-    { event, isChat, subscriptions }: Wanted,
+    { event, isChat, targets }: Wanted,
     message: Buffer | undefined,
     receivedAt: number,
   ): NewPush[] {
     const payload = parts.payload(message, event);
     if (payload === undefined) return [];
-    return subscriptions.map(({ id, subscription }) => ({
+    return targets.map(({ id, resource }) => ({
       user,
       subscriptionId: id,
-      endpoint: subscription.resource.endpoint,
+      endpoint: resource.endpoint,
       kind: 'message',
       payload,
       // A chat message is what someone waits for; ordinary mail may spare the battery.

@@ -185,8 +185,7 @@ export function createSpool(parts: SpoolParts): Spool {
       } finally {
         await file.close();
       }
-      const microseconds = String(Math.round(clock.now() * 1_000)).padStart(17, '0');
-      await rename(temporary, join(dir, `${microseconds}-${unique}.json`));
+      await rename(temporary, join(dir, `${sortableTime(clock.now())}-${unique}.json`));
       const directory = await open(dir);
       await directory.sync().finally(() => directory.close());
     },
@@ -225,5 +224,10 @@ export function createSpool(parts: SpoolParts): Spool {
     },
   };
 }
+
+/** As `lua/coi.lua` begins its names: ten digits of seconds, ten of microseconds. */
+const sortableTime = (msecs: number): string =>
+  String(Math.floor(msecs / 1_000)).padStart(10, '0') +
+  String(Math.floor((msecs % 1_000) * 1_000)).padStart(10, '0');
 
 const userOf = ({ transaction }: SpooledTransaction): string => transaction.user;

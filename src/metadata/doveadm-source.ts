@@ -1,0 +1,162 @@
+import { LRUCache } from 'lru-cache';
+import { COI_ENTRIES, readSettings, settingsFrom } from '../coi/settings.ts';
+import type { AnnotationChange, DoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
+import { errorMessage, InvalidInputError } from '../errors.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
+import type { Logger } from '../logging.ts';
+import type { Change, Store } from '../stores/store.ts';
+import { VAPID_KEY } from '../webpush/vapid-record.ts';
+import type { ChangeOwnEntries } from './change-own-entries.ts';
+import type { MetadataSource } from './metadata-source.ts';
+import type { OwnEntries } from './own-entries.ts';
+
+export interface DoveadmSourceParts {
+  annotations: DoveadmAnnotations;
+  store: Store;
+  own: OwnEntries;
+  change: ChangeOwnEntries;
+  /** Milliseconds for which a user's annotations are taken as read (`webpush.cache_lifetime`). */
+  cacheLifetime: number;
+  log: Logger;
+  onLookup?: (result: 'hit' | 'miss') => void;
+  onRefused?: (user: string) => void;
+}
+
+/** Where the store keeps what each annotation was when last seen; tells clients' changes from ours. */
+const SEEN_PREFIX = 'mirror/';
+/** Set once a user has been read: from then on the store knows enough to go on without Dovecot. */
+const KNOWN: Change = { op: 'set', key: 'mirror', value: Buffer.from('1') };
+const MAX_USERS = 100_000;
+
+/**
+ * `metadata.source: doveadm`: Dovecot keeps the annotations, and the store here is a mirror in which
+ * the same rules hold. What a client has changed since the last look goes through the rules into the
+ * store; then what the store says is written back where it differs: `created` and `validated`,
+ * mailbox-root, the VAPID key, and removals of what the rules refuse.
+ */
+export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
+  const { annotations, store, own, change, log } = parts;
+  const fresh = new LRUCache<string, true>({ max: MAX_USERS, ttl: parts.cacheLifetime || 1 });
+  const turns = new KeyedMutex();
+
+  /** @param introduce whether a user without any entry of ours gets those that the server owns */
+  async function synchronise(user: string, introduce: boolean): Promise<void> {
+    await turns.run(user, async () => {
+      const shown = await annotations.read(user);
+      await takeIn(user, shown);
+      if (shown.size > 0 || introduce) await writeBack(user, shown);
+      else await remember(user, shown);
+      fresh.set(user, true);
+    });
+  }
+
+  /** Clients' changes, one by one: a refused one does not keep the others from having effect. */
+  async function takeIn(user: string, shown: ReadonlyMap<string, string>): Promise<void> {
+    const seen = await seenBefore(user);
+    const names = new Set([...shown.keys(), ...seen.keys()]);
+    for (const entry of names) {
+      const value = shown.get(entry);
+      if (value === seen.get(entry) || SERVER_OWNED.includes(entry)) continue;
+      const wish: Change =
+        value === undefined
+          ? { op: 'unset', key: entry }
+          : { op: 'set', key: entry, value: Buffer.from(value) };
+      try {
+        await change(user, [wish], []);
+      } catch (error) {
+        if (!(error instanceof InvalidInputError)) throw error;
+        parts.onRefused?.(user);
+        log.info({ user, reason: error.message }, 'an annotation breaks a rule and has no effect');
+        // An invalid setting counts as absent.
+        if (SETTINGS.includes(entry)) await store.commit(user, [{ op: 'unset', key: entry }]);
+      }
+    }
+  }
+
+  async function writeBack(user: string, shown: ReadonlyMap<string, string>): Promise<void> {
+    const wanted = new Map(
+      (await own.list(user, '')).map(({ key, value }) => [key, value.toString()]),
+    );
+    const changes: AnnotationChange[] = [];
+    for (const entry of new Set([...wanted.keys(), ...shown.keys()])) {
+      const value = wanted.get(entry);
+      if (value === shown.get(entry) || meansTheSame(entry, value, shown.get(entry))) continue;
+      changes.push({ entry, value });
+    }
+    if (changes.length > 0) await annotations.write(user, changes);
+    const after = new Map(shown);
+    for (const { entry, value } of changes) {
+      if (value === undefined) after.delete(entry);
+      else after.set(entry, value);
+    }
+    await remember(user, after);
+  }
+
+  async function seenBefore(user: string): Promise<Map<string, string>> {
+    const entries = await store.list(user, SEEN_PREFIX);
+    return new Map(
+      entries.map(({ key, value }) => [key.slice(SEEN_PREFIX.length), value.toString()]),
+    );
+  }
+
+  async function remember(user: string, shown: ReadonlyMap<string, string>): Promise<void> {
+    const seen = await seenBefore(user);
+    const changes: Change[] = [];
+    for (const [entry, value] of shown) {
+      if (seen.get(entry) !== value) {
+        changes.push({ op: 'set', key: SEEN_PREFIX + entry, value: Buffer.from(value) });
+      }
+    }
+    for (const entry of seen.keys()) {
+      if (!shown.has(entry)) changes.push({ op: 'unset', key: SEEN_PREFIX + entry });
+    }
+    if (changes.length > 0) await store.commit(user, [...changes, KNOWN]);
+    else if ((await store.get(user, KNOWN.key)) === undefined) await store.commit(user, [KNOWN]);
+  }
+
+  async function refresh(user: string): Promise<void> {
+    const isFresh = fresh.has(user);
+    parts.onLookup?.(isFresh ? 'hit' : 'miss');
+    if (isFresh) return;
+    try {
+      await synchronise(user, false);
+    } catch (error) {
+      // Old settings are better than none; a user of whom nothing is known must not lose chat mail.
+      if ((await store.get(user, KNOWN.key)) === undefined) throw error;
+      log.warn({ user, reason: errorMessage(error) }, 'cannot read annotations; using older ones');
+    }
+  }
+
+  return {
+    settings: async (user) => {
+      await refresh(user);
+      return readSettings(store, user);
+    },
+    publish: async (user) => {
+      fresh.delete(user);
+      await synchronise(user, false);
+    },
+    onNotice: (user) => {
+      fresh.delete(user);
+      synchronise(user, true).catch((error: unknown) =>
+        log.warn({ user, reason: errorMessage(error) }, 'cannot act on changed annotations yet'),
+      );
+    },
+  };
+}
+
+const SETTINGS: readonly string[] = [COI_ENTRIES.enabled, COI_ENTRIES.messageFilter];
+/** Clients read these; what they write there is overwritten. */
+const SERVER_OWNED: readonly string[] = [COI_ENTRIES.mailboxRoot, VAPID_KEY];
+
+/** An invalid setting is left for the client to see, as long as it means what the store holds. */
+function meansTheSame(entry: string, one: string | undefined, other: string | undefined): boolean {
+  if (!SETTINGS.includes(entry)) return false;
+  const meaning = (value: string | undefined): string => {
+    const octets = value === undefined ? undefined : Buffer.from(value);
+    return entry === COI_ENTRIES.enabled
+      ? String(settingsFrom(octets, undefined).enabled)
+      : settingsFrom(undefined, octets).messageFilter;
+  };
+  return meaning(one) === meaning(other);
+}

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InvalidInputError } from '../errors.ts';
+import type { Logger } from '../logging.ts';
+import type { Change, CommitResult, Store, StoreEntry } from '../stores/store.ts';
+import type { AbuseThrottle } from '../webpush/abuse-throttle.ts';
+import type { ChangeOwnEntries } from './change-own-entries.ts';
+import type { OwnEntries } from './own-entries.ts';
+import { ownEntry, ownerOf, ownPrefix } from './own-entry.ts';
+
+export interface GateParts {
+  store: Store;
+  own: OwnEntries;
+  change: ChangeOwnEntries;
+  throttle: AbuseThrottle;
+  log: Logger;
+  onRefusal?: (about: string) => void;
+}
+
+/**
+ * The attribute dict that Dovecot sees (`metadata.source: dict`): COI's and WebPush's entries have
+ * meaning, everything else passes through untouched. The dict server asks it; keys and paths are as
+ * Dovecot sends them.
+ */
+export interface Gate {
+  lookup(user: string, key: string): Promise<Buffer | undefined>;
+  iterate(user: string, path: string): Promise<StoreEntry[]>;
+  commit(user: string, changes: readonly Change[]): Promise<CommitResult>;
+}
+
+export function createGate({ store, own, change, throttle, log, onRefusal }: GateParts): Gate {
+  return {
+    lookup: (user, key) => {
+      const entry = ownEntry(key);
+      return entry === undefined ? store.get(ownerOf(user, key), key) : own.read(user, entry);
+    },
+
+    iterate: async (user, path) => {
+      const prefix = ownPrefix(path);
+      const foreign = await store.list(ownerOf(user, path), path);
+      if (prefix === undefined) return foreign;
+      // A path that ends above our entries asks for all of them.
+      const within = path.startsWith(prefix) ? path.slice(prefix.length) : '';
+      const ours = await own.list(user, within);
+      return [...foreign, ...ours.map(({ key, value }) => ({ key: prefix + key, value }))];
+    },
+
+    commit: async (user, changes) => {
+      const ours: Change[] = [];
+      const foreign: Change[] = [];
+      for (const one of changes) {
+        const entry = ownEntry(one.key);
+        if (entry === undefined) foreign.push(one);
+        else ours.push({ ...one, key: entry });
+      }
+      const owner = soleOwner(user, foreign);
+      if (ours.length === 0) return store.commit(owner, foreign);
+      if (owner !== user) throw mixedOwners();
+      return commitOwn(user, ours, foreign);
+    },
+  };
+
+  async function commitOwn(
+    user: string,
+    ours: readonly Change[],
+    foreign: readonly Change[],
+  ): Promise<CommitResult> {
+    const removesOnly = ours.every(({ op }) => op === 'unset');
+    const admission = throttle.admit(user);
+    if (!removesOnly) {
+      if (admission.holdMsecs > 0) await sleep(admission.holdMsecs);
+      if (!admission.admitted) {
+        onRefusal?.('throttle');
+        throw new InvalidInputError(`too many refused annotations; ${user} has to wait`);
+      }
+    }
+    try {
+      return await change(user, ours, foreign);
+    } catch (error) {
+      if (error instanceof InvalidInputError) {
+        throttle.refused(user);
+        onRefusal?.(subjectOf(ours));
+        log.info({ user, reason: error.message }, 'refused an annotation');
+      }
+      throw error;
+    }
+  }
+}
+
+/** Dovecot keeps private and shared annotations in transactions of their own (index-attribute.c). */
+function soleOwner(user: string, foreign: readonly Change[]): string {
+  const owners = new Set(foreign.map(({ key }) => ownerOf(user, key)));
+  if (owners.size > 1) throw mixedOwners();
+  const [owner = user] = owners;
+  return owner;
+}
+
+const mixedOwners = (): InvalidInputError =>
+  new InvalidInputError('one transaction cannot change both private and shared annotations');
+
+/** For the metric: a small closed set. */
+function subjectOf(ours: readonly Change[]): string {
+  const [{ key } = { key: '' }] = ours;
+  if (key.startsWith('coi/')) return 'config';
+  if (key.endsWith('/validate')) return 'validation';
+  return key === 'webpush/vapid' ? 'vapid' : 'subscription';
+}
