@@ -1,4 +1,5 @@
 import type { RecentMessages } from '../messages/recent-messages.ts';
+import type { ExaminedMessage } from './examine-message.ts';
 import type { CoiFolderNames } from './folders.ts';
 import type { CoiSettings } from './settings.ts';
 
@@ -16,7 +17,7 @@ export interface ClassifierParts {
   settings: (user: string) => Promise<CoiSettings>;
   folders: CoiFolderNames;
   recent: RecentMessages;
-  examine: (message: Buffer) => { isChat: boolean; messageId: string | undefined };
+  examine: (message: Buffer) => ExaminedMessage;
 }
 
 export type Classify = (user: string, message: Buffer) => Promise<Classification>;

@@ -1,0 +1,28 @@
+/**
+ * What is read of a message's header. A message past a limit is no error: what lies beyond is not
+ * seen, and the body still begins where it begins.
+ */
+
+/** Octets from the start of the message in which field lines are read; real headers stay below 64 KiB. */
+export const MAX_HEADER_OCTETS = 262_144;
+
+/** Field lines that are kept; the first of each name is what counts, so later ones are no loss. */
+export const MAX_HEADER_FIELDS = 1_000;
+
+/** Octets of one field's value, folding included; the rest of the value is cut off. */
+export const MAX_VALUE_OCTETS = 16_384;
+
+/** Message-IDs taken from one References field. */
+export const MAX_MESSAGE_IDS = 100;
+
+/** Characters of a From value that are read: the address parser takes quadratic time on hostile ones. */
+export const MAX_ADDRESS_CHARS = 4_096;
+
+/** Addresses taken from one From field. */
+export const MAX_MAILBOXES = 16;
+
+/** Characters of a group id, which are ASCII (coi-client-spec, "Group Messages"). */
+export const MIN_GROUP_ID_CHARS = 12;
+
+/** Octets of a group id (webpush-spec, "Payload Data Format": "Max-length is 128 octets"). */
+export const MAX_GROUP_ID_OCTETS = 128;
