@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises';
+import { SocketSetupError } from './socket-setup-error.ts';
+
+/**
+ * The number of a group, given as name or number. Names are looked up in `/etc/group` (group(5));
+ * groups of a directory service have to be given as numbers.
+ *
+ * @throws SocketSetupError no such group
+ */
+export async function findGroupId(group: string, groupFile = '/etc/group'): Promise<number> {
+  if (/^\d{1,10}$/.test(group)) return Number(group);
+  for (const line of (await readFile(groupFile, 'utf8')).split('\n')) {
+    const [name, , id] = line.split(':');
+    if (name === group && id && /^\d+$/.test(id)) return Number(id);
+  }
+  throw new SocketSetupError(
+    `no group "${group}" in ${groupFile}; give the number of a group that stands elsewhere`,
+  );
+}

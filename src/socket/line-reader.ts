@@ -1,0 +1,92 @@
+const LF = 0x0a;
+/** Enough of an over-long line to see which command it was. */
+const HEAD_OCTETS = 64;
+
+export interface LineReaderOptions {
+  /** Octets that a line may have without its line feed. */
+  maxOctets: number;
+  /** One line without its line feed: a view of the chunk that it came in, or a copy of its own. */
+  onLine: (line: Buffer) => void;
+  /** A longer line: its first octets, as soon as it is known to be too long. The rest is dropped. */
+  onTooLong: (head: Buffer) => void;
+}
+
+/**
+ * Cuts a stream of chunks into lines that end in LF. Chunks may break anywhere; no octet is looked
+ * at twice, and no more than one line and one chunk is kept.
+ *
+ * An exception of a callback passes through {@link LineReader.push}; the reader is useless after it.
+ */
+export class LineReader {
+  readonly #options: LineReaderOptions;
+  /** The line so far, in the pieces that it came in. */
+  #pieces: Buffer[] = [];
+  #octets = 0;
+  #dropping = false;
+  #stopped = false;
+
+  constructor(options: LineReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a line has begun and not ended. */
+  get midLine(): boolean {
+    return this.#octets > 0 || this.#dropping;
+  }
+
+  /** To be called by a callback whose line is the last one: what follows is something else. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** @returns the octets behind the line that {@link LineReader.stop} was called for */
+  push(chunk: Buffer): Buffer {
+    let start = 0;
+    while (start < chunk.length && !this.#stopped) {
+      const end = chunk.indexOf(LF, start);
+      if (end === -1) {
+        this.#keep(chunk.subarray(start));
+        start = chunk.length;
+      } else {
+        this.#finish(chunk.subarray(start, end));
+        start = end + 1;
+      }
+    }
+    return chunk.subarray(start);
+  }
+
+  #keep(piece: Buffer): void {
+    if (this.#dropping) return;
+    this.#pieces.push(piece);
+    this.#octets += piece.length;
+    if (this.#octets > this.#options.maxOctets) {
+      this.#dropping = true;
+      this.#options.onTooLong(this.#take().subarray(0, HEAD_OCTETS));
+    }
+  }
+
+  #finish(piece: Buffer): void {
+    if (this.#dropping) {
+      this.#dropping = false;
+      return;
+    }
+    let line = piece;
+    if (this.#octets > 0) {
+      this.#pieces.push(piece);
+      this.#octets += piece.length;
+      line = this.#take();
+    }
+    if (line.length > this.#options.maxOctets) {
+      this.#options.onTooLong(line.subarray(0, HEAD_OCTETS));
+    } else {
+      this.#options.onLine(line);
+    }
+  }
+
+  #take(): Buffer {
+    const line = Buffer.concat(this.#pieces, this.#octets);
+    this.#pieces = [];
+    this.#octets = 0;
+    return line;
+  }
+}

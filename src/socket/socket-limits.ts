@@ -1,0 +1,38 @@
+/**
+ * What one peer on a unix socket may ask of this process. The peers are Dovecot's own processes, but
+ * what they send is shaped by users.
+ */
+export const SOCKET_LIMITS = {
+  /**
+   * Connections that wait to be accepted (the kernel caps it at net.core.somaxconn). Sieve gives up
+   * connecting after 5 ms, so a burst of deliveries must find room here.
+   */
+  backlog: 4_096,
+  /** Connections open at once; above it a new one is closed without a word. */
+  connections: 8_192,
+  /** The longest socket path that Linux can bind or connect to (sun_path without its final NUL). */
+  pathOctets: 107,
+  /** How long {@link UnixServer.close} waits for replies that are under way. */
+  graceMsecs: 5_000,
+
+  /** A dict request without its line feed, as in Dovecot's own dict server. */
+  dictLineOctets: 64 * 1_024,
+  /** Unanswered dict commands on one connection before it is no longer read, as in Dovecot's. */
+  dictPendingCommands: 1_000,
+  /** Dict transactions begun on one connection and not ended; Dovecot has one or two. */
+  dictOpenTransactions: 1_000,
+  /** Keys and values of one dict transaction: a user may SETMETADATA any number of entries. */
+  dictTransactionOctets: 8 * 1_024 * 1_024,
+  /**
+   * Dovecot 2.3 gives up on a dict reply after 30 s (2.4: 65 s), and then cannot tell whether a
+   * commit took place. Answering before that keeps the connection and the reason.
+   */
+  dictReplyMsecs: 25_000,
+
+  /** Everything before the message: version, environment, arguments. */
+  scriptHeaderOctets: 64 * 1_024,
+  /** The part of a message that is kept; what goes beyond is read and dropped. */
+  scriptMessageOctets: 16 * 1_024 * 1_024,
+  /** From connecting to the answer. Sieve itself waits 10 s, and the delivery with it. */
+  scriptRequestMsecs: 5_000,
+} as const;
