@@ -1,0 +1,245 @@
+import type { Clock } from '../clock.ts';
+import { InvalidInputError } from '../errors.ts';
+import type { Logger } from '../logging.ts';
+import { LineReader } from '../socket/line-reader.ts';
+import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
+import type { Change } from '../stores/store.ts';
+import type { DictBackend } from './dict-backend.ts';
+import { DictProtocolError } from './dict-protocol-error.ts';
+import { foundReply, plainReply, rowsReply } from './format-reply.ts';
+import { OpenTransactions } from './open-transactions.ts';
+import { parseRequest, transactionOfHead, type DictRequest, type Text } from './parse-request.ts';
+import { PendingCommands, type DictObserver } from './pending-commands.ts';
+import { selectRows } from './select-rows.ts';
+
+export interface DictSessionOptions {
+  backend: DictBackend;
+  clock: Clock;
+  log: Logger;
+  /** Takes replies as they become ready; several calls may follow each other at once. */
+  send: (octets: Buffer) => void;
+  observe?: DictObserver | undefined;
+  maxLineOctets?: number | undefined;
+  maxTransactionOctets?: number | undefined;
+  /** Milliseconds after which {@link DictSession.expire} answers in the backend's stead. */
+  replyMsecs?: number | undefined;
+}
+
+type Of<Command extends DictRequest['command']> = Extract<DictRequest, { command: Command }>;
+
+/** 2 is spoken by Dovecot up to 2.3.16, 3 up to 2.3.21, 4 from 2.4 on. */
+const MAJOR_VERSIONS = { oldest: 2, newest: 4 };
+
+/**
+ * The server's side of one connection of Dovecot's dict protocol: octets in, octets out
+ * (src/dict/dict-commands.c, dict-connection.c). The client says hello; the server must not, the
+ * first line it sends is taken for a reply.
+ *
+ * Commands go to the backend in the order in which they came, without waiting for each other.
+ */
+export class DictSession {
+  readonly #options: DictSessionOptions;
+  readonly #lines: LineReader;
+  readonly #transactions: OpenTransactions;
+  /** Undefined until the hello. */
+  #commands: PendingCommands | undefined;
+  /** For commands that name no user: before version 3 only the hello did. */
+  #user = '';
+  #inputEnded = false;
+
+  constructor(options: DictSessionOptions) {
+    this.#options = options;
+    const maxOctets = options.maxLineOctets ?? SOCKET_LIMITS.dictLineOctets;
+    this.#transactions = new OpenTransactions({
+      open: SOCKET_LIMITS.dictOpenTransactions,
+      octets: options.maxTransactionOctets ?? SOCKET_LIMITS.dictTransactionOctets,
+    });
+    this.#lines = new LineReader({
+      maxOctets,
+      onLine: (line) => this.#take(parseRequest(line)),
+      onTooLong: (head) => this.#takeTooLong(head, `longer than ${maxOctets} octets in a request`),
+    });
+  }
+
+  /** How many commands the backend works on. */
+  get pending(): number {
+    return this.#commands?.size ?? 0;
+  }
+
+  /** Whether the connection can be ended without losing anything. */
+  get idle(): boolean {
+    if (this.pending > 0) return false;
+    return this.#inputEnded || (this.#transactions.size === 0 && !this.#lines.midLine);
+  }
+
+  /** @throws DictProtocolError what came is not the dict protocol; the connection has to end */
+  push(chunk: Buffer): void {
+    this.#lines.push(chunk);
+  }
+
+  /** Gives up on commands that the backend has held for too long; to be called now and then. */
+  expire(): void {
+    this.#commands?.expire();
+  }
+
+  /** The client will send no more: what it began and did not commit is dropped. */
+  endInput(): void {
+    this.#inputEnded = true;
+    this.#transactions.clear();
+  }
+
+  /** The connection is gone: replies that are still under way go nowhere. */
+  close(): void {
+    this.#transactions.clear();
+    this.#commands?.close();
+  }
+
+  #take(request: DictRequest): void {
+    const commands = this.#commands;
+    if (!commands) {
+      this.#greet(request);
+      return;
+    }
+    switch (request.command) {
+      case 'lookup':
+        this.#lookup(commands, request);
+        break;
+      case 'iterate':
+        this.#iterate(commands, request);
+        break;
+      case 'begin':
+        this.#begin(request);
+        break;
+      case 'set':
+        this.#change(request, (key) => ({ op: 'set', key, value: request.value }));
+        break;
+      case 'unset':
+        this.#change(request, (key) => ({ op: 'unset', key }));
+        break;
+      case 'increment':
+        this.#change(request, (key) => ({ op: 'increment', key, by: request.by }));
+        break;
+      case 'commit':
+        this.#commit(commands, request);
+        break;
+      case 'rollback':
+        this.#transactions.end(request.id);
+        break;
+      case 'note':
+        break;
+      case 'hello':
+        throw new DictProtocolError('a second hello');
+    }
+  }
+
+  #greet(request: DictRequest): void {
+    if (request.command !== 'hello') throw new DictProtocolError('no hello at first');
+    const { major, minor, user } = request;
+    if (major < MAJOR_VERSIONS.oldest || major > MAJOR_VERSIONS.newest) {
+      throw new DictProtocolError(
+        `protocol version ${major}; known are ${MAJOR_VERSIONS.oldest} to ${MAJOR_VERSIONS.newest}`,
+      );
+    }
+    this.#user = user;
+    const { clock, log, send, observe, replyMsecs } = this.#options;
+    this.#commands = new PendingCommands({
+      clock,
+      log,
+      send,
+      observe,
+      modern: major >= 4 || minor >= 1,
+      replyMsecs: replyMsecs ?? SOCKET_LIMITS.dictReplyMsecs,
+    });
+  }
+
+  #lookup(commands: PendingCommands, request: Of<'lookup'>): void {
+    const user = this.#userOf(request);
+    void commands.run({ command: 'lookup', user }, async () => {
+      const value = await this.#options.backend.lookup(checkUser(user), checkKey(request.key));
+      if (value === undefined) {
+        return { result: 'missing', reply: (times) => plainReply('N', times) };
+      }
+      return { result: 'ok', reply: (times) => foundReply(value, times) };
+    });
+  }
+
+  #iterate(commands: PendingCommands, { options, maxRows, ...request }: Of<'iterate'>): void {
+    const user = this.#userOf(request);
+    void commands.run({ command: 'iterate', user }, async () => {
+      const path = checkKey(request.path);
+      const { backend } = this.#options;
+      const found = await backend.iterate(checkUser(user), path, options, maxRows);
+      const rows = selectRows(found, path, options, maxRows);
+      return { result: 'ok', reply: (times) => rowsReply(rows, options.noValue, times) };
+    });
+  }
+
+  #begin({ id, expireSecs, ...request }: Of<'begin'>): void {
+    // As Dovecot's own drivers that cannot: fail rather than keep for ever what was to expire.
+    const problem = expireSecs > 0 ? 'values that expire are not supported' : undefined;
+    this.#transactions.begin(id, this.#userOf(request), problem);
+  }
+
+  #change(request: { id: number; key: Text }, change: (key: string) => Change): void {
+    try {
+      this.#transactions.add(request.id, change(checkKey(request.key)));
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error;
+      this.#transactions.fail(request.id, error.message);
+    }
+  }
+
+  #commit(commands: PendingCommands, request: Of<'commit'>): void {
+    const transaction = this.#transactions.end(request.id);
+    const user = transaction?.user;
+    const failurePrefix = request.async ? 'A' : '';
+    const failureHead = `${request.id}\t`;
+    void commands.run({ command: 'commit', user, failurePrefix, failureHead }, async () => {
+      if (!transaction) throw new InvalidInputError(`no transaction ${request.id}`);
+      if (transaction.problem !== undefined) throw new InvalidInputError(transaction.problem);
+      const { changes } = transaction;
+      const result =
+        changes.length === 0
+          ? 'committed'
+          : await this.#options.backend.commit(checkUser(user), changes);
+      const answer = `${failurePrefix}${result === 'missing' ? 'N' : 'O'}${request.id}`;
+      return {
+        result: result === 'missing' ? 'missing' : 'ok',
+        reply: (times) => plainReply(answer, times),
+      };
+    });
+  }
+
+  #userOf({ user }: { user: Text }): Text {
+    return user === '' ? this.#user : user;
+  }
+
+  #takeTooLong(head: Buffer, problem: string): void {
+    const id = transactionOfHead(head);
+    const letter = head.toString('latin1', 0, 1);
+    if (this.#commands && id !== undefined) {
+      this.#transactions.fail(id, problem);
+    } else if (this.#commands && (letter === 'L' || letter === 'I')) {
+      const command = letter === 'L' ? 'lookup' : 'iterate';
+      void this.#commands.run({ command, user: undefined }, () => {
+        throw new InvalidInputError(problem);
+      });
+    } else {
+      throw new DictProtocolError(problem);
+    }
+  }
+}
+
+function checkUser(user: Text): string {
+  if (user === undefined) throw new InvalidInputError('the user is not UTF-8');
+  if (user === '') throw new InvalidInputError('no user was named');
+  return user;
+}
+
+function checkKey(key: Text): string {
+  if (key === undefined) throw new InvalidInputError('the key is not UTF-8');
+  if (!key.startsWith('priv/') && !key.startsWith('shared/')) {
+    throw new InvalidInputError('keys begin with priv/ or shared/');
+  }
+  return key;
+}

@@ -1,0 +1,116 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { errorMessage } from '../errors.ts';
+import { BatchedWriter } from '../socket/batched-writer.ts';
+import {
+  serveUnixSocket,
+  type Connection,
+  type UnixServer,
+  type UnixServerOptions,
+} from '../socket/serve-unix-socket.ts';
+import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
+import type { DictBackend } from './dict-backend.ts';
+import { DictProtocolError } from './dict-protocol-error.ts';
+import type { DictObserver } from './pending-commands.ts';
+import { DictSession } from './protocol.ts';
+
+export interface DictServerOptions extends Omit<UnixServerOptions, 'name'> {
+  backend: DictBackend;
+  clock: Clock;
+  observe?: DictObserver;
+  maxLineOctets?: number;
+  maxTransactionOctets?: number;
+  replyMsecs?: number;
+}
+
+/** How often commands are looked through for those that wait for too long. */
+const EXPIRY_INTERVAL_MSECS = 1_000;
+
+/**
+ * Serves Dovecot's dict protocol on a unix socket: what `mail_attribute_dict = proxy:<path>:coi`
+ * (2.4: `mail_attribute { dict proxy { … } }`) connects to.
+ *
+ * @throws SocketSetupError see {@link serveUnixSocket}
+ */
+export async function serveDict(options: DictServerOptions): Promise<UnixServer> {
+  const sessions = new Set<DictSession>();
+  const server = await serveUnixSocket({ ...options, name: 'dict' }, (socket) =>
+    connect(socket, options, sessions),
+  );
+  const expiry = setInterval(() => {
+    for (const session of sessions) session.expire();
+  }, EXPIRY_INTERVAL_MSECS).unref();
+  return {
+    path: server.path,
+    get connections() {
+      return server.connections;
+    },
+    async close(graceMsecs) {
+      await server.close(graceMsecs);
+      clearInterval(expiry);
+    },
+  };
+}
+
+function connect(
+  socket: Socket,
+  options: DictServerOptions,
+  sessions: Set<DictSession>,
+): Connection {
+  const { log, path } = options;
+  const writer = new BatchedWriter(socket);
+  /** Nothing more is to come in: end once all replies are out. */
+  let ending = false;
+  const session = new DictSession({
+    ...options,
+    send(octets) {
+      writer.write(octets);
+      proceed();
+    },
+  });
+  sessions.add(session);
+
+  function proceed(): void {
+    if (ending && session.idle) writer.end();
+    else if (session.pending >= SOCKET_LIMITS.dictPendingCommands) socket.pause();
+    else if (!socket.writableNeedDrain) socket.resume();
+  }
+
+  function receive(chunk: Buffer): void {
+    try {
+      session.push(chunk);
+    } catch (error) {
+      const known = error instanceof DictProtocolError;
+      log.warn(
+        { socket: path, ...(known ? { reason: error.message } : { err: error }) },
+        'dict: connection closed: not what Dovecot would send',
+      );
+      socket.off('data', receive);
+      session.close();
+      writer.end();
+      return;
+    }
+    proceed();
+  }
+
+  socket.on('data', receive);
+  socket.on('drain', proceed);
+  socket.once('end', () => {
+    session.endInput();
+    ending = true;
+    proceed();
+  });
+  socket.on('error', (error) => {
+    log.debug({ socket: path, reason: errorMessage(error) }, 'dict: connection broke');
+  });
+  socket.once('close', () => {
+    sessions.delete(session);
+    session.close();
+  });
+  return {
+    drain() {
+      ending = true;
+      proceed();
+    },
+  };
+}

@@ -1,0 +1,492 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { DictProtocolError } from '../../src/dict/dict-protocol-error.ts';
+import { DictSession, type DictSessionOptions } from '../../src/dict/protocol.ts';
+import { InvalidInputError, UnavailableError } from '../../src/errors.ts';
+import { SOCKET_LIMITS } from '../../src/socket/socket-limits.ts';
+import { recordingLog } from '../socket/socket-test-support.ts';
+import { ManualBackend, MapBackend } from './dict-test-support.ts';
+
+const HELLO_2_3 = 'H3\t2\t0\t\tcoi\n';
+const HELLO_2_4 = 'H4\t0\t0\t\tcoi\n';
+
+const octets = (text: string) => Buffer.from(text, 'latin1');
+/** Lets everything run that waits for nothing but promises. */
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function start<Backend extends ManualBackend | MapBackend>(
+  backend: Backend,
+  options: Partial<DictSessionOptions> = {},
+) {
+  const sent: Buffer[] = [];
+  const observed: string[] = [];
+  const clock = { time: 1_700_000_000_123, now: () => clock.time, monotonic: () => clock.time - 5 };
+  const log = recordingLog();
+  const session = new DictSession({
+    backend,
+    clock,
+    log,
+    send: (reply) => sent.push(reply),
+    observe: (command, result, msecs) => observed.push(`${command} ${result} ${msecs}`),
+    ...options,
+  });
+  return {
+    session,
+    backend,
+    clock,
+    log,
+    observed,
+    push: (text: string) => session.push(octets(text)),
+    /** What was sent since the last call. */
+    replies: async () => {
+      await settled();
+      return Buffer.concat(sent.splice(0)).toString('latin1');
+    },
+  };
+}
+
+/** A session that said hello and answers from a map. */
+function greeted(hello = HELLO_2_3, options: Partial<DictSessionOptions> = {}) {
+  const started = start(new MapBackend(), options);
+  started.push(hello);
+  return started;
+}
+
+describe('DictSession: hello', () => {
+  for (const hello of ['H2\t2\t0\tanna\tcoi\n', 'H3\t0\t0\t\tcoi\n', HELLO_2_3, HELLO_2_4]) {
+    test(`${JSON.stringify(hello)} is taken and not answered`, async () => {
+      const { push, replies } = start(new MapBackend());
+      push(hello);
+      assert.equal(await replies(), '');
+      push('Lpriv/a\tanna\n');
+      assert.equal(await replies(), 'N\n');
+    });
+  }
+
+  test('protocol 2 (Dovecot up to 2.3.16) names the user once and for all', async () => {
+    const { push, backend, replies } = start(new MapBackend());
+    push('H2\t2\t0\tanna\tcoi\nB1\nS1\tpriv/a\tv\nC1\nLpriv/a\nI1\t0\tpriv/\n');
+    assert.equal(await replies(), 'O1\nOv\nOpriv/a\tv\n\n');
+    assert.equal(backend.commits[0]?.user, 'anna');
+  });
+
+  const refused: [input: string, reason: RegExp][] = [
+    ['H1\t0\t0\t\tcoi\n', /protocol version 1/],
+    ['H5\t0\t0\t\tcoi\n', /protocol version 5; known are 2 to 4/],
+    ['Lpriv/a\tanna\n', /no hello/],
+    ['GET / HTTP/1.1\r\n', /unknown command "G"/],
+    ['\n', /unknown command/],
+    [HELLO_2_3 + HELLO_2_3, /a second hello/],
+    [`H3\t2\t0\t\t${'x'.repeat(70_000)}`, /longer than 65536 octets/],
+    [`${HELLO_2_3}B1\t${'x'.repeat(70_000)}`, /longer than 65536 octets/],
+    [`${HELLO_2_3}B1\tanna\nB1\tanna\n`, /transaction 1 begun twice/],
+  ];
+  for (const [input, reason] of refused) {
+    test(`${JSON.stringify(input.slice(0, 40))} ends the connection`, () => {
+      const { push } = start(new MapBackend());
+      assert.throws(
+        () => push(input),
+        (error: Error) => {
+          assert.ok(error instanceof DictProtocolError);
+          assert.match(error.message, reason);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+describe('DictSession: lookup', () => {
+  test('O<value>, octet for octet', async () => {
+    const { push, backend, replies } = greeted();
+    backend.values.set('anna\0priv/a', octets('\x00\x01\t\r\n\xff'));
+    backend.values.set('anna\0priv/empty', octets(''));
+    push('Lpriv/a\tanna\nLpriv/empty\tanna\n');
+    assert.equal(await replies(), 'O\x010\x011\x01t\x01r\x01n\xff\nO\n');
+  });
+
+  test('N for what is not there, and for another user', async () => {
+    const { push, backend, replies, observed } = greeted();
+    backend.values.set('anna\0priv/a', octets('v'));
+    push('Lpriv/b\tanna\nLpriv/a\tbob\nLpriv/a\tanna\n');
+    assert.equal(await replies(), 'N\nN\nOv\n');
+    assert.deepEqual(observed, ['lookup missing 0', 'lookup missing 0', 'lookup ok 0']);
+  });
+
+  test('F<error> with the times of the work when the backend fails; the session goes on', async () => {
+    const { push, backend, replies, log, clock, observed } = start(new ManualBackend());
+    push(`${HELLO_2_3}Lpriv/a\tanna\nLpriv/b\tanna\n`);
+    clock.time += 1_500;
+    backend.calls[0]!.reject(new UnavailableError('the disk is full'));
+    backend.calls[1]!.resolve(undefined);
+    assert.equal(
+      await replies(),
+      // The second is slow, and tells its times too.
+      'Fthe disk is full\t1700000000\t123000\t1700000001\t623000\nN\t1700000000\t123000\t1700000001\t623000\n',
+    );
+    assert.deepEqual(observed, ['lookup failed 1500', 'lookup missing 1500']);
+    assert.deepEqual(
+      log.lines.map(({ level, user }) => [level, user]),
+      [[50, 'anna']],
+    );
+  });
+
+  test('an error that is not one of ours keeps its text to itself and the log', async () => {
+    const { push, backend, replies, log } = start(new ManualBackend());
+    push(`H3\t0\t0\t\tcoi\nLpriv/a\tanna\n`);
+    backend.calls[0]!.reject(new TypeError('secret'));
+    assert.equal(await replies(), 'Finternal error\n');
+    assert.match(JSON.stringify(log.lines), /secret/);
+  });
+
+  test('a backend that throws instead of rejecting does no more harm', async () => {
+    const { push, replies, backend } = greeted();
+    backend.lookup = () => {
+      throw new InvalidInputError('not like this');
+    };
+    push('Lpriv/a\tanna\n');
+    assert.match(await replies(), /^Fnot like this/);
+  });
+
+  const refused: [line: string, error: string][] = [
+    ['Lpriv/a\t', 'no user was named'],
+    ['Lpriv/a', 'no user was named'],
+    ['Lshared/a\t', 'no user was named'],
+    ['Lpriv/\xff\tanna', 'the key is not UTF-8'],
+    ['Lpriv/a\tann\xff', 'the user is not UTF-8'],
+    ['Lother/a\tanna', 'keys begin with priv/ or shared/'],
+    ['L\tanna', 'keys begin with priv/ or shared/'],
+    [`Lpriv/${'x'.repeat(65_536)}\tanna`, 'longer than 65536 octets in a request'],
+  ];
+  for (const [line, error] of refused) {
+    test(`${JSON.stringify(line.slice(0, 20))}: F${error}`, async () => {
+      const { push, replies, observed, log } = greeted();
+      push(`${line}\nLpriv/b\tanna\n`);
+      assert.equal(await replies(), `F${error}\nN\n`);
+      assert.deepEqual(observed, ['lookup refused 0', 'lookup missing 0']);
+      assert.deepEqual(
+        log.lines.map(({ level }) => level),
+        [30],
+      );
+    });
+  }
+
+  test('a request line of exactly the limit is answered', async () => {
+    const { push, replies } = greeted();
+    push(`Lpriv/${'x'.repeat(SOCKET_LIMITS.dictLineOctets - 11)}\tanna\n`);
+    assert.equal(await replies(), 'N\n');
+    push(`Lpriv/${'x'.repeat(SOCKET_LIMITS.dictLineOctets - 10)}\tanna\n`);
+    assert.match(await replies(), /^Flonger/);
+  });
+});
+
+describe('DictSession: iterate', () => {
+  function withRows() {
+    const started = greeted();
+    for (const [key, value] of [
+      ['priv/a/b', '2\n'],
+      ['priv/a/a', '1'],
+      ['priv/a/c/d', '3'],
+      ['priv/b', '4'],
+    ] as const) {
+      started.backend.values.set(`anna\0${key}`, octets(value));
+    }
+    return started;
+  }
+  const table: [request: string, replies: string][] = [
+    ['I0\t0\tpriv/a/\tanna', 'Opriv/a/b\t2\x01n\nOpriv/a/a\t1\n\n'],
+    ['I3\t0\tpriv/a/\tanna', 'Opriv/a/a\t1\nOpriv/a/b\t2\x01n\nOpriv/a/c/d\t3\n\n'],
+    ['I43\t0\tpriv/a/\tanna', 'Opriv/a/a\t\nOpriv/a/b\t\nOpriv/a/c/d\t\n\n'],
+    ['I5\t2\tpriv/a/\tanna', 'Opriv/a/a\t1\nOpriv/a/b\t2\x01n\n\n'],
+    ['I16\t0\tpriv/b\tanna', 'Opriv/b\t4\n\n'],
+    ['I1\t0\tpriv/none/\tanna', '\n'],
+    ['I1\t0\tpriv/a/\tbob', '\n'],
+  ];
+  for (const [request, expected] of table) {
+    test(JSON.stringify(request), async () => {
+      const { push, replies } = withRows();
+      push(`${request}\n`);
+      assert.equal(await replies(), expected);
+    });
+  }
+
+  test('a row that does not begin with the path would kill the imap process: it is left out', async () => {
+    const { push, replies, backend } = withRows();
+    backend.iterate = () =>
+      Promise.resolve(
+        ['priv/a/', 'priv/A/x', 'priv/', '', 'xpriv/a/b', 'priv/a/x'].map((key) => ({
+          key,
+          value: octets('v'),
+        })),
+      );
+    push('I9\t0\tpriv/a/\tanna\n');
+    assert.equal(await replies(), 'Opriv/a/\t\nOpriv/a/x\t\n\n');
+  });
+
+  test('keys are escaped', async () => {
+    const { push, replies, backend } = greeted();
+    backend.values.set('anna\0priv/\té', octets('v'));
+    push('I1\t0\tpriv/\x01t\tanna\n');
+    assert.equal(await replies(), 'Opriv/\x01t\xc3\xa9\tv\n\n');
+  });
+
+  test('the backend learns what is asked for', () => {
+    const { push, backend } = start(new ManualBackend());
+    push(`${HELLO_2_3}I27\t7\tpriv/a/\tanna\n`);
+    const options = { recurse: true, exactKey: true, noValue: true, sort: 'key' };
+    assert.deepEqual(
+      backend.calls.map(({ user, args }) => [user, ...args]),
+      [['anna', 'priv/a/', options, 7]],
+    );
+  });
+
+  test('F<error> instead of rows', async () => {
+    const { push, backend, replies } = start(new ManualBackend());
+    push(`H3\t0\t0\t\tcoi\nI1\t0\tpriv/\tanna\nI1\t0\tpriv/\t\n`);
+    backend.calls[0]!.reject(new UnavailableError('gone\tfor\nlunch'));
+    assert.equal(await replies(), 'Fgone for lunch\nFno user was named\n');
+  });
+
+  test('slow rows end in a line with the times alone', async () => {
+    const { push, backend, replies, clock } = start(new ManualBackend());
+    push(`${HELLO_2_4}I1\t0\tpriv/\tanna\n`);
+    clock.time += 100;
+    backend.calls[0]!.resolve([{ key: 'priv/a', value: octets('v') }]);
+    assert.equal(await replies(), 'Opriv/a\tv\n\t1700000000\t123000\t1700000000\t223000\n');
+  });
+});
+
+describe('DictSession: transactions', () => {
+  test('all changes reach the backend as one commit, in their order', async () => {
+    const { push, backend, replies, observed } = greeted(HELLO_2_4);
+    push(
+      'B1\tanna\t0\nT1\t1700000000\t0\nV1\tyes\nS1\tpriv/a\tx\x01ny\nS1\tshared/b\t\xff\nU1\tpriv/c\nS1\tpriv/a\tz\nC1\n',
+    );
+    assert.equal(await replies(), 'O1\n');
+    assert.deepEqual(backend.commits, [
+      {
+        user: 'anna',
+        changes: [
+          { op: 'set', key: 'priv/a', value: octets('x\ny') },
+          { op: 'set', key: 'shared/b', value: octets('\xff') },
+          { op: 'unset', key: 'priv/c' },
+          { op: 'set', key: 'priv/a', value: octets('z') },
+        ],
+      },
+    ]);
+    assert.deepEqual(observed, ['commit ok 0']);
+  });
+
+  test('N<id> when an increment finds no key', async () => {
+    const { push, replies, backend } = greeted();
+    push('B7\tanna\nA7\tpriv/n\t-3\nC7\n');
+    assert.equal(await replies(), 'N7\n');
+    assert.deepEqual(backend.commits[0]?.changes, [{ op: 'increment', key: 'priv/n', by: -3 }]);
+  });
+
+  test('F<id>\\t<error> when the commit fails', async () => {
+    const { push, replies, backend, log } = start(new ManualBackend());
+    push(`H3\t0\t0\t\tcoi\nB3\tanna\nS3\tpriv/a\tv\nC3\n`);
+    backend.calls[0]!.reject(new InvalidInputError('endpoint: not a URL'));
+    assert.equal(await replies(), 'F3\tendpoint: not a URL\n');
+    assert.deepEqual(
+      log.lines.map(({ level, reason }) => [level, reason]),
+      [[30, 'endpoint: not a URL']],
+    );
+  });
+
+  test('D answers as C does, behind an A', async () => {
+    const { push, replies } = greeted();
+    push('B1\tanna\nS1\tpriv/a\tv\nD1\nB2\tanna\nA2\tpriv/n\t1\nD2\n');
+    assert.equal(await replies(), 'AO1\nAN2\n');
+    push('D3\n');
+    assert.equal(await replies(), 'AF3\tno transaction 3\n');
+  });
+
+  test('R forgets a transaction, and its id can be used again', async () => {
+    const { push, backend, replies } = greeted();
+    push(
+      'B1\tanna\nS1\tpriv/a\tv\nR1\nB1\tanna\nS1\tpriv/b\tv\nC1\nB1\tanna\nS1\tpriv/c\tv\nC1\nR9\n',
+    );
+    assert.equal(await replies(), 'O1\nO1\n');
+    assert.deepEqual(
+      backend.commits.map(({ changes }) => changes[0]?.key),
+      ['priv/b', 'priv/c'],
+    );
+  });
+
+  test('many transactions at once keep apart', async () => {
+    const { push, backend, replies } = greeted();
+    const ids = Array.from({ length: SOCKET_LIMITS.dictOpenTransactions }, (_, id) => id + 1);
+    push(ids.map((id) => `B${id}\tuser${id}\n`).join(''));
+    push(ids.map((id) => `S${id}\tpriv/${id}\t${id}\n`).join(''));
+    push(
+      ids
+        .toReversed()
+        .map((id) => `C${id}\n`)
+        .join(''),
+    );
+    assert.equal(
+      await replies(),
+      ids
+        .toReversed()
+        .map((id) => `O${id}\n`)
+        .join(''),
+    );
+    for (const [index, { user, changes }] of backend.commits.toReversed().entries()) {
+      assert.equal(user, `user${index + 1}`);
+      assert.deepEqual(
+        changes.map(({ key }) => key),
+        [`priv/${index + 1}`],
+      );
+    }
+  });
+
+  test('one transaction more than the limit ends the connection', () => {
+    const { push } = greeted();
+    for (let id = 1; id <= SOCKET_LIMITS.dictOpenTransactions; id++) push(`B${id}\tanna\n`);
+    assert.throws(() => push('B0\tanna\n'), /too many transactions/);
+  });
+
+  test('one without changes needs no backend', async () => {
+    const { push, backend, replies } = greeted();
+    push('B1\tanna\nC1\n');
+    assert.equal(await replies(), 'O1\n');
+    assert.deepEqual(backend.commits, []);
+  });
+
+  const failing: [lines: string, error: string][] = [
+    ['B1\t\nS1\tpriv/a\tv', 'no user was named'],
+    ['B1\tann\xff\nS1\tpriv/a\tv', 'the user is not UTF-8'],
+    ['B1\tanna\t60\nS1\tpriv/a\tv', 'values that expire are not supported'],
+    ['B1\tanna\nS1\tpriv/\xff\tv\nS1\tpriv/b\tv', 'the key is not UTF-8'],
+    ['B1\tanna\nS1\tpriv/a\tv\nU1\tother/b', 'keys begin with priv/ or shared/'],
+    [
+      `B1\tanna\nS1\tpriv/a\tv\nS1\tpriv/a\t${'x'.repeat(65_536)}`,
+      'longer than 65536 octets in a request',
+    ],
+    [
+      `B1\tanna\n${`S1\tpriv/a\t${'x'.repeat(60_000)}\n`.repeat(140)}S1\tpriv/a\tv`,
+      'the transaction is larger than 8388608 octets',
+    ],
+    ['S1\tpriv/a\tv', 'no transaction 1'],
+  ];
+  for (const [lines, error] of failing) {
+    test(`${JSON.stringify(lines.slice(0, 40))} fails at its commit: ${error}`, async () => {
+      const { push, backend, replies } = greeted();
+      push(`${lines}\nC1\nB2\tanna\nS2\tpriv/c\tv\nC2\n`);
+      assert.equal(await replies(), `F1\t${error}\nO2\n`);
+      assert.deepEqual(
+        backend.commits.map(({ changes }) => changes.length),
+        [1],
+      );
+    });
+  }
+
+  test('a transaction of exactly the limit is committed, one octet more is not', async () => {
+    const { push, replies } = greeted(HELLO_2_3, { maxTransactionOctets: 100 });
+    push(`B1\tanna\nS1\tpriv/a\t${'x'.repeat(44)}\nS1\tpriv/a\t${'x'.repeat(44)}\nC1\n`);
+    assert.equal(await replies(), 'O1\n');
+    push(`B1\tanna\nS1\tpriv/a\t${'x'.repeat(44)}\nS1\tpriv/a\t${'x'.repeat(45)}\nC1\n`);
+    assert.match(await replies(), /^F1\tthe transaction is larger/);
+  });
+});
+
+describe('DictSession: order and time', () => {
+  test('commands reach the backend in their order, without waiting for each other', () => {
+    const { push, backend, session } = start(new ManualBackend());
+    push(
+      `${HELLO_2_3}Lpriv/a\tanna\nB1\tanna\nS1\tpriv/b\tv\nC1\nI1\t0\tpriv/\tanna\nLpriv/c\tbob\n`,
+    );
+    assert.deepEqual(
+      backend.calls.map(({ name }) => name),
+      ['lookup', 'commit', 'iterate', 'lookup'],
+    );
+    assert.equal(session.pending, 4);
+  });
+
+  test('answers that come in another order are named (2.1 and later)', async () => {
+    const { push, backend, replies } = start(new ManualBackend());
+    push(`${HELLO_2_4}Lpriv/a\tanna\nI1\t0\tpriv/\tanna\nB1\tanna\nS1\tpriv/b\tv\nC1\n`);
+    const [lookup, iterate, commit] = backend.calls;
+    commit!.resolve('committed');
+    assert.equal(await replies(), '*1\n*2\n*3\n+3\tO1\n');
+    iterate!.resolve([
+      { key: 'priv/a', value: octets('1') },
+      { key: 'priv/b', value: octets('2') },
+    ]);
+    assert.equal(await replies(), '+2\tOpriv/a\t1\n+2\tOpriv/b\t2\n+2\t\n');
+    lookup!.resolve(octets('v'));
+    assert.equal(await replies(), 'Ov\n');
+  });
+
+  test('they wait for each other when the client knows no ids (2.0, 3.0)', async () => {
+    for (const major of [2, 3]) {
+      const { push, backend, replies } = start(new ManualBackend());
+      push(`H${major}\t0\t0\tanna\tcoi\nLpriv/a\tanna\nLpriv/b\tanna\n`);
+      backend.calls[1]!.resolve(octets('b'));
+      assert.equal(await replies(), '');
+      backend.calls[0]!.reject(new UnavailableError('no'));
+      assert.equal(await replies(), 'Fno\nOb\n');
+    }
+  });
+
+  test('expire() answers what waited for too long: F, or W for a commit', async () => {
+    const { push, session, backend, replies, clock, log, observed } = start(new ManualBackend());
+    push(`${HELLO_2_3}Lpriv/a\tanna\nB1\tanna\nS1\tpriv/b\tv\nC1\n`);
+    clock.time += 1;
+    push('Lpriv/c\tanna\n');
+    clock.time += SOCKET_LIMITS.dictReplyMsecs - 2;
+    session.expire();
+    assert.equal(await replies(), '');
+    clock.time += 1;
+    session.expire();
+    const times = '\t1700000000\t123000\t1700000025\t123000';
+    assert.equal(
+      await replies(),
+      `Fno answer within 25 s${times}\nW1\tno answer within 25 s${times}\n`,
+    );
+    assert.equal(session.pending, 1);
+    assert.deepEqual(observed, ['lookup failed 25000', 'commit failed 25000']);
+    assert.deepEqual(
+      log.lines.map(({ level }) => level),
+      [50, 50],
+    );
+    // What comes now comes too late, and nobody hears of it.
+    backend.calls[0]!.resolve(octets('late'));
+    backend.calls[1]!.reject(new UnavailableError('late'));
+    backend.calls[2]!.resolve(undefined);
+    assert.match(await replies(), /^N\t/);
+    assert.equal(log.lines.length, 2);
+  });
+
+  test('idle only with nothing begun and nothing unanswered', async () => {
+    const { push, session, backend, replies } = start(new ManualBackend());
+    assert.equal(session.idle, true);
+    push(HELLO_2_3);
+    assert.equal(session.idle, true);
+    push('Lpriv/a\tan');
+    assert.equal(session.idle, false, 'half a line');
+    push('na\n');
+    assert.equal(session.idle, false, 'a lookup');
+    backend.calls[0]!.resolve(undefined);
+    await replies();
+    assert.equal(session.idle, true);
+    push('B1\tanna\n');
+    assert.equal(session.idle, false, 'a transaction');
+    session.endInput();
+    assert.equal(session.idle, true, 'nobody can commit it any more');
+  });
+
+  test('a closed session drops its transactions and answers to nobody', async () => {
+    const { push, session, backend, replies } = start(new ManualBackend());
+    push(`${HELLO_2_3}B1\tanna\nS1\tpriv/a\tv\nLpriv/a\tanna\n`);
+    session.close();
+    backend.calls[0]!.resolve(octets('v'));
+    assert.equal(await replies(), '');
+    assert.deepEqual(
+      backend.calls.map(({ name }) => name),
+      ['lookup'],
+    );
+  });
+});
