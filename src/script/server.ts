@@ -1,0 +1,113 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { errorMessage, UnavailableError } from '../errors.ts';
+import {
+  serveUnixSocket,
+  type Connection,
+  type UnixServer,
+  type UnixServerOptions,
+} from '../socket/serve-unix-socket.ts';
+import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
+import { SCRIPT_STATUS, ScriptRequestReader } from './protocol.ts';
+import type { ScriptHandler } from './script-handler.ts';
+import { ScriptProtocolError } from './script-protocol-error.ts';
+
+/** Told of each request that was complete: from its last octet to the answer. For metrics. */
+export type ScriptObserver = (result: 'ok' | 'failed', msecs: number) => void;
+
+export interface ScriptServerOptions extends UnixServerOptions {
+  handler: ScriptHandler;
+  clock: Clock;
+  observe?: ScriptObserver;
+  maxHeaderOctets?: number;
+  maxMessageOctets?: number;
+  /** Milliseconds from connecting to the answer. */
+  requestMsecs?: number;
+}
+
+/**
+ * Serves Dovecot's script protocol on a unix socket, one request a connection: what a Sieve
+ * `execute` finds under the socket's file name in `sieve_execute_socket_dir`.
+ *
+ * @throws SocketSetupError see {@link serveUnixSocket}
+ */
+export function serveScript(options: ScriptServerOptions): Promise<UnixServer> {
+  return serveUnixSocket(options, (socket) => connect(socket, options));
+}
+
+function connect(socket: Socket, options: ScriptServerOptions): Connection {
+  const { handler, clock, observe, log, name, path } = options;
+  const reader = new ScriptRequestReader(options);
+  const deadline = options.requestMsecs ?? SOCKET_LIMITS.scriptRequestMsecs;
+  const abort = new AbortController();
+  /** When the request was complete, in milliseconds of the monotonic clock. */
+  let completeAt: number | undefined;
+  let over = false;
+
+  function answer(result: 'ok' | 'failed', output?: Buffer): void {
+    if (over) return;
+    over = true;
+    const status = result === 'ok' ? SCRIPT_STATUS.success : SCRIPT_STATUS.failure;
+    const parts = [...(output ? [output] : []), ...(reader.wantsStatus ? [status] : [])];
+    if (socket.writable && parts.length > 0) socket.write(Buffer.concat(parts));
+    socket.destroySoon();
+    if (completeAt !== undefined) observe?.(result, clock.monotonic() - completeAt);
+  }
+
+  function fail(error: unknown): void {
+    if (over) return;
+    if (error instanceof ScriptProtocolError) {
+      log.warn(
+        { socket: path, reason: error.message },
+        `${name}: connection closed: not what Dovecot would send`,
+      );
+      over = true;
+      socket.destroy(); // without a status, so that Dovecot complains too
+    } else {
+      log.error({ err: error, socket: path }, `${name}: request failed`);
+      answer('failed');
+    }
+  }
+
+  async function run(): Promise<void> {
+    try {
+      const request = reader.end();
+      completeAt = clock.monotonic();
+      answer('ok', await handler.handle(request, abort.signal));
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  const timer = setTimeout(() => {
+    const error = new UnavailableError(`not done within ${deadline} ms`);
+    abort.abort(error);
+    fail(error);
+  }, deadline);
+
+  socket.on('data', (chunk: Buffer) => {
+    if (over) return;
+    try {
+      reader.push(chunk);
+    } catch (error) {
+      fail(error);
+    }
+  });
+  socket.once('end', () => {
+    if (reader.begun) void run();
+    else socket.destroy();
+  });
+  socket.on('error', (error) => {
+    log.debug({ socket: path, reason: errorMessage(error) }, `${name}: connection broke`);
+  });
+  socket.once('close', () => {
+    clearTimeout(timer);
+    if (!over) abort.abort();
+    over = true;
+  });
+  return {
+    drain() {
+      if (!reader.begun) socket.destroy();
+    },
+  };
+}
