@@ -1,0 +1,78 @@
+import { UnavailableError } from '../errors.ts';
+import { addToDecimal } from './add-to-decimal.ts';
+import { checkCommit } from './check-commit.ts';
+import type { Change, CommitResult, Store, StoreEntry } from './store.ts';
+
+/** A store that forgets everything with the process: for tests and trials. */
+export class MemoryStore implements Store {
+  readonly kind = 'memory';
+  readonly #users = new Map<string, Map<string, Buffer>>();
+  #closed = false;
+
+  get(user: string, key: string): Promise<Buffer | undefined> {
+    return this.#attempt(() => {
+      const value = this.#users.get(user)?.get(key);
+      return value && Buffer.from(value);
+    });
+  }
+
+  list(user: string, prefix: string): Promise<StoreEntry[]> {
+    return this.#attempt(() =>
+      [...(this.#users.get(user) ?? [])]
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, value]) => ({ key, value: Buffer.from(value) }))
+        .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))),
+    );
+  }
+
+  commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
+    return this.#attempt(() => {
+      checkCommit(user, changes);
+      const entries = new Map(this.#users.get(user));
+      for (const change of changes) {
+        if (!apply(entries, change)) return 'missing';
+      }
+      if (entries.size > 0) this.#users.set(user, entries);
+      else this.#users.delete(user);
+      return 'committed';
+    });
+  }
+
+  async *users(): AsyncIterable<string> {
+    yield* await this.#attempt(() => [...this.#users.keys()]);
+  }
+
+  check(): Promise<void> {
+    return this.#attempt(() => undefined);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  #attempt<T>(work: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      if (this.#closed) throw new UnavailableError('the memory store is closed');
+      resolve(work());
+    });
+  }
+}
+
+/** @returns whether the change could be made; only an increment of a missing key cannot */
+function apply(entries: Map<string, Buffer>, change: Change): boolean {
+  switch (change.op) {
+    case 'set':
+      entries.set(change.key, Buffer.from(change.value));
+      return true;
+    case 'unset':
+      entries.delete(change.key);
+      return true;
+    case 'increment': {
+      const value = entries.get(change.key);
+      if (value === undefined) return false;
+      entries.set(change.key, addToDecimal(value, change.by));
+      return true;
+    }
+  }
+}

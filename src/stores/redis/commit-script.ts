@@ -1,0 +1,54 @@
+/**
+ * One commit, as a Lua script: Redis runs it whole, with nothing else in between.
+ *
+ * KEYS: the user's hash, the set of users. ARGV: the user, `1` if anything is incremented, then for
+ * each change its op, key and value. Replies `committed`, `missing` or `invalid`.
+ *
+ * A script that gives up halfway does not take its writes back by itself, so those before an
+ * increment are remembered. All other errors (out of memory, read-only replica, wrong type) come
+ * from the first write, before anything was changed.
+ */
+export const COMMIT_SCRIPT = `
+local entries, users, user = KEYS[1], KEYS[2], ARGV[1]
+local may_fail = ARGV[2] == '1'
+local before = {}
+
+local function remember(key)
+  if may_fail and before[key] == nil then
+    before[key] = redis.call('HGET', entries, key)
+  end
+end
+
+local function give_up(reason)
+  for key, value in pairs(before) do
+    if value then redis.call('HSET', entries, key, value)
+    else redis.call('HDEL', entries, key) end
+  end
+  return reason
+end
+
+for i = 3, #ARGV, 3 do
+  local op, key, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if op == 'set' then
+    remember(key)
+    redis.call('HSET', entries, key, value)
+  elseif op == 'unset' then
+    remember(key)
+    redis.call('HDEL', entries, key)
+  else
+    if redis.call('HEXISTS', entries, key) == 0 then return give_up('missing') end
+    remember(key)
+    local reply = redis.pcall('HINCRBY', entries, key, value)
+    if type(reply) == 'table' then
+      if string.find(reply.err, 'not an integer', 1, true)
+        or string.find(reply.err, 'overflow', 1, true) then return give_up('invalid') end
+      give_up('')
+      return reply
+    end
+  end
+end
+
+if redis.call('EXISTS', entries) == 1 then redis.call('SADD', users, user)
+else redis.call('SREM', users, user) end
+return 'committed'
+`;

@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
+import type { Logger } from '../../logging.ts';
+import { checkCommit } from '../check-commit.ts';
+import type { Change, CommitResult, Store, StoreEntry } from '../store.ts';
+import { COMMIT_SCRIPT } from './commit-script.ts';
+import { RedisLink, isRefusal } from './redis-link.ts';
+import { warnAboutLoss } from './warn-about-loss.ts';
+
+export interface RedisStoreOptions {
+  log?: Logger;
+  /** How long a call may take before it fails, in milliseconds; two seconds unless given. */
+  deadlineMsecs?: number;
+}
+
+/*
+ * Keys in Redis:
+ *   coi:u:<user>  a hash, one field for each entry
+ *   coi:users     the set of users that have a hash
+ *   coi:check     written by check(), gone after a minute
+ */
+const PREFIX = 'coi:';
+const USERS = `${PREFIX}users`;
+const CHECK = `${PREFIX}check`;
+const CHECK_SECONDS = '60';
+/** SSCAN's COUNT: users in one reply, roughly. */
+const USERS_PER_PAGE = '500';
+
+const COMMIT_SHA1 = createHash('sha1').update(COMMIT_SCRIPT).digest('hex');
+
+/**
+ * Opens the store in a Redis server: `redis://[user:password@]host[:port][/db]` or `rediss://…`.
+ * Several sidecars may share one. How durable a commit is, is the server's affair (`appendonly`).
+ *
+ * @throws InvalidInputError the address is not a Redis URL
+ * @throws UnavailableError the server is not there, or does not let us in
+ */
+export async function openRedisStore(
+  url: string,
+  { log, deadlineMsecs = 2000 }: RedisStoreOptions = {},
+): Promise<Store> {
+  checkUrl(url);
+  const link = new RedisLink(url, {
+    deadlineMsecs,
+    onDown: (reason) => log?.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
+    onUp: () => log?.info('connected to Redis'),
+  });
+  const store = new RedisStore(link);
+  try {
+    await store.check();
+    await warnAboutLoss(link, log);
+    return store;
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+function checkUrl(url: string): void {
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.hostname === '' || !/^\/?\d*$/.test(parsed.pathname))
+    throw new InvalidInputError(
+      'The Redis address is not of the form redis://[user:password@]host[:port][/db]; special ' +
+        'characters in the password are written as %XX.',
+    );
+}
+
+class RedisStore implements Store {
+  readonly kind = 'redis';
+  readonly #link: RedisLink;
+
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async get(user: string, key: string): Promise<Buffer | undefined> {
+    const value = await this.#send(['HGET', hashOf(user), key]);
+    return Buffer.isBuffer(value) ? value : undefined;
+  }
+
+  async list(user: string, prefix: string): Promise<StoreEntry[]> {
+    const fields = (await this.#send(['HGETALL', hashOf(user)])) as Buffer[];
+    const start = Buffer.from(prefix);
+    return toPairs(fields)
+      .filter(([key]) => key.subarray(0, start.length).equals(start))
+      .sort(([a], [b]) => Buffer.compare(a, b))
+      .map(([key, value]) => ({ key: key.toString(), value }));
+  }
+
+  async commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
+    checkCommit(user, changes);
+    const increments = changes.some(({ op }) => op === 'increment');
+    const args = [
+      '2',
+      hashOf(user),
+      USERS,
+      user,
+      increments ? '1' : '0',
+      ...changes.flatMap(toArgs),
+    ];
+    const result = String(await this.#runScript(args));
+    if (result === 'invalid')
+      throw new InvalidInputError(
+        'An increment names a value that is not a whole number, or leads out of 64 bits.',
+      );
+    return result === 'missing' ? 'missing' : 'committed';
+  }
+
+  async *users(): AsyncIterable<string> {
+    // SSCAN may name one twice when the set shrinks or grows meanwhile.
+    const seen = new Set<string>();
+    let cursor = '0';
+    do {
+      const reply = await this.#send(['SSCAN', USERS, cursor, 'COUNT', USERS_PER_PAGE]);
+      const [next, names] = reply as [Buffer, Buffer[]];
+      cursor = next.toString();
+      for (const name of names.map(String)) {
+        if (seen.has(name)) continue;
+        seen.add(name);
+        yield name;
+      }
+    } while (cursor !== '0');
+  }
+
+  /** Writes: a full, read-only or failing server answers PING all the same. */
+  async check(): Promise<void> {
+    await this.#send(['SET', CHECK, '1', 'EX', CHECK_SECONDS]);
+  }
+
+  close(): Promise<void> {
+    return this.#link.close();
+  }
+
+  async #runScript(args: (string | Buffer)[]): Promise<unknown> {
+    try {
+      return await this.#link.send(['EVALSHA', COMMIT_SHA1, ...args]);
+    } catch (error) {
+      if (!isRefusal(error) || !error.message.startsWith('NOSCRIPT')) throw explain(error);
+      return this.#send(['EVAL', COMMIT_SCRIPT, ...args]);
+    }
+  }
+
+  async #send(args: (string | Buffer)[]): Promise<unknown> {
+    try {
+      return await this.#link.send(args);
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+}
+
+const hashOf = (user: string): string => `${PREFIX}u:${user}`;
+
+const toArgs = (change: Change): [string, string, string | Buffer] => {
+  switch (change.op) {
+    case 'set':
+      return ['set', change.key, Buffer.from(change.value)];
+    case 'unset':
+      return ['unset', change.key, ''];
+    case 'increment':
+      return ['increment', change.key, `${change.by}`];
+  }
+};
+
+function toPairs(fields: readonly Buffer[]): [Buffer, Buffer][] {
+  const pairs: [Buffer, Buffer][] = [];
+  for (let index = 0; index + 1 < fields.length; index += 2)
+    pairs.push([fields[index] as Buffer, fields[index + 1] as Buffer]);
+  return pairs;
+}
+
+const explain = (error: unknown): unknown =>
+  isRefusal(error)
+    ? new UnavailableError(`Redis refuses: ${errorMessage(error)}`, { cause: error })
+    : error;

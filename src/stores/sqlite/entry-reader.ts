@@ -1,0 +1,106 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { UnavailableError } from '../../errors.ts';
+import type { StoreEntry } from '../store.ts';
+import { explainSqliteError, needsReopening } from './explain-sqlite-error.ts';
+
+/** How many users are read at once: long scans must let the event loop breathe. */
+const USERS_PER_PAGE = 500;
+
+/**
+ * The reading half of the SQLite store: a connection of its own on the main thread, where a read
+ * takes microseconds and never waits for the writer. Each read sees every commit before it.
+ */
+export class EntryReader {
+  readonly #path: string;
+  #open: OpenReader | undefined;
+  #closed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get(user: string, key: string): Buffer | undefined {
+    const row = this.#read((statements) => statements.get.get(user, key));
+    return row === undefined ? undefined : toBuffer(row['value']);
+  }
+
+  list(user: string, prefix: string): StoreEntry[] {
+    const from = Buffer.from(prefix);
+    // 0xFF stands above every octet of UTF-8: the first text after all that begin with the prefix.
+    const to = Buffer.concat([from, Buffer.of(0xff)]);
+    const rows = this.#read((statements) => statements.list.all(user, from, to));
+    return rows.map((row) => ({ key: String(row['key']), value: toBuffer(row['value']) }));
+  }
+
+  /** The users that come after `after`, a page of them; the first page is after undefined. */
+  users(after: string | undefined): string[] {
+    const rows = this.#read(({ users, firstUsers }) =>
+      after === undefined ? firstUsers.all() : users.all(after),
+    );
+    return rows.map((row) => String(row['name']));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
+    this.#open?.db.close();
+    this.#open = undefined;
+  }
+
+  /** @throws UnavailableError the file cannot be read */
+  #read<T>(query: (statements: OpenReader) => T): T {
+    if (this.#closed) throw new UnavailableError(`${this.#path} is closed.`);
+    try {
+      this.#open ??= openReader(this.#path);
+      return query(this.#open);
+    } catch (error) {
+      if (needsReopening(error)) this.#disconnect();
+      throw explainSqliteError(error, this.#path);
+    }
+  }
+}
+
+interface OpenReader {
+  db: DatabaseSync;
+  get: StatementSync;
+  list: StatementSync;
+  users: StatementSync;
+  firstUsers: StatementSync;
+}
+
+function openReader(path: string): OpenReader {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    db.exec('PRAGMA cache_size = -16384');
+    return {
+      db,
+      get: db.prepare('SELECT value FROM entries WHERE user = ? AND key = ?'),
+      list: db.prepare(
+        'SELECT key, value FROM entries WHERE user = ? AND key >= CAST(? AS TEXT) ' +
+          'AND key < CAST(? AS TEXT) ORDER BY key',
+      ),
+      users: db.prepare(nextUsers('(SELECT min(user) FROM entries WHERE user > ?)')),
+      firstUsers: db.prepare(nextUsers('(SELECT min(user) FROM entries)')),
+    };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Leaps from user to user in the index, where DISTINCT would read every entry. */
+const nextUsers = (first: string): string => `
+  WITH RECURSIVE next(name) AS (
+    SELECT ${first}
+    UNION ALL
+    SELECT (SELECT min(user) FROM entries WHERE user > name) FROM next WHERE name IS NOT NULL
+  )
+  SELECT name FROM next WHERE name IS NOT NULL LIMIT ${USERS_PER_PAGE}`;
+
+function toBuffer(value: unknown): Buffer {
+  const octets = value as Uint8Array;
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+}

@@ -1,0 +1,199 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { UnavailableError, errorMessage } from '../../errors.ts';
+import type { Purpose } from './job-runners.ts';
+import { fromPortableError } from './portable-error.ts';
+import type {
+  PortableError,
+  PortableOutcome,
+  WriterReply,
+  WriterRequest,
+  WriterSetup,
+} from './writer-messages.ts';
+
+export interface RunOptions {
+  /** How much the job carries, for {@link MAX_GROUP_OCTETS}. */
+  octets?: number;
+  /** May wait a few milliseconds for others to share its fsync with. */
+  lazy?: boolean;
+}
+
+/** One message to the thread holds at most this much: a group must not outgrow memory or patience. */
+const MAX_GROUP_JOBS = Number(process.env['MGJ'] ?? 256);
+const MAX_GROUP_OCTETS = 8 * 1024 * 1024;
+/** How long lazy jobs wait, and how many of them are worth an fsync of their own. */
+const LAZY_MSECS = 5;
+const WORTHWHILE_JOBS = 64;
+
+const NO_OUTCOME: PortableError = { kind: 'fault', message: 'The writer left a job out.' };
+
+/**
+ * Writes to one database on one thread of its own, because fsync blocks its thread.
+ *
+ * Jobs go out in groups: while the thread is busy with one group, the next one gathers, and each
+ * group costs one fsync. Jobs run in the order in which they came.
+ */
+export class GroupWriter<Job, Result> {
+  readonly #setup: WriterSetup;
+  #worker: Worker | undefined;
+  #queue: Waiting[] = [];
+  readonly #inFlight: Waiting[][] = [];
+  #urgent = false;
+  #scheduled = false;
+  #lazyTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  private constructor(setup: WriterSetup) {
+    this.#setup = setup;
+  }
+
+  /** @throws UnavailableError the database cannot be opened; the message says why and what to do */
+  static async open<Job, Result>(
+    purpose: Purpose,
+    path: string,
+    options: unknown,
+    busyTimeoutMsecs: number,
+  ): Promise<GroupWriter<Job, Result>> {
+    const writer = new GroupWriter<Job, Result>({ purpose, path, options, busyTimeoutMsecs });
+    const worker = writer.#start();
+    const [reply] = (await once(worker, 'message')) as [WriterReply];
+    if (typeof reply === 'object' && 'refused' in reply) {
+      await once(worker, 'exit');
+      throw fromPortableError(reply.refused);
+    }
+    return writer;
+  }
+
+  /**
+   * Resolves once the job is committed.
+   *
+   * @throws UnavailableError it was not, or the thread died underway and nobody knows
+   */
+  run(job: Job, { octets = 0, lazy = false }: RunOptions = {}): Promise<Result> {
+    if (this.#closing !== undefined)
+      return Promise.reject(new UnavailableError(`${this.#setup.path} is closed.`));
+    return new Promise<unknown>((resolve, reject) => {
+      this.#queue.push({ job, octets, resolve, reject });
+      if (!lazy || this.#queue.length >= WORTHWHILE_JOBS) this.#flushSoon();
+      else this.#lazyTimer ??= setTimeout(() => this.#flushSoon(), LAZY_MSECS);
+    }) as Promise<Result>;
+  }
+
+  /** Waits for all jobs, the lazy ones too, and leaves the file closed. */
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  async #shutDown(): Promise<void> {
+    if (this.#queue.length + this.#inFlight.length > 0) {
+      this.#flushSoon();
+      await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    }
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const exit = once(worker, 'exit');
+    this.#post(worker, 'close');
+    await exit;
+  }
+
+  /**
+   * Not at once: callers that are about to be called back in this turn of the event loop (several
+   * sockets, or all that waited for the last group) get onto the same group.
+   */
+  #flushSoon(): void {
+    this.#urgent = true;
+    if (this.#scheduled || !this.#mayFlush()) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  /** Under load a second group waits in the thread, so that neither side waits for the other. */
+  #mayFlush(): boolean {
+    if (this.#inFlight.length === 0) return this.#queue.length > 0;
+    return this.#inFlight.length === 1 && this.#queue.length >= WORTHWHILE_JOBS;
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    clearTimeout(this.#lazyTimer);
+    this.#lazyTimer = undefined;
+    const group = this.#takeGroup();
+    this.#inFlight.push(group);
+    this.#urgent = this.#queue.length > 0;
+    if (this.#urgent) this.#flushSoon();
+    const jobs = group.map(({ job }) => job);
+    try {
+      this.#post(this.#worker ?? this.#start(), { jobs });
+    } catch (error) {
+      // Something in a job cannot be copied to the thread: nothing of the group has gone out.
+      this.#inFlight.pop();
+      for (const { reject } of group) reject(error as Error);
+      this.#next();
+    }
+  }
+
+  #takeGroup(): Waiting[] {
+    let octets = 0;
+    const end = this.#queue.findIndex((waiting, index) => {
+      octets += waiting.octets;
+      return index === MAX_GROUP_JOBS || (index > 0 && octets > MAX_GROUP_OCTETS);
+    });
+    return this.#queue.splice(0, end === -1 ? this.#queue.length : end);
+  }
+
+  #post(worker: Worker, request: WriterRequest): void {
+    worker.postMessage(request);
+  }
+
+  #start(): Worker {
+    // From a checkout this file is .ts, from a build .js, and tsc rewrites imports only.
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const worker = new Worker(new URL(`./writer-worker.${extension}`, import.meta.url), {
+      workerData: this.#setup,
+    });
+    let fault = 'it ended';
+    worker.on('message', (reply: WriterReply) => {
+      if (reply === 'ready') return;
+      if ('outcomes' in reply) this.#answer(reply.outcomes);
+      else this.#fail(worker, fromPortableError(reply.refused));
+    });
+    worker.on('error', (error) => (fault = errorMessage(error)));
+    worker.on('exit', () => {
+      const message = `The writer of ${this.#setup.path} stopped (${fault}); the change may be lost.`;
+      this.#fail(worker, new UnavailableError(message));
+    });
+    this.#worker = worker;
+    return worker;
+  }
+
+  #answer(outcomes: readonly PortableOutcome[]): void {
+    for (const [index, { resolve, reject }] of (this.#inFlight.shift() ?? []).entries()) {
+      const outcome = outcomes[index];
+      if (outcome !== undefined && 'value' in outcome) resolve(outcome.value);
+      else reject(fromPortableError(outcome?.error ?? NO_OUTCOME));
+    }
+    this.#next();
+  }
+
+  /** The thread is gone, and with it all that was in flight; the next group starts another. */
+  #fail(worker: Worker, error: Error): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    for (const { reject } of this.#inFlight.splice(0).flat()) reject(error);
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#queue.length + this.#inFlight.length === 0) this.#onIdle?.();
+    else if (this.#urgent) this.#flushSoon();
+  }
+}
+
+interface Waiting {
+  job: unknown;
+  octets: number;
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+}

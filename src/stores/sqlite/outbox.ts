@@ -1,0 +1,174 @@
+import { hash } from 'node:crypto';
+import type { SQLOutputValue } from 'node:sqlite';
+import type { NewPush, OwedPush, Postponement, PushKind, Urgency } from '../outbox-store.ts';
+import type { JobRunner } from './job-runner.ts';
+
+/** `now` is in milliseconds since the epoch, from the caller's clock. */
+export type OutboxJob =
+  | { op: 'add'; pushes: readonly NewPush[]; now: number }
+  | { op: 'settle'; ids: readonly number[]; now: number }
+  | { op: 'postpone'; id: number; attempt: Postponement }
+  | { op: 'page'; afterId: number; limit: number }
+  | { op: 'trim'; keep: number; now: number }
+  | { op: 'count' }
+  | { op: 'check' };
+
+/** To an add, the ids of its pushes, undefined for those left out. */
+export type OutboxResult = OwedPush[] | (number | undefined)[] | number | undefined;
+
+/**
+ * `id` never comes back (AUTOINCREMENT): a late settle must not hit a later push.
+ * A tombstone is 16 octets of hash and a date: they outnumber the pushes that are owed.
+ */
+const VERSION_1 = `
+  CREATE TABLE owed (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    dedupe_hash BLOB NOT NULL UNIQUE,
+    user TEXT NOT NULL,
+    subscription_id TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    urgency TEXT NOT NULL,
+    topic TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    dedupe_key TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_attempt_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX owed_expires_at ON owed (expires_at);
+  CREATE TABLE settled (
+    dedupe_hash BLOB PRIMARY KEY,
+    settled_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX settled_at ON settled (settled_at);
+  CREATE TABLE probe (id INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+`;
+
+/** Pages that may lie idle in the file before it is cut back: 16 MiB. */
+const IDLE_PAGES = 4096;
+/** Pages given back to the file system at once, so that no settle takes long. */
+const PAGES_GIVEN_BACK = 128;
+/** Settled pushes from one tidying up to the next. */
+const TIDY_EVERY = 64;
+
+export const dedupeHash = (dedupeKey: string): Buffer =>
+  hash('sha256', dedupeKey, 'buffer').subarray(0, 16);
+
+/** The outbox: both halves, for its readers can wait where its writers wait. */
+export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number }> = {
+  // "COIo"
+  schema: { applicationId: 0x434f496f, migrations: [VERSION_1] },
+
+  prepare(db, { rememberMsecs }) {
+    const insert = db.prepare(`
+      INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency, topic,
+        created_at, expires_at, dedupe_key, attempts, next_attempt_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`);
+    const remembered = db.prepare('SELECT 1 FROM settled WHERE dedupe_hash = ? AND settled_at > ?');
+    const remove = db.prepare('DELETE FROM owed WHERE id = ? RETURNING dedupe_hash');
+    const remember = db.prepare('INSERT OR REPLACE INTO settled VALUES (?, ?)');
+    const forget = db.prepare(`
+      DELETE FROM settled WHERE dedupe_hash IN
+        (SELECT dedupe_hash FROM settled WHERE settled_at <= ? ORDER BY settled_at LIMIT ?)`);
+    const idlePages = db.prepare('PRAGMA freelist_count');
+    const giveBack = db.prepare(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
+    const postpone = db.prepare(
+      'UPDATE owed SET attempts = ?, next_attempt_at = ?, payload = coalesce(?, payload) WHERE id = ?',
+    );
+    const page = db.prepare('SELECT * FROM owed WHERE id > ? ORDER BY id LIMIT ?');
+    const count = db.prepare('SELECT count(*) AS count FROM owed');
+    const first = db.prepare('SELECT * FROM owed ORDER BY expires_at, id LIMIT ?');
+    const probe = db.prepare(
+      'INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET count = count + 1',
+    );
+
+    const countOwed = (): number => Number(count.get()?.['count']);
+
+    const add = (push: NewPush, now: number): number | undefined => {
+      const key = dedupeHash(push.dedupeKey);
+      if (remembered.get(key, now - rememberMsecs) !== undefined) return undefined;
+      const { changes, lastInsertRowid } = insert.run(
+        key,
+        push.user,
+        push.subscriptionId,
+        push.endpoint,
+        push.kind,
+        push.payload,
+        push.urgency,
+        push.topic ?? null,
+        push.createdAt,
+        push.expiresAt,
+        push.dedupeKey,
+      );
+      return changes === 0 ? undefined : Number(lastInsertRowid);
+    };
+
+    const settle = (ids: readonly number[], now: number): void => {
+      for (const id of ids) {
+        const key = remove.get(id)?.['dedupe_hash'];
+        if (key !== undefined && rememberMsecs > 0) remember.run(key, now);
+      }
+      settled += ids.length;
+      if (settled >= TIDY_EVERY) tidy(now);
+    };
+
+    let settled = 0;
+    const tidy = (now: number): void => {
+      // Twice as many as came in: the old ones die out without a timer of their own.
+      forget.run(now - rememberMsecs, 2 * settled);
+      settled = 0;
+      if (Number(idlePages.get()?.['freelist_count']) > IDLE_PAGES) giveBack.all();
+    };
+
+    return (job) => {
+      switch (job.op) {
+        case 'add':
+          return job.pushes.map((push) => add(push, job.now));
+        case 'settle':
+          settle(job.ids, job.now);
+          return undefined;
+        case 'postpone': {
+          const { attempts, nextAttemptAt, payload } = job.attempt;
+          postpone.run(attempts, nextAttemptAt, payload ?? null, job.id);
+          return undefined;
+        }
+        case 'page':
+          return page.all(job.afterId, job.limit).map(toOwedPush);
+        case 'trim': {
+          const removed = first.all(Math.max(0, countOwed() - job.keep)).map(toOwedPush);
+          settle(
+            removed.map(({ id }) => id),
+            job.now,
+          );
+          return removed;
+        }
+        case 'count':
+          return countOwed();
+        case 'check':
+          probe.run();
+          return undefined;
+      }
+    };
+  },
+};
+
+function toOwedPush(row: Record<string, SQLOutputValue>): OwedPush {
+  const topic = row['topic'];
+  return {
+    id: Number(row['id']),
+    user: String(row['user']),
+    subscriptionId: String(row['subscription_id']),
+    endpoint: String(row['endpoint']),
+    kind: row['kind'] as PushKind,
+    payload: String(row['payload']),
+    urgency: row['urgency'] as Urgency,
+    ...(typeof topic === 'string' ? { topic } : {}),
+    createdAt: Number(row['created_at']),
+    expiresAt: Number(row['expires_at']),
+    dedupeKey: String(row['dedupe_key']),
+    attempts: Number(row['attempts']),
+    nextAttemptAt: Number(row['next_attempt_at']),
+  };
+}

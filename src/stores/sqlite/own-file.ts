@@ -1,0 +1,87 @@
+import { closeSync, existsSync, openSync, realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
+import { explainSqliteError } from './explain-sqlite-error.ts';
+
+export interface OwnedFile {
+  /** The file's real path. */
+  path: string;
+  release(): void;
+}
+
+/**
+ * Makes this process the only sidecar that uses the database at `path`, and creates the file, for
+ * its owner alone, if it is not there.
+ *
+ * The lock is an SQLite lock on an empty file beside the database: the kernel drops it with the
+ * process, however that dies, and the database itself stays open to readers and backups.
+ *
+ * @throws InvalidInputError the path is not absolute
+ * @throws UnavailableError the directory is missing or closed to us, or another process owns the file
+ */
+export function ownFile(path: string): OwnedFile {
+  const real = resolve(path);
+  const lockPath = `${real}.lock`;
+  create(lockPath);
+  const lock = takeLock(lockPath, real);
+  try {
+    create(real);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return { path: real, release: () => lock.isOpen && lock.close() };
+}
+
+/** Two names of one file must lead to one lock. */
+function resolve(path: string): string {
+  if (!isAbsolute(path))
+    throw new InvalidInputError(`The database path "${path}" must be absolute.`);
+  if (existsSync(path)) return realpathSync(path);
+  const directory = dirname(path);
+  try {
+    return join(realpathSync(directory), basename(path));
+  } catch (error) {
+    throw new UnavailableError(
+      `The directory ${directory} is not there: create it for the user that runs the sidecar ` +
+        `(install -d -m 0700 -o <user> ${directory}).`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Never opens a file that exists: closing it again would drop the locks that SQLite holds on it in
+ * this process (POSIX record locks belong to the process, not to the descriptor).
+ */
+function create(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+    throw new UnavailableError(
+      `${path} cannot be created: ${errorMessage(error)}. Its directory must be writable for the ` +
+        'user that runs the sidecar.',
+      { cause: error },
+    );
+  }
+}
+
+function takeLock(lockPath: string, path: string): DatabaseSync {
+  const lock = new DatabaseSync(lockPath, { open: false });
+  try {
+    lock.open();
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    if (lock.isOpen) lock.close();
+    if (error instanceof Error && 'errcode' in error && error.errcode === 5)
+      throw new UnavailableError(
+        `${path} is in use by another coi-sidecar (it holds ${lockPath}): stop that one, or give ` +
+          'each its own file.',
+        { cause: error },
+      );
+    throw explainSqliteError(error, lockPath);
+  }
+}

@@ -1,0 +1,106 @@
+import { systemClock, type Clock } from '../../clock.ts';
+import type {
+  NewPush,
+  OutboxStore,
+  OutboxStoreOptions,
+  OwedPush,
+  Postponement,
+} from '../outbox-store.ts';
+import { withDeadline } from '../with-deadline.ts';
+import { GroupWriter } from './group-writer.ts';
+import type { OutboxJob, OutboxResult } from './outbox.ts';
+import { ownFile, type OwnedFile } from './own-file.ts';
+import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS } from './timeouts.ts';
+
+export interface SqliteOutboxStoreOptions extends OutboxStoreOptions {
+  clock?: Clock;
+  /** How long a write waits for another process that holds the database, in milliseconds. */
+  busyTimeoutMsecs?: number;
+}
+
+/**
+ * Opens the outbox in the file at `path`, an absolute path; makes the file if it is not there.
+ * Close it: pushes settled in the last milliseconds are written down then.
+ *
+ * @throws UnavailableError the file cannot be opened, is too new, or belongs to another process
+ */
+export async function openSqliteOutboxStore(
+  path: string,
+  {
+    rememberMsecs,
+    clock = systemClock,
+    busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
+  }: SqliteOutboxStoreOptions,
+): Promise<OutboxStore> {
+  const file = ownFile(path);
+  try {
+    const writer = await GroupWriter.open<OutboxJob, OutboxResult>(
+      'outbox',
+      file.path,
+      { rememberMsecs },
+      busyTimeoutMsecs,
+    );
+    return new SqliteOutboxStore(file, writer, clock);
+  } catch (error) {
+    file.release();
+    throw error;
+  }
+}
+
+class SqliteOutboxStore implements OutboxStore {
+  readonly #file: OwnedFile;
+  readonly #writer: GroupWriter<OutboxJob, OutboxResult>;
+  readonly #clock: Clock;
+
+  constructor(file: OwnedFile, writer: GroupWriter<OutboxJob, OutboxResult>, clock: Clock) {
+    this.#file = file;
+    this.#writer = writer;
+    this.#clock = clock;
+  }
+
+  async add(pushes: readonly NewPush[]): Promise<OwedPush[]> {
+    if (pushes.length === 0) return [];
+    const octets = pushes.reduce((sum, push) => sum + push.payload.length, 0);
+    const job: OutboxJob = { op: 'add', pushes, now: this.#clock.now() };
+    const ids = (await this.#writer.run(job, { octets })) as (number | undefined)[];
+    return pushes.flatMap((push, index) => {
+      const id = ids[index];
+      return id === undefined ? [] : { ...push, id, attempts: 0, nextAttemptAt: 0 };
+    });
+  }
+
+  /** Lazy: a settle lost in a crash costs no more than a push sent twice. */
+  async settle(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#writer.run({ op: 'settle', ids, now: this.#clock.now() }, { lazy: true });
+  }
+
+  async postpone(id: number, attempt: Postponement): Promise<void> {
+    await this.#writer.run({ op: 'postpone', id, attempt }, { lazy: true });
+  }
+
+  async page(afterId: number, limit: number): Promise<OwedPush[]> {
+    return (await this.#writer.run({ op: 'page', afterId, limit })) as OwedPush[];
+  }
+
+  async trim(keep: number): Promise<OwedPush[]> {
+    return (await this.#writer.run({ op: 'trim', keep, now: this.#clock.now() })) as OwedPush[];
+  }
+
+  async count(): Promise<number> {
+    return (await this.#writer.run({ op: 'count' })) as number;
+  }
+
+  async check(): Promise<void> {
+    await withDeadline(
+      this.#writer.run({ op: 'check' }),
+      CHECK_DEADLINE_MSECS,
+      `${this.#file.path} took no write within ${CHECK_DEADLINE_MSECS} ms: is its disk stuck?`,
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+    this.#file.release();
+  }
+}

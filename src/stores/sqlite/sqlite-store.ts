@@ -1,0 +1,101 @@
+import { setImmediate } from 'node:timers/promises';
+import { checkCommit } from '../check-commit.ts';
+import type { Change, CommitResult, Store, StoreEntry } from '../store.ts';
+import { withDeadline } from '../with-deadline.ts';
+import type { EntriesJob, EntryChange } from './entries.ts';
+import { EntryReader } from './entry-reader.ts';
+import { GroupWriter } from './group-writer.ts';
+import { ownFile, type OwnedFile } from './own-file.ts';
+import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS } from './timeouts.ts';
+
+export interface SqliteStoreOptions {
+  /** How long a commit waits for another process that holds the database, in milliseconds. */
+  busyTimeoutMsecs?: number;
+}
+
+/**
+ * Opens the store in the file at `path`, an absolute path; makes the file if it is not there.
+ *
+ * Close it: the last connection to leave tidies the write-ahead log away.
+ *
+ * @throws UnavailableError the file cannot be opened, is too new, or belongs to another process
+ */
+export async function openSqliteStore(
+  path: string,
+  { busyTimeoutMsecs = BUSY_TIMEOUT_MSECS }: SqliteStoreOptions = {},
+): Promise<Store> {
+  const file = ownFile(path);
+  try {
+    const writer = await GroupWriter.open<EntriesJob, CommitResult>(
+      'entries',
+      file.path,
+      undefined,
+      busyTimeoutMsecs,
+    );
+    return new SqliteStore(file, writer);
+  } catch (error) {
+    file.release();
+    throw error;
+  }
+}
+
+class SqliteStore implements Store {
+  readonly kind = 'sqlite';
+  readonly #file: OwnedFile;
+  readonly #writer: GroupWriter<EntriesJob, CommitResult>;
+  readonly #reader: EntryReader;
+
+  constructor(file: OwnedFile, writer: GroupWriter<EntriesJob, CommitResult>) {
+    this.#file = file;
+    this.#writer = writer;
+    this.#reader = new EntryReader(file.path);
+  }
+
+  // async, so that what the reader throws arrives as a rejection.
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async get(user: string, key: string): Promise<Buffer | undefined> {
+    return this.#reader.get(user, key);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async list(user: string, prefix: string): Promise<StoreEntry[]> {
+    return this.#reader.list(user, prefix);
+  }
+
+  async commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
+    checkCommit(user, changes);
+    const job: EntriesJob = { op: 'commit', user, changes: changes.map(detach) };
+    return this.#writer.run(job, { octets: countOctets(job.changes) });
+  }
+
+  async *users(): AsyncIterable<string> {
+    for (let page = this.#reader.users(undefined); page.length > 0;) {
+      yield* page;
+      await setImmediate();
+      page = this.#reader.users(page.at(-1));
+    }
+  }
+
+  async check(): Promise<void> {
+    await withDeadline(
+      this.#writer.run({ op: 'check' }),
+      CHECK_DEADLINE_MSECS,
+      `${this.#file.path} took no commit within ${CHECK_DEADLINE_MSECS} ms: is its disk stuck?`,
+    );
+    this.#reader.users(undefined);
+  }
+
+  async close(): Promise<void> {
+    // The writer leaves last: only a connection that may write can tidy up.
+    this.#reader.close();
+    await this.#writer.close();
+    this.#file.release();
+  }
+}
+
+/** A small Buffer is a window on a large one, and all of that would be copied to the writer. */
+const detach = (change: Change): EntryChange =>
+  change.op === 'set' ? { ...change, value: new Uint8Array(change.value) } : change;
+
+const countOctets = (changes: readonly EntryChange[]): number =>
+  changes.reduce((sum, change) => sum + (change.op === 'set' ? change.value.length : 0), 0);

@@ -1,0 +1,29 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { toPortableError } from './portable-error.ts';
+import type { WriterReply, WriterRequest, WriterSetup } from './writer-messages.ts';
+import { WriterSession } from './writer-session.ts';
+
+/*
+ * The thread that waits for the disk so that the main one need not. It takes one group of jobs at a
+ * time and answers once that is on disk; what comes in meanwhile is the next group.
+ */
+const port = parentPort;
+if (port === null) throw new Error('writer-worker is a worker thread, not a program.');
+const reply = (message: WriterReply): void => port.postMessage(message);
+
+const session = new WriterSession(workerData as WriterSetup);
+
+port.on('message', (request: WriterRequest) => {
+  if (request === 'close') {
+    session.close();
+    port.close();
+  } else reply({ outcomes: session.runAll(request.jobs) });
+});
+
+try {
+  session.open();
+  reply('ready');
+} catch (error) {
+  reply({ refused: toPortableError(error) });
+  port.close();
+}

@@ -1,0 +1,7 @@
+import { MemoryStore } from '../../src/stores/memory-store.ts';
+import { testStoreContract } from './store-contract.ts';
+
+testStoreContract('memory', () => {
+  const store = new MemoryStore();
+  return Promise.resolve({ store, dispose: () => store.close() });
+});

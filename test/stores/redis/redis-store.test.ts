@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createServer, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { createClient } from 'redis';
+import { InvalidInputError, UnavailableError } from '../../../src/errors.ts';
+import { openRedisStore } from '../../../src/stores/redis/redis-store.ts';
+import type { Change, Store } from '../../../src/stores/store.ts';
+import { testStoreContract } from '../store-contract.ts';
+import { RedisServer, redisIsMissing } from './redis-server.ts';
+
+const set = (key: string, value: string): Change => ({ op: 'set', key, value: Buffer.from(value) });
+
+async function timed(work: Promise<unknown>): Promise<{ error: unknown; msecs: number }> {
+  const start = performance.now();
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return { error, msecs: performance.now() - start };
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; !(await condition()); attempt++) {
+    if (attempt === 100) throw new Error('it did not come to pass');
+    await sleep(50);
+  }
+}
+
+const succeeds = (work: () => Promise<unknown>) => (): Promise<boolean> =>
+  work().then(
+    () => true,
+    () => false,
+  );
+
+describe('with a Redis server', { skip: redisIsMissing }, () => {
+  testStoreContract('redis', async () => {
+    const server = await RedisServer.start();
+    return { store: await openRedisStore(server.url()), dispose: () => server.dispose() };
+  });
+
+  describe('openRedisStore', () => {
+    let server: RedisServer;
+    let store: Store;
+    before(async () => {
+      server = await RedisServer.start();
+    });
+    after(() => server.dispose());
+
+    it('keeps to its prefix, with one hash for each user and a set of them', async () => {
+      store = await openRedisStore(server.url());
+      await store.commit('alice', [set('a', '1'), set('b', '2')]);
+      await store.commit('bob', [set('a', '1')]);
+      await store.commit('bob', [{ op: 'unset', key: 'a' }]);
+      const client = await createClient({ url: server.url(), RESP: 2 }).connect();
+      assert.deepEqual((await client.keys('*')).sort(), ['coi:check', 'coi:u:alice', 'coi:users']);
+      assert.deepEqual({ ...(await client.hGetAll('coi:u:alice')) }, { a: '1', b: '2' });
+      assert.deepEqual(await client.sMembers('coi:users'), ['alice']);
+      assert((await client.ttl('coi:check')) > 0);
+      client.destroy();
+      await store.close();
+    });
+
+    it('keeps databases apart', async () => {
+      const first = await openRedisStore(server.url(1));
+      const second = await openRedisStore(server.url(2));
+      await first.commit('u', [set('a', '1')]);
+      assert.equal(await second.get('u', 'a'), undefined);
+      await Promise.all([first.close(), second.close()]);
+    });
+
+    it('shares a database with other sidecars', async () => {
+      const stores = await Promise.all([1, 2, 3].map(() => openRedisStore(server.url(3))));
+      await stores[0]!.commit('u', [set('n', '0')]);
+      const by = (): Change[] => [{ op: 'increment', key: 'n', by: 1 }];
+      await Promise.all(
+        stores.flatMap((one) => Array.from({ length: 100 }, () => one.commit('u', by()))),
+      );
+      assert.equal((await stores[2]!.get('u', 'n'))?.toString(), '300');
+      await Promise.all(stores.map((one) => one.close()));
+    });
+
+    it('goes on after the server has forgotten the script', async () => {
+      store = await openRedisStore(server.url());
+      await store.commit('u', [set('a', '1')]);
+      const client = await createClient({ url: server.url() }).connect();
+      await client.scriptFlush();
+      assert.equal(await store.commit('u', [set('a', '2')]), 'committed');
+      assert.equal((await store.get('u', 'a'))?.toString(), '2');
+      client.destroy();
+      await store.close();
+    });
+
+    it('changes nothing, and says why, when the server is out of memory or read-only', async () => {
+      store = await openRedisStore(server.url());
+      await store.commit('u', [set('a', '1')]);
+      const client = await createClient({ url: server.url() }).connect();
+      const changes: Change[] = [{ op: 'unset', key: 'a' }, set('b', '2')];
+      for (const [name, value, usual] of [
+        ['maxmemory', '1', '0'],
+        ['min-replicas-to-write', '1', '0'],
+      ] as const) {
+        await client.configSet(name, value);
+        // Nothing may come between: a script that may free memory before it takes some would run.
+        await assert.rejects(store.commit('u', [...changes].reverse()), {
+          name: 'UnavailableError',
+          message: /^Redis refuses: /,
+        });
+        await assert.rejects(store.check(), UnavailableError);
+        assert.equal((await store.list('u', '')).length, 1);
+        await client.configSet(name, usual);
+        await store.check();
+      }
+      client.destroy();
+      await store.close();
+    });
+
+    it('refuses a wrong password, without showing it', async () => {
+      const url = `redis://:wrong-secret@127.0.0.1:${server.port}`;
+      const { error, msecs } = await timed(openRedisStore(url, { deadlineMsecs: 300 }));
+      assert(error instanceof UnavailableError);
+      assert.match(error.message, /WRONGPASS/);
+      assert.doesNotMatch(error.message, /wrong-secret/);
+      assert(msecs < 3000);
+    });
+
+    it('warns of a server that loses what it confirmed', async () => {
+      const lines: string[] = [];
+      const log = pino({ base: null }, { write: (line) => lines.push(line) });
+      store = await openRedisStore(server.url(), { log });
+      assert.match(lines.join(''), /set \\"appendonly yes\\"/);
+      await store.close();
+    });
+  });
+
+  describe('a server that goes away', () => {
+    let server: RedisServer;
+    let store: Store;
+    before(async () => {
+      server = await RedisServer.start();
+      store = await openRedisStore(server.url(), { deadlineMsecs: 400 });
+    });
+    after(async () => {
+      await store.close();
+      await server.dispose();
+    });
+
+    it('fails calls by their deadline, then at once, and works again when it is back', async () => {
+      await store.commit('u', [set('a', '1')]);
+      await server.stop();
+      const calls = [
+        () => store.commit('u', [set('a', '2')]),
+        () => store.get('u', 'a'),
+        () => store.list('u', ''),
+        () => store.check(),
+        () => store.users()[Symbol.asyncIterator]().next(),
+      ];
+      for (const { error, msecs } of await Promise.all(calls.map((call) => timed(call())))) {
+        assert(error instanceof UnavailableError);
+        assert(msecs < 2000, `${msecs} ms`);
+      }
+      await sleep(500);
+      const { error, msecs } = await timed(store.get('u', 'a'));
+      assert(error instanceof UnavailableError);
+      assert(msecs < 100, `${msecs} ms`);
+      await server.start();
+      await until(succeeds(() => store.commit('u', [set('a', '3')])));
+      assert.equal((await store.get('u', 'a'))?.toString(), '3');
+    });
+
+    it('bridges a restart that is quicker than the deadline', async () => {
+      await server.stop();
+      const get = store.commit('u', [set('b', '1')]);
+      await server.start();
+      await get;
+      assert.equal((await store.get('u', 'b'))?.toString(), '1');
+    });
+
+    it('fails calls by their deadline when it is silent, and works again afterwards', async () => {
+      server.signal('SIGSTOP');
+      for (let round = 0; round < 2; round++) {
+        const { error, msecs } = await timed(store.commit('u', [set('a', '4')]));
+        assert(error instanceof UnavailableError);
+        assert(msecs < 2000, `${msecs} ms`);
+      }
+      server.signal('SIGCONT');
+      await until(succeeds(() => store.commit('u', [set('a', '5')])));
+      assert.equal((await store.get('u', 'a'))?.toString(), '5');
+    });
+  });
+});
+
+describe('openRedisStore without a server', () => {
+  it('says so by its deadline', async () => {
+    const { error, msecs } = await timed(
+      openRedisStore('redis://127.0.0.1:1', { deadlineMsecs: 300 }),
+    );
+    assert(error instanceof UnavailableError);
+    assert.match(error.message, /ECONNREFUSED/);
+    assert(msecs < 2000, `${msecs} ms`);
+  });
+
+  it('does not hang on a server that accepts and says nothing', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert(address !== null && typeof address === 'object');
+    const { error, msecs } = await timed(
+      openRedisStore(`redis://127.0.0.1:${address.port}`, { deadlineMsecs: 300 }),
+    );
+    assert(error instanceof UnavailableError);
+    assert(msecs < 2000, `${msecs} ms`);
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+
+  for (const url of ['redis:', 'redis://', 'redis://h/notanumber', 'redis://h:port', 'rediss:///1'])
+    it(`refuses the address ${url}`, async () => {
+      await assert.rejects(openRedisStore(url), InvalidInputError);
+    });
+});
