@@ -1,0 +1,64 @@
+import type { SecureContext } from 'node:tls';
+import { buildConnector, Client, type Dispatcher } from 'undici';
+import type { Proxy } from './parse-proxy-url.ts';
+import { ProxyError } from './proxy-error.ts';
+
+export interface TunnelOptions {
+  proxy: Proxy;
+  /** For reaching the proxy and for its answer together. */
+  timeoutMsecs: number;
+  secureContext?: SecureContext | undefined;
+}
+
+export type TunnelSocket = Dispatcher.ConnectData['socket'];
+
+/**
+ * Asks the proxy for a connection to `authority` (CONNECT, RFC 9110 section 9.3.6).
+ *
+ * Undici's own ProxyAgent reports a 407 in an error's text only; this tells the proxy's faults apart.
+ *
+ * @param authority host and port, an IPv6 address in brackets
+ * @throws ProxyError there is no tunnel, and why
+ */
+export async function openTunnel(authority: string, options: TunnelOptions): Promise<TunnelSocket> {
+  const { proxy, timeoutMsecs, secureContext } = options;
+  const client = new Client(proxy.origin, {
+    connect: buildConnector({
+      allowH2: false,
+      timeout: timeoutMsecs,
+      ...(secureContext && { secureContext }),
+    }),
+  });
+  const timer = setTimeout(() => {
+    void client.destroy(new ProxyError('down', 'the proxy did not answer in time'));
+  }, timeoutMsecs);
+  const request = {
+    path: authority,
+    headers: {
+      host: authority,
+      ...(proxy.authorization !== undefined && { 'proxy-authorization': proxy.authorization }),
+    },
+    // Undici would expect the certificate of the Host header's name, which is not the proxy's.
+    servername: proxy.hostname,
+  };
+  try {
+    const { statusCode, socket } = await client.connect(request);
+    if (statusCode >= 200 && statusCode < 300) return socket;
+    socket.on('error', () => undefined).destroy();
+    throw refusal(statusCode);
+  } catch (error) {
+    if (error instanceof ProxyError) throw error;
+    throw new ProxyError('down', 'the proxy cannot be reached', { cause: error });
+  } finally {
+    clearTimeout(timer);
+    void client.close();
+  }
+}
+
+const refusal = (status: number): ProxyError =>
+  status === 407
+    ? new ProxyError(
+        'auth',
+        'the proxy answered 407; check webpush.proxy_username and webpush.proxy_password',
+      )
+    : new ProxyError('refused', `the proxy answered ${status} to CONNECT`);

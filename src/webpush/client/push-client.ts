@@ -1,0 +1,122 @@
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { LRUCache } from 'lru-cache';
+import { Pool } from 'undici';
+import { systemClock, type Clock } from '../../clock.ts';
+import { createGuardedConnector } from '../guard/guarded-connector.ts';
+import type { GuardPolicy } from '../guard/guard-policy.ts';
+import { hostOf, judgeUrl, portOf } from '../guard/judge-endpoint.ts';
+import { createHostResolver, type ResolveHost } from '../guard/resolve-host.ts';
+import type { PushRequest } from '../request/build-push-request.ts';
+import type { AttemptResult } from './attempt-result.ts';
+import type { Exchange } from './exchange.ts';
+import type { Proxy } from './parse-proxy-url.ts';
+import { createProxyConnector } from './proxy-connector.ts';
+import { ProxyError } from './proxy-error.ts';
+import { sendOver } from './send-over.ts';
+
+export interface PushClientOptions {
+  /** `webpush.timeout_msecs`: one deadline over name, proxy, TLS and answer. */
+  timeoutMsecs: number;
+  policy: GuardPolicy;
+  proxy?: Proxy | undefined;
+  /** Certificate authorities in PEM, trusted on top of Node's own (and NODE_EXTRA_CA_CERTS). */
+  ca?: readonly string[];
+  /** Connections to one push service; at least the delivery's limit of attempts per service. */
+  connectionsPerOrigin?: number;
+  /** Push services whose connections are kept open. */
+  maxOrigins?: number;
+  /** Told of every exchange: the rawlog. Must not throw. */
+  onExchange?: ((exchange: Exchange) => void) | undefined;
+  /** Given by tests. */
+  resolve?: ResolveHost;
+  clock?: Clock;
+}
+
+export type ProxyState = 'none' | 'unknown' | 'ok' | 'auth' | 'refused' | 'down';
+
+export interface PushClient {
+  /** Sends once; resolves always, within the deadline. `user` is for the rawlog. */
+  send(request: PushRequest, user: string): Promise<AttemptResult>;
+  /** How the proxy did when it was last asked for a connection. */
+  proxyState(): ProxyState;
+  /** Cuts off whatever is still going on. */
+  close(): Promise<void>;
+}
+
+/** How long an unused connection is kept, where the service says nothing of it itself. */
+const KEEP_ALIVE_MSECS = 20_000;
+const KEEP_ALIVE_MAX_MSECS = 120_000;
+
+/** Sends pushes: HTTP/1.1, a bounded pool of connections per push service, nothing past the guard. */
+export function createPushClient(options: PushClientOptions): PushClient {
+  const { timeoutMsecs, policy, proxy, onExchange } = options;
+  const clock = options.clock ?? systemClock;
+  const resolve = options.resolve ?? createHostResolver(timeoutMsecs);
+  const secureContext = trust(options.ca ?? []);
+  let proxyState: ProxyState = proxy === undefined ? 'none' : 'unknown';
+  const onProxy = (error: unknown): void => {
+    if (error === undefined) proxyState = 'ok';
+    else proxyState = error instanceof ProxyError ? error.kind : 'down';
+  };
+  const closing = new Set<Pool>();
+  const pools = new LRUCache<string, Pool>({
+    max: options.maxOrigins ?? 256,
+    dispose: (pool) => {
+      closing.add(pool);
+      void pool.close().finally(() => closing.delete(pool));
+    },
+  });
+
+  const poolFor = (url: URL): Pool => {
+    const known = pools.get(url.origin);
+    if (known !== undefined) return known;
+    const destination = { protocol: url.protocol, host: hostOf(url), port: portOf(url) };
+    const guarded = { policy, resolve, timeoutMsecs, secureContext };
+    const pool = new Pool(url.origin, {
+      connections: options.connectionsPerOrigin ?? 32,
+      allowH2: false,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MSECS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MAX_MSECS,
+      connect:
+        proxy === undefined
+          ? createGuardedConnector(destination, guarded)
+          : createProxyConnector(destination, { ...guarded, proxy, onProxy }),
+    });
+    pools.set(url.origin, pool);
+    return pool;
+  };
+
+  return {
+    async send(request, user) {
+      const verdict = judgeUrl(request.url, policy);
+      if (!verdict.allowed) return { kind: 'failed', reason: 'guard', detail: verdict.reason };
+      const startedAt = clock.now();
+      const started = clock.monotonic();
+      const { result, response } = await sendOver(poolFor(request.url), request, timeoutMsecs);
+      const elapsedMsecs = clock.monotonic() - started;
+      onExchange?.({
+        user,
+        request,
+        startedAt,
+        elapsedMsecs,
+        result,
+        ...(response && { response }),
+      });
+      return result;
+    },
+    proxyState: () => proxyState,
+    async close() {
+      const all = [...pools.values(), ...closing];
+      pools.clear();
+      await Promise.all(all.map((pool) => pool.destroy()));
+    },
+  };
+}
+
+/** Made once: a list of authorities given with every connection would be parsed with every connection. */
+function trust(ca: readonly string[]): SecureContext | undefined {
+  if (ca.length === 0) return undefined;
+  return createSecureContext({ ca: [...getCACertificates('default'), ...ca] });
+}

@@ -1,0 +1,94 @@
+import { errorMessage } from '../../errors.ts';
+import type { AttemptResult } from '../client/attempt-result.ts';
+import type { PushClient } from '../client/push-client.ts';
+import { encryptPush } from '../encryption/encrypt-push.ts';
+import type { ReceiverKeys } from '../encryption/receiver-keys.ts';
+import { MAX_BODY_OCTETS } from '../encryption/record-limits.ts';
+import type { GuardPolicy } from '../guard/guard-policy.ts';
+import { judgeEndpoint } from '../guard/judge-endpoint.ts';
+import { chooseForm } from '../outcome/choose-form.ts';
+import type { Outcome } from '../outcome/outcome.ts';
+import { buildPushRequest } from '../request/build-push-request.ts';
+import type { SubscriptionBook } from '../subscription-book.ts';
+import type { PushResource } from '../subscription.ts';
+import type { VapidAuthorizer } from '../vapid/vapid-authorizer.ts';
+import type { VapidKey } from '../vapid-key.ts';
+import type { QueuedPush } from './lane.ts';
+import type { PayloadShelf } from './payload-shelf.ts';
+import type { SizeLimits } from './size-limits.ts';
+
+export interface AttemptParts {
+  client: PushClient;
+  subscriptions: SubscriptionBook;
+  shelf: PayloadShelf;
+  limits: SizeLimits;
+  vapid: (user: string) => Promise<VapidKey>;
+  authorizer: VapidAuthorizer;
+  receiverKeys: (keys: PushResource['keys']) => ReceiverKeys;
+  policy: GuardPolicy;
+  padding: boolean;
+  /** Monotonic milliseconds. */
+  monotonic: () => number;
+}
+
+export type Attempt =
+  /** The subscription, or the push itself, is there no more. */
+  | { kind: 'gone' }
+  /** Nothing was sent, nor will another attempt fare better. */
+  | { kind: 'unsendable'; outcome: Outcome; detail: string }
+  | { kind: 'sent'; result: AttemptResult; canShrink: boolean; seconds: number };
+
+/**
+ * One attempt at one push, from its payload to the push service's answer.
+ *
+ * @throws UnavailableError the store or the user's VAPID key cannot be read; nothing was sent
+ */
+export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promise<Attempt> {
+  const { user, subscriptionId, endpoint } = push.lane;
+  const started = parts.monotonic();
+  const [shelved, resource, key] = await Promise.all([
+    parts.shelf.get(push.id),
+    parts.subscriptions.resource(user, subscriptionId, endpoint, push.kind),
+    parts.vapid(user),
+  ]);
+  if (shelved === undefined || resource === undefined) return { kind: 'gone' };
+
+  const verdict = judgeEndpoint(endpoint, parts.policy);
+  if (!verdict.allowed) {
+    const result = { kind: 'failed', reason: 'guard', detail: verdict.reason } as const;
+    return { kind: 'sent', result, canShrink: false, seconds: 0 };
+  }
+  const { url } = verdict;
+  const form = chooseForm(shelved.payload, parts.padding, parts.limits.refusedBy(endpoint));
+  if (form.octets > MAX_BODY_OCTETS) {
+    return unsendable({ action: 'give-up', reason: 'too-large' }, 'the payload does not fit');
+  }
+  let receiver: ReceiverKeys;
+  try {
+    receiver = parts.receiverKeys(resource.keys);
+  } catch (error) {
+    return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, errorMessage(error));
+  }
+  const request = buildPushRequest({
+    url,
+    body: encryptPush(form.payload, receiver, { padding: form.padding }),
+    authorization: parts.authorizer.authorize(key, url.origin),
+    ttlSeconds: (push.expiresAt - parts.monotonic()) / 1_000,
+    urgency: shelved.urgency,
+    validation: push.kind === 'validation',
+    ...(shelved.topic !== undefined && { topic: shelved.topic }),
+  });
+  const result = await parts.client.send(request, user);
+  if (result.kind === 'response') {
+    if (result.status === 413) parts.limits.learn(endpoint, form.octets);
+    if (result.status === 401 || result.status === 403) parts.authorizer.forget(key, url.origin);
+  }
+  const seconds = (parts.monotonic() - started) / 1_000;
+  return { kind: 'sent', result, canShrink: form.canShrink, seconds };
+}
+
+const unsendable = (outcome: Outcome, detail: string): Attempt => ({
+  kind: 'unsendable',
+  outcome,
+  detail,
+});

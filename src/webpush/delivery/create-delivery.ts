@@ -1,0 +1,252 @@
+import { errorMessage } from '../../errors.ts';
+import type { NewPush, OwedPush } from '../../stores/outbox-store.ts';
+import { Agenda, systemTimers } from './agenda.ts';
+import type {
+  Delivery,
+  DeliveryLevels,
+  DeliveryParts,
+  DeliverySnapshot,
+  FirstAttemptReport,
+  ListedPush,
+} from './delivery.ts';
+import { toLevels, toListedPush, toOriginSnapshots } from './delivery-views.ts';
+import { FirstAttempts } from './first-attempts.ts';
+import type { QueuedPush } from './lane.ts';
+import { createOutboxLimit } from './outbox-limit.ts';
+import { PayloadShelf } from './payload-shelf.ts';
+import { PushQueue } from './push-queue.ts';
+import { PushRunner } from './push-runner.ts';
+import { Settler } from './settler.ts';
+import { Workload } from './workload.ts';
+
+const LOAD_PAGE = 500;
+const SWEEP_MSECS = 10_000;
+
+/**
+ * The delivery engine over an outbox.
+ *
+ * The store is the truth about what is owed; the schedule in memory says who goes next, and knows
+ * nothing that a restart could not rebuild. A push leaves the schedule and then the store: a crash in
+ * between sends it twice, none is lost. Times are monotonic inside, so a step of the clock neither
+ * expires nor delays what this process knows of.
+ */
+export const createDelivery = (parts: DeliveryParts): Delivery => new PushDelivery(parts);
+
+class PushDelivery implements Delivery {
+  readonly #parts: DeliveryParts;
+  readonly #monotonic: () => number;
+  readonly #agenda: Agenda;
+  readonly #queue: PushQueue;
+  readonly #shelf: PayloadShelf;
+  readonly #settler: Settler;
+  readonly #workload: Workload;
+  readonly #runner: PushRunner;
+  readonly #firstAttempts: FirstAttempts;
+  readonly #keepWithinLimit: (owed: number) => void;
+  #state: DeliverySnapshot['state'] = 'idle';
+  /** Owed since the schedule began to load; they come after what is loaded. */
+  #late: OwedPush[] = [];
+
+  constructor(parts: DeliveryParts) {
+    const { store, log, clock, options } = parts;
+    const monotonic = (): number => clock.monotonic();
+    const random = parts.random ?? Math.random;
+    const timers = parts.timers ?? systemTimers;
+    this.#parts = parts;
+    this.#monotonic = monotonic;
+    this.#agenda = new Agenda(monotonic, timers);
+    this.#queue = new PushQueue({
+      agenda: this.#agenda,
+      monotonic,
+      random,
+      originLimit: options.originLimit ?? 32,
+      onWork: () => this.#pump(),
+    });
+    const payloadOctets = options.payloadOctets ?? 32 * 1_048_576;
+    this.#shelf = new PayloadShelf(store, (id) => this.#queue.has(id), payloadOctets);
+    this.#settler = new Settler(store, log, timers);
+    this.#workload = new Workload(options.totalLimit ?? 256, timers);
+    this.#firstAttempts = new FirstAttempts(timers);
+    this.#runner = new PushRunner(parts, this.#shelf, this.#firstAttempts);
+    this.#keepWithinLimit = createOutboxLimit({
+      store,
+      log,
+      maxPushes: options.maxPushes,
+      onDropped: ({ id }) => {
+        this.#queue.remove(id);
+        this.#shelf.remove(id);
+        this.#firstAttempts.report(id, { verdict: 'refused', reason: 'gone' });
+        parts.metrics.dropped('overflow');
+      },
+    });
+  }
+
+  async enqueue(pushes: readonly NewPush[]): Promise<void> {
+    this.#accept(await this.#parts.store.add(pushes));
+  }
+
+  async attemptNow(push: NewPush): Promise<FirstAttemptReport> {
+    const [owed] = await this.#parts.store.add([push]);
+    if (owed === undefined) return { verdict: 'deferred', reason: 'duplicate' };
+    if (this.#state !== 'running' && this.#state !== 'loading') {
+      return { verdict: 'deferred', reason: 'stopped' };
+    }
+    const report = this.#firstAttempts.wait(owed.id, this.#parts.options.timeoutMsecs);
+    this.#accept([owed]);
+    if (this.#queue.isPaused(owed.endpoint)) {
+      this.#firstAttempts.report(owed.id, { verdict: 'deferred', reason: 'paused' });
+    }
+    return report;
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'idle') throw new Error('a delivery starts once');
+    this.#state = 'loading';
+    try {
+      await this.#load();
+    } catch (error) {
+      this.#state = 'idle';
+      throw error;
+    }
+    if (!this.#isIn('loading')) return;
+    this.#state = 'running';
+    const owed = this.#queue.size;
+    if (owed > 0) this.#parts.log.info({ owed }, 'pushes are owed from before');
+    this.#agenda.at(this.#monotonic() + SWEEP_MSECS, () => this.#sweep());
+    const late = this.#late;
+    this.#late = [];
+    this.#accept(late);
+  }
+
+  async stop(deadlineMsecs: number): Promise<void> {
+    this.#state = 'stopping';
+    this.#agenda.clear();
+    await this.#workload.quiet(deadlineMsecs);
+    this.#state = 'stopped';
+    this.#firstAttempts.reportAll({ verdict: 'deferred', reason: 'stopped' });
+    await this.#settler.close();
+  }
+
+  snapshot(): DeliverySnapshot {
+    return {
+      state: this.#state,
+      owed: this.#queue.size,
+      oldestAgeMsecs: 1_000 * this.levels().oldestAgeSeconds,
+      underWay: this.#workload.underWay,
+      unsettled: this.#settler.backlog,
+      proxy: this.#parts.client.proxyState(),
+      origins: toOriginSnapshots(this.#queue.origins(), this.#monotonic()),
+    };
+  }
+
+  levels(): DeliveryLevels {
+    return toLevels(this.#queue, this.#parts.clock.now());
+  }
+
+  async list(afterId: number, limit: number): Promise<ListedPush[]> {
+    return (await this.#parts.store.page(afterId, limit)).map(toListedPush);
+  }
+
+  async drop(id: number): Promise<boolean> {
+    const [push] = await this.#parts.store.page(id - 1, 1);
+    if (push?.id !== id) return false;
+    await this.#parts.store.settle([id]);
+    this.#queue.remove(id);
+    this.#shelf.remove(id);
+    this.#firstAttempts.report(id, { verdict: 'refused', reason: 'gone' });
+    this.#parts.metrics.dropped('admin');
+    this.#pump();
+    return true;
+  }
+
+  async #load(): Promise<void> {
+    for (let last = 0; this.#isIn('loading');) {
+      const page = await this.#parts.store.page(last, LOAD_PAGE);
+      for (const push of page) this.#schedule(push);
+      const end = page.at(-1);
+      if (end === undefined) return;
+      last = end.id;
+    }
+  }
+
+  /** A method, because the state may change during any `await`. */
+  #isIn(state: DeliverySnapshot['state']): boolean {
+    return this.#state === state;
+  }
+
+  /** Takes over pushes that came while this process runs: their payloads are at hand. */
+  #accept(added: readonly OwedPush[]): void {
+    if (this.#state === 'loading') this.#late.push(...added);
+    if (this.#state !== 'running') return;
+    for (const push of added) {
+      this.#shelf.put(push);
+      this.#schedule(push);
+    }
+    this.#keepWithinLimit(this.#queue.size);
+    this.#pump();
+  }
+
+  #schedule(push: OwedPush): void {
+    if (this.#queue.has(push.id)) return;
+    const now = this.#monotonic();
+    const wallNow = this.#parts.clock.now();
+    const life = push.expiresAt - wallNow;
+    // However wrong the clock was when the next attempt was set, no push waits longer than it lives.
+    const wait = Math.max(0, Math.min(push.nextAttemptAt - wallNow, life));
+    this.#queue.add(push, now + life, now + wait);
+  }
+
+  #pump(): void {
+    while (this.#state === 'running' && !this.#workload.isFull) {
+      const push = this.#queue.next();
+      if (push === undefined) return;
+      this.#workload.begin();
+      void this.#attempt(push).finally(() => {
+        this.#workload.end();
+        this.#pump();
+      });
+    }
+  }
+
+  async #attempt(push: QueuedPush): Promise<void> {
+    const disposal = await this.#runner.run(push);
+    // The store may be closed by now; what is not noted is done again by the next process.
+    if (this.#isIn('stopped')) return;
+    if (disposal.report) this.#firstAttempts.report(push.id, disposal.report);
+    if (disposal.kind === 'again' && !push.removed) {
+      this.#queue.postpone(push, this.#monotonic() + disposal.delayMsecs);
+      if (disposal.persist) this.#persist(push, disposal.delayMsecs);
+      return;
+    }
+    if (disposal.kind === 'settled' && disposal.dropped && !push.removed) {
+      this.#parts.metrics.dropped(disposal.dropped);
+    }
+    this.#queue.finish(push);
+    this.#forget(push.id);
+  }
+
+  #persist({ id, attempts }: QueuedPush, delayMsecs: number): void {
+    const { store, clock, log } = this.#parts;
+    const nextAttemptAt = Math.round(clock.now() + delayMsecs);
+    store.postpone(id, { attempts, nextAttemptAt }).catch((error: unknown) => {
+      // This process knows; only the next one would try a little early.
+      log.warn({ error: errorMessage(error) }, 'a failed attempt could not be noted in the outbox');
+    });
+  }
+
+  #forget(id: number): void {
+    this.#shelf.remove(id);
+    this.#settler.settle(id);
+  }
+
+  /** What expired while it waited behind others goes without waiting for its turn. */
+  #sweep(): void {
+    const now = this.#monotonic();
+    for (const { id } of this.#queue.takeExpired(now)) {
+      this.#forget(id);
+      this.#parts.metrics.dropped('expired');
+    }
+    this.#agenda.at(now + SWEEP_MSECS, () => this.#sweep());
+    this.#pump();
+  }
+}

@@ -1,0 +1,50 @@
+import type { OwedPush } from '../../stores/outbox-store.ts';
+import {
+  MAX_LISTED_ORIGINS,
+  type DeliveryLevels,
+  type ListedPush,
+  type OriginSnapshot,
+} from './delivery.ts';
+import type { Origin } from './lane.ts';
+import { originOf } from './origin-of.ts';
+import type { PushQueue } from './push-queue.ts';
+
+/** An owed push as an administrator may see it: neither endpoint nor payload. */
+export function toListedPush(push: OwedPush): ListedPush {
+  const { id, user, subscriptionId, kind, urgency, createdAt, expiresAt } = push;
+  return {
+    ...{ id, user, subscriptionId, kind, urgency, createdAt, expiresAt },
+    origin: originOf(push.endpoint),
+    attempts: push.attempts,
+    nextAttemptAt: push.nextAttemptAt,
+    payloadOctets: Buffer.byteLength(push.payload),
+  };
+}
+
+/** @param now milliseconds since the epoch */
+export function toLevels(queue: PushQueue, now: number): DeliveryLevels {
+  const origins = { open: 0, held: 0, failing: 0 };
+  for (const { owed, gate } of queue.origins()) if (owed > 0) origins[gate.state] += 1;
+  let oldestAgeSeconds = 0;
+  // The first has the lowest id: it has been owed the longest.
+  for (const { createdAt } of queue.pushes()) {
+    oldestAgeSeconds = Math.max(0, now - createdAt) / 1_000;
+    break;
+  }
+  return { owed: queue.size, oldestAgeSeconds, origins };
+}
+
+/** The push services to which something is owed, those with the most first. */
+export function toOriginSnapshots(origins: Iterable<Origin>, now: number): OriginSnapshot[] {
+  return [...origins]
+    .filter(({ owed, gate }) => owed > 0 || gate.pausedUntil > now)
+    .sort((a, b) => b.owed - a.owed)
+    .slice(0, MAX_LISTED_ORIGINS)
+    .map(({ name, gate, owed, running }) => ({
+      origin: name,
+      state: gate.state,
+      owed,
+      underWay: running,
+      pausedForMsecs: Math.max(0, Math.round(gate.pausedUntil - now)),
+    }));
+}

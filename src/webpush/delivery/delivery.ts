@@ -1,0 +1,148 @@
+import type { Clock } from '../../clock.ts';
+import type { Logger } from '../../logging.ts';
+import type { NewPush, OutboxStore, PushKind, Urgency } from '../../stores/outbox-store.ts';
+import type { ProxyState, PushClient } from '../client/push-client.ts';
+import type { GuardPolicy } from '../guard/guard-policy.ts';
+import type { OutcomeReason } from '../outcome/outcome.ts';
+import type { SubscriptionBook } from '../subscription-book.ts';
+import type { VapidAuthorizer } from '../vapid/vapid-authorizer.ts';
+import type { VapidKey } from '../vapid-key.ts';
+import type { Timers } from './agenda.ts';
+import type { OriginState } from './origin-gate.ts';
+
+/** Sends what is owed, until it is sent, expired, or its subscription is gone. */
+export interface Delivery {
+  /**
+   * Owes pushes: they are on disk when this resolves, and on their way. What is owed already, or was
+   * settled a short while ago, is left out.
+   *
+   * @throws UnavailableError the store did not take them; nothing is owed
+   */
+  enqueue(pushes: readonly NewPush[]): Promise<void>;
+
+  /**
+   * Owes one push and waits for its first attempt, at most `timeoutMsecs`. A push that is refused for
+   * good is no longer owed; of a validation push's subscription, the caller disposes then.
+   *
+   * @throws UnavailableError the store did not take it
+   */
+  attemptNow(push: NewPush): Promise<FirstAttemptReport>;
+
+  /** Reads what earlier processes still owed, and begins. */
+  start(): Promise<void>;
+
+  /**
+   * Begins no more attempts, lets those under way come to their end for at most `deadlineMsecs`, and
+   * notes what was settled. Whatever is left is owed after the next start.
+   */
+  stop(deadlineMsecs: number): Promise<void>;
+
+  snapshot(): DeliverySnapshot;
+
+  /** For gauges: cheap, however much is owed. */
+  levels(): DeliveryLevels;
+
+  /** A page of owed pushes with ids above `afterId`, without what is secret about them. */
+  list(afterId: number, limit: number): Promise<ListedPush[]>;
+
+  /** Owes a push no longer; resolves to whether it was owed. */
+  drop(id: number): Promise<boolean>;
+}
+
+export interface FirstAttemptReport {
+  /** `deferred`: it goes on in the background. */
+  verdict: 'accepted' | 'refused' | 'deferred';
+  reason: OutcomeReason | 'late' | 'paused' | 'duplicate' | 'gone' | 'expired' | 'stopped';
+  status?: number;
+}
+
+export interface DeliveryParts {
+  store: OutboxStore;
+  subscriptions: SubscriptionBook;
+  vapid: (user: string) => Promise<VapidKey>;
+  authorizer: VapidAuthorizer;
+  client: PushClient;
+  policy: GuardPolicy;
+  clock: Clock;
+  metrics: DeliveryMetrics;
+  log: Logger;
+  options: DeliveryOptions;
+  /** Given by tests. */
+  timers?: Timers;
+  random?: () => number;
+}
+
+export interface DeliveryOptions {
+  /** `webpush.max_retries` */
+  maxRetries: number;
+  /** `webpush.timeout_msecs` */
+  timeoutMsecs: number;
+  /** `webpush.padding` */
+  padding: boolean;
+  /** `outbox.limit` */
+  maxPushes: number;
+  /** Attempts at a time to one push service; 32 unless given. */
+  originLimit?: number;
+  /** Attempts at a time in all; 256 unless given. */
+  totalLimit?: number;
+  /** Memory for payloads, in octets; 32 MiB unless given. */
+  payloadOctets?: number;
+}
+
+/** Why an owed push was never delivered. */
+export type DropReason = 'expired' | 'overflow' | 'gone' | 'refused' | 'admin';
+
+/** What the engine counts. No label of these has more than a few dozen values. */
+export interface DeliveryMetrics {
+  /** One attempt ended; `seconds` from building the request to the answer. */
+  attempted(kind: PushKind, outcome: OutcomeReason, seconds: number): void;
+  /** A push service took a push, `seconds` after the event that caused it. */
+  accepted(kind: PushKind, seconds: number): void;
+  dropped(reason: DropReason): void;
+}
+
+export interface DeliveryLevels {
+  owed: number;
+  /** Zero when nothing is owed. */
+  oldestAgeSeconds: number;
+  /** Push services to which something is owed, by state. */
+  origins: Record<OriginState, number>;
+}
+
+export interface DeliverySnapshot {
+  state: 'idle' | 'loading' | 'running' | 'stopping' | 'stopped';
+  owed: number;
+  oldestAgeMsecs: number;
+  underWay: number;
+  /** Settled pushes that the store did not let go of yet; above zero for long, it is in trouble. */
+  unsettled: number;
+  proxy: ProxyState;
+  /** Those with the most owed first; at most {@link MAX_LISTED_ORIGINS}. */
+  origins: OriginSnapshot[];
+}
+
+export const MAX_LISTED_ORIGINS = 100;
+
+export interface OriginSnapshot {
+  origin: string;
+  state: OriginState;
+  owed: number;
+  underWay: number;
+  /** How long until it is tried again; zero when it is not paused. */
+  pausedForMsecs: number;
+}
+
+export interface ListedPush {
+  id: number;
+  user: string;
+  subscriptionId: string;
+  kind: PushKind;
+  /** The endpoint's origin. */
+  origin: string;
+  urgency: Urgency;
+  createdAt: number;
+  expiresAt: number;
+  attempts: number;
+  nextAttemptAt: number;
+  payloadOctets: number;
+}

@@ -1,0 +1,55 @@
+import type { PushKind } from '../../stores/outbox-store.ts';
+import type { OriginGate } from './origin-gate.ts';
+import type { Turns } from './turns.ts';
+
+/** What the schedule knows of an owed push; its payload stays in the store. Times are monotonic. */
+export interface QueuedPush {
+  readonly id: number;
+  readonly kind: PushKind;
+  readonly lane: Lane;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Failed attempts, those of earlier processes included. */
+  attempts: number;
+  dueAt: number;
+  /** Times in a row that an attempt failed before anything was sent. */
+  stumbles: number;
+  /** Taken out while it waited or was under way. */
+  removed: boolean;
+  next: QueuedPush | undefined;
+}
+
+/**
+ * The pushes of one subscription, first come, first served: the next one goes when the one before is
+ * settled. Validation and test pushes have lanes of their own, past what the subscription is still owed.
+ */
+export interface Lane {
+  readonly key: string;
+  readonly user: string;
+  readonly subscriptionId: string;
+  readonly endpoint: string;
+  readonly origin: Origin;
+  readonly urgent: boolean;
+  head: QueuedPush | undefined;
+  tail: QueuedPush | undefined;
+  /** `ready`: in its origin's lines; `waiting`: for its head's time; `running`: its head is under way; `gone`: empty and forgotten. */
+  state: 'ready' | 'waiting' | 'running' | 'gone';
+}
+
+/** One push service. */
+export interface Origin {
+  /** `https://push.example.net`, or `invalid`. */
+  readonly name: string;
+  readonly gate: OriginGate;
+  /** Lanes that could go, by user. */
+  readonly lines: Turns<string, Lane>;
+  readonly urgent: Lane[];
+  /** Lanes in any state. */
+  lanes: number;
+  running: number;
+  /** Pushes owed. */
+  owed: number;
+  /** The end of the pause that the agenda knows of. */
+  wakeAt: number | undefined;
+}

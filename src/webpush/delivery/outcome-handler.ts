@@ -1,0 +1,192 @@
+import type { Clock } from '../../clock.ts';
+import { errorMessage } from '../../errors.ts';
+import type { Logger } from '../../logging.ts';
+import type { AttemptResult } from '../client/attempt-result.ts';
+import { calculateRetryDelay } from '../outcome/calculate-retry-delay.ts';
+import { decideOutcome, needsHistory } from '../outcome/decide-outcome.ts';
+import type { Outcome } from '../outcome/outcome.ts';
+import type { SubscriptionBook } from '../subscription-book.ts';
+import type { Attempt } from './attempt-push.ts';
+import type { DeliveryMetrics, DropReason, FirstAttemptReport } from './delivery.ts';
+import { describeResult } from './describe-result.ts';
+import type { QueuedPush } from './lane.ts';
+import { createSayRarely } from './say-rarely.ts';
+
+export interface OutcomeHandlerParts {
+  subscriptions: SubscriptionBook;
+  clock: Clock;
+  metrics: DeliveryMetrics;
+  log: Logger;
+  random: () => number;
+  options: { maxRetries: number };
+}
+
+/** What the schedule is to do with a push after an attempt. */
+export type Disposal =
+  | { kind: 'settled'; dropped?: DropReason; report: FirstAttemptReport }
+  | { kind: 'again'; delayMsecs: number; persist: boolean; report?: FirstAttemptReport };
+
+const REPEAT_LOG_MSECS = 600_000;
+const LONGEST_STUMBLE_MSECS = 30_000;
+
+/** Draws the consequences of attempts: for the subscription, the push service's gate, metrics and log. */
+export class OutcomeHandler {
+  readonly #parts: OutcomeHandlerParts;
+  readonly #sayRarely: ReturnType<typeof createSayRarely>;
+
+  constructor(parts: OutcomeHandlerParts) {
+    this.#parts = parts;
+    this.#sayRarely = createSayRarely(REPEAT_LOG_MSECS, () => parts.clock.monotonic());
+  }
+
+  /** @param awaited someone waits for this first attempt, and disposes of the subscription himself */
+  async handle(push: QueuedPush, attempt: Attempt, awaited: boolean): Promise<Disposal> {
+    if (attempt.kind === 'gone') {
+      return {
+        kind: 'settled',
+        dropped: 'gone',
+        report: { verdict: 'refused', reason: 'gone' },
+      };
+    }
+    const sent = attempt.kind === 'sent' ? attempt : undefined;
+    const outcome =
+      attempt.kind === 'sent'
+        ? await this.#decide(push, attempt.result, attempt.canShrink)
+        : attempt.outcome;
+    const why = attempt.kind === 'sent' ? describeResult(attempt.result) : attempt.detail;
+    const status = sent?.result.kind === 'response' ? sent.result.status : undefined;
+
+    this.#note(push, outcome, status, sent?.seconds ?? 0);
+    if (sent) this.#informGate(push, outcome, why);
+    return this.#dispose(push, outcome, why, awaited, status);
+  }
+
+  /** Nothing was sent: the store, or the user's key, cannot be read at the moment. */
+  stumbled(push: QueuedPush, error: unknown): Disposal {
+    this.#parts.metrics.attempted(push.kind, 'internal', 0);
+    this.#sayRarely(`stumble ${errorMessage(error)}`, () => {
+      this.#parts.log.error({ error: errorMessage(error) }, 'owed pushes cannot be sent for now');
+    });
+    const delay = Math.min(1_000 * 2 ** Math.min(push.stumbles, 10), LONGEST_STUMBLE_MSECS);
+    push.stumbles += 1;
+    return {
+      kind: 'again',
+      delayMsecs: delay * (0.5 + this.#parts.random()),
+      persist: false,
+      report: { verdict: 'deferred', reason: 'internal' },
+    };
+  }
+
+  async #decide(push: QueuedPush, result: AttemptResult, canShrink: boolean): Promise<Outcome> {
+    const now = this.#parts.clock.now();
+    if (!needsHistory(result)) return decideOutcome(result, { canShrink, now });
+    const { user, subscriptionId, endpoint } = push.lane;
+    const history = await this.#parts.subscriptions.history(user, subscriptionId, endpoint);
+    return decideOutcome(result, { canShrink, now, history });
+  }
+
+  #note(
+    push: QueuedPush,
+    { action, reason }: Outcome,
+    status: number | undefined,
+    seconds: number,
+  ): void {
+    const { metrics, subscriptions, clock } = this.#parts;
+    const { user, subscriptionId, endpoint } = push.lane;
+    const delivered = action === 'delivered';
+    metrics.attempted(push.kind, reason, seconds);
+    if (delivered) {
+      metrics.accepted(push.kind, Math.max(0, clock.now() - push.createdAt) / 1_000);
+    }
+    // A push that was too large is only half-way: what comes of its smaller form is the result.
+    if (action === 'shrink') return;
+    subscriptions.record(user, subscriptionId, endpoint, {
+      delivered,
+      outcome: reason,
+      ...(status !== undefined && { status }),
+    });
+  }
+
+  #informGate({ lane }: QueuedPush, outcome: Outcome, why: string): void {
+    const { gate, name: service } = lane.origin;
+    const before = gate.state;
+    const now = this.#parts.clock.monotonic();
+    if (outcome.action === 'hold-origin') gate.throttled(now, outcome.holdMsecs);
+    else if (outcome.reason === 'proxy-auth' || outcome.action === 'retry') gate.failed(now);
+    else gate.answered(now);
+    if (gate.state === before) return;
+    if (gate.state === 'open') {
+      this.#parts.log.info({ service }, 'a push service takes pushes again');
+    } else {
+      const pauseMsecs = Math.round(gate.pausedUntil - now);
+      this.#parts.log.warn({ service, pauseMsecs, why }, 'a push service is given a pause');
+    }
+  }
+
+  async #dispose(
+    push: QueuedPush,
+    outcome: Outcome,
+    why: string,
+    awaited: boolean,
+    status: number | undefined,
+  ): Promise<Disposal> {
+    const { log, random, options, clock } = this.#parts;
+    const { user, subscriptionId: id, origin } = push.lane;
+    const service = origin.name;
+    log.debug({ user, id, service, outcome: outcome.reason, why }, 'pushed');
+    const report = (verdict: FirstAttemptReport['verdict']): FirstAttemptReport => ({
+      verdict,
+      reason: outcome.reason,
+      ...(status !== undefined && { status }),
+    });
+
+    switch (outcome.action) {
+      case 'delivered':
+        return { kind: 'settled', report: report('accepted') };
+      case 'remove-subscription':
+        if (!awaited || push.kind !== 'validation') await this.#removeSubscription(push, why);
+        return { kind: 'settled', dropped: 'refused', report: report('refused') };
+      case 'give-up':
+        log.warn({ user, id, service, why }, 'a push was refused and is given up');
+        return { kind: 'settled', dropped: 'refused', report: report('refused') };
+      case 'shrink':
+        return { kind: 'again', delayMsecs: 0, persist: false };
+      case 'alert-keep':
+        this.#sayRarely(`${service} ${outcome.reason}`, () => {
+          log.error({ user, id, service, why }, ADVICE[outcome.reason]);
+        });
+        break;
+      case 'hold-origin':
+      case 'retry':
+    }
+    push.attempts += 1;
+    const delayMsecs =
+      outcome.action === 'hold-origin'
+        ? Math.max(0, origin.gate.pausedUntil - clock.monotonic())
+        : calculateRetryDelay(push.attempts, options.maxRetries, random());
+    return { kind: 'again', delayMsecs, persist: true, report: report('deferred') };
+  }
+
+  async #removeSubscription({ lane }: QueuedPush, why: string): Promise<void> {
+    const { user, subscriptionId: id, endpoint, origin } = lane;
+    const reason = `${why} (${origin.name})`;
+    try {
+      await this.#parts.subscriptions.remove(user, id, endpoint, reason);
+    } catch (error) {
+      const facts = { user, id, reason, error: errorMessage(error) };
+      this.#parts.log.error(
+        facts,
+        'a dead subscription cannot be removed; its next push tries again',
+      );
+    }
+  }
+}
+
+const ADVICE = {
+  unauthorized:
+    'a push service refused our authorization; check the clock and webpush.vapid_subject, and webpush.vapid_curve: most services know prime256v1 only',
+  forbidden:
+    'a push service refused our authorization; the subscription may belong to another VAPID key, or webpush.vapid_subject may not be to its liking',
+  'proxy-auth':
+    'the proxy refused our credentials; check webpush.proxy_username and webpush.proxy_password',
+};

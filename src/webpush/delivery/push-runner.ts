@@ -1,0 +1,43 @@
+import { createReceiverKeyCache } from '../encryption/receiver-keys.ts';
+import { attemptPush, type AttemptParts } from './attempt-push.ts';
+import type { DeliveryParts } from './delivery.ts';
+import type { FirstAttempts } from './first-attempts.ts';
+import type { QueuedPush } from './lane.ts';
+import { OutcomeHandler, type Disposal } from './outcome-handler.ts';
+import type { PayloadShelf } from './payload-shelf.ts';
+import { SizeLimits } from './size-limits.ts';
+
+/** Attempts pushes and draws the consequences; what becomes of the schedule is left to the caller. */
+export class PushRunner {
+  readonly #attempts: AttemptParts;
+  readonly #outcomes: OutcomeHandler;
+  readonly #firstAttempts: FirstAttempts;
+
+  constructor(parts: DeliveryParts, shelf: PayloadShelf, firstAttempts: FirstAttempts) {
+    const monotonic = (): number => parts.clock.monotonic();
+    this.#firstAttempts = firstAttempts;
+    this.#outcomes = new OutcomeHandler({ ...parts, random: parts.random ?? Math.random });
+    this.#attempts = {
+      ...parts,
+      shelf,
+      limits: new SizeLimits(monotonic),
+      receiverKeys: createReceiverKeyCache(),
+      padding: parts.options.padding,
+      monotonic,
+    };
+  }
+
+  /** Never rejects: what goes wrong on our side is a reason to try again. */
+  async run(push: QueuedPush): Promise<Disposal> {
+    if (push.expiresAt <= this.#attempts.monotonic()) {
+      const report = { verdict: 'refused', reason: 'expired' } as const;
+      return { kind: 'settled', dropped: 'expired', report };
+    }
+    try {
+      const attempt = await attemptPush(push, this.#attempts);
+      return await this.#outcomes.handle(push, attempt, this.#firstAttempts.has(push.id));
+    } catch (error) {
+      return this.#outcomes.stumbled(push, error);
+    }
+  }
+}

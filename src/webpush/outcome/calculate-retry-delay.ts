@@ -1,0 +1,19 @@
+/** The quick tries that `webpush.max_retries` grants: soon enough for a push to be still fresh. */
+export const QUICK_DELAY_MSECS = 200;
+/** The first of the growing delays; each is twice the one before. */
+export const FIRST_DELAY_MSECS = 5_000;
+export const MAX_DELAY_MSECS = 600_000;
+
+/**
+ * How long to wait before the next attempt, in milliseconds: quick at first, then growing; all of it
+ * spread by half, so that what failed together does not come back together.
+ *
+ * @param failures failed attempts so far, the last included; at least one
+ * @param maxRetries how many of them are followed by a quick try
+ * @param random from zero to below one
+ */
+export function calculateRetryDelay(failures: number, maxRetries: number, random: number): number {
+  const grown = FIRST_DELAY_MSECS * 2 ** Math.min(failures - maxRetries - 1, 30);
+  const delay = failures <= maxRetries ? QUICK_DELAY_MSECS : Math.min(grown, MAX_DELAY_MSECS);
+  return Math.round(delay * (0.5 + random));
+}

@@ -1,0 +1,89 @@
+import type { AttemptResult } from '../client/attempt-result.ts';
+import type { FailureReason } from '../client/classify-failure.ts';
+import type { Outcome, PassingReason, RefusalReason } from './outcome.ts';
+import { parseRetryAfter } from './parse-retry-after.ts';
+
+/** What the decision depends on besides the answer. */
+export interface OutcomeContext {
+  /** Whether the push can be made smaller than it was. */
+  canShrink: boolean;
+  /** How the subscription fared before this attempt; see {@link needsHistory}. */
+  history?: { successes: number; failuresInARow: number };
+  /** Milliseconds since the epoch: Retry-After may be a date. */
+  now: number;
+}
+
+/** A subscription that never took a push is removed at this many refusals in a row. */
+export const REFUSALS_UNTIL_REMOVAL = 5;
+
+/** Whether {@link decideOutcome} asks how the subscription fared before. */
+export const needsHistory = (result: AttemptResult): boolean => {
+  if (result.kind === 'failed') return result.reason === 'guard';
+  const { status } = result;
+  return status >= 300 && status < 500 && !DECIDED.has(status);
+};
+
+const DECIDED = new Set([401, 403, 404, 406, 408, 410, 413, 425, 429]);
+
+/** What an attempt's result means: the table of outcomes. Pure. */
+export function decideOutcome(result: AttemptResult, context: OutcomeContext): Outcome {
+  return result.kind === 'response'
+    ? decideByStatus(result.status, result.retryAfter, context)
+    : decideByFailure(result.reason, context);
+}
+
+function decideByStatus(
+  status: number,
+  retryAfter: string | undefined,
+  context: OutcomeContext,
+): Outcome {
+  // RFC 8030 section 5 says 201; others answer 200, 202 or 204 and mean the same.
+  if (status >= 200 && status < 300) return { action: 'delivered', reason: 'accepted' };
+  if (status >= 300 && status < 400) return refused('redirect', context);
+  const holdMsecs = retryAfter === undefined ? undefined : parseRetryAfter(retryAfter, context.now);
+  switch (status) {
+    case 401:
+      return { action: 'alert-keep', reason: 'unauthorized' };
+    case 403:
+      return { action: 'alert-keep', reason: 'forbidden' };
+    case 404:
+      return { action: 'remove-subscription', reason: 'not-found' };
+    case 410:
+      return { action: 'remove-subscription', reason: 'gone' };
+    case 413:
+      return context.canShrink
+        ? { action: 'shrink', reason: 'too-large' }
+        : refused('too-large', context);
+    case 406: // How Windows' service throttles.
+    case 429:
+      return hold(holdMsecs);
+    case 503:
+      if (holdMsecs !== undefined) return hold(holdMsecs);
+      return { action: 'retry', reason: 'server-error' };
+    case 408: // Request Timeout and Too Early blame the moment, not the request.
+    case 425:
+      return { action: 'retry', reason: 'server-error' };
+  }
+  if (status >= 500 && status < 600) return { action: 'retry', reason: 'server-error' };
+  if (status >= 400 && status < 500) return refused('bad-request', context);
+  return { action: 'retry', reason: 'protocol' };
+}
+
+function decideByFailure(reason: FailureReason, context: OutcomeContext): Outcome {
+  if (reason === 'proxy-auth') return { action: 'alert-keep', reason };
+  if (reason !== 'guard') return { action: 'retry', reason: reason satisfies PassingReason };
+  // A service that took pushes before has not become an attack: its name servers are in trouble.
+  const proven = (context.history?.successes ?? 0) > 0;
+  return proven ? { action: 'retry', reason } : refused(reason, context);
+}
+
+const hold = (holdMsecs: number | undefined): Outcome => ({
+  action: 'hold-origin',
+  reason: 'throttled',
+  ...(holdMsecs !== undefined && { holdMsecs }),
+});
+
+function refused(reason: RefusalReason, { history }: OutcomeContext): Outcome {
+  const hopeless = history?.successes === 0 && history.failuresInARow + 1 >= REFUSALS_UNTIL_REMOVAL;
+  return { action: hopeless ? 'remove-subscription' : 'give-up', reason };
+}

@@ -1,0 +1,14 @@
+/**
+ * What became of a subscription:
+ * - `registered`: stored, and waits for its validation
+ * - `validated`: in use from now on
+ * - `removed`: one in use was taken away, by the client, the push service or an admin
+ * - `expired`: never validated in time
+ * - `abandoned`: taken away or replaced before it was validated
+ * - `refused`: taken back, because its validation push was refused
+ *
+ * `expired` and `abandoned` are failed validations of which no request was refused: whoever throttles
+ * has to count them, or registering and removing in turns would send pushes without end.
+ */
+export type SubscriptionChange =
+  'registered' | 'validated' | 'removed' | 'expired' | 'abandoned' | 'refused';
