@@ -1,0 +1,54 @@
+# coi-sidecar: files chat messages before they are stored.
+#
+# A global script (sieve_before). Mail that does not look like chat never leaves Dovecot: only
+# candidates are shown to the sidecar, which answers in one line:
+#
+#   keep            not chat, or this user has no COI: as if this script were not there
+#   flag            chat that stays: $Chat, then the user's own script
+#   file MAILBOX    chat that is filed: $Chat, into MAILBOX; the user's own script does not run
+#   block MAILBOX   chat of a blocked contact: the same
+#
+# No answer, an unknown one, or a mailbox that is gone: INBOX, with $Chat if this is chat beyond
+# doubt. Mail is never lost or refused here.
+
+require ["vnd.dovecot.execute", "variables", "fileinto", "mailbox", "imap4flags"];
+
+# "chat$" is case-sensitive (i;octet), header names are not. The sidecar parses the headers
+# properly; this test only must not miss one.
+if anyof (
+  exists "Chat-Version",
+  header :contains :comparator "i;octet" ["Message-ID", "References"] "chat$"
+) {
+  set "answer" "";
+  set "understood" "";
+
+  # "ping" asks whether anyone is there. Dovecot (2.3 at least) panics when a program with :output
+  # lets the time-out pass; without :output it just goes on. So a sidecar that hangs is noticed
+  # before it is asked.
+  if allof (execute "coi-classify" "ping", execute :pipe :output "answer" "coi-classify") {
+    if string :is "${answer}" "keep" {
+      set "understood" "yes";
+    } elsif string :is "${answer}" "flag" {
+      set "understood" "yes";
+      addflag "$Chat";
+    } elsif string :matches "${answer}" ["file *", "block *"] {
+      set "mailbox" "${1}";
+      addflag "$Chat";
+      set "understood" "yes";
+      if mailboxexists "${mailbox}" {
+        fileinto "${mailbox}";
+        stop;
+      }
+    }
+  }
+
+  if allof (
+    string :is "${understood}" "",
+    anyof (
+      exists "Chat-Version",
+      header :matches :comparator "i;octet" ["Message-ID", "References"] ["<chat$*", "chat$*"]
+    )
+  ) {
+    addflag "$Chat";
+  }
+}
