@@ -14,8 +14,19 @@ const LATENCY_BUCKETS = [0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30, 
 export function createMetrics(registry = new Registry()) {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  const readers: (() => void | Promise<void>)[] = [];
+  let reading: Promise<unknown> | undefined;
+  /** Gauges are collected side by side; the first one has all of them read. */
+  const collect = async (): Promise<void> => {
+    reading ??= Promise.all(readers.map(async (read) => read())).finally(() => {
+      reading = undefined;
+    });
+    await reading;
+  };
   return {
     registry,
+    /** Has gauges brought up to date whenever Prometheus asks. */
+    onCollect: (read: () => void | Promise<void>): void => void readers.push(read),
 
     events: new Counter({
       name: 'coi_events_total',
@@ -39,6 +50,7 @@ export function createMetrics(registry = new Registry()) {
       name: 'coi_spool_pending_files',
       help: 'Spool files that wait to be taken in.',
       registers,
+      collect,
     }),
 
     classifications: new Counter({
@@ -89,6 +101,7 @@ export function createMetrics(registry = new Registry()) {
       name: 'coi_throttled_users',
       help: 'Users whose annotations are refused for a time because of repeated refusals.',
       registers,
+      collect,
     }),
 
     doveadmDuration: new Histogram({
@@ -133,11 +146,13 @@ export function createMetrics(registry = new Registry()) {
       name: 'coi_outbox_pushes',
       help: 'Pushes that are owed.',
       registers,
+      collect,
     }),
     outboxAge: new Gauge({
       name: 'coi_outbox_oldest_age_seconds',
       help: 'Age of the oldest push that is owed; zero when none is.',
       registers,
+      collect,
     }),
     outboxDropped: new Counter({
       name: 'coi_outbox_dropped_total',
@@ -150,6 +165,7 @@ export function createMetrics(registry = new Registry()) {
       help: 'Push services with owed pushes, by state (open, held, failing).',
       labelNames: ['state'],
       registers,
+      collect,
     }),
   };
 }

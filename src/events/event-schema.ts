@@ -13,6 +13,14 @@ const MessageNew = Type.Object({
   ...message,
   message_id: Type.Optional(Type.String({ maxLength: 8_192 })),
   keywords: Type.Optional(Keywords),
+  /** As it stands in the header, unfolded. */
+  from: Type.Optional(Type.String()),
+  /** Decoded. */
+  subject: Type.Optional(Type.String()),
+  /** Seconds since the epoch. */
+  date: Type.Optional(Type.Integer()),
+  /** The sender's offset, in minutes east of UTC. */
+  tz: Type.Optional(Type.Integer()),
 });
 
 /** `\Seen` was set. */

@@ -13,6 +13,8 @@ export interface TransactionParts {
     settings: CoiSettings,
     receivedAt: number,
   ) => Promise<void>;
+  /** Whether the sidecar itself did this, through doveadm. */
+  isOwn: (user: string, event: MailboxEvent) => boolean;
   onMailboxEvent: (user: string, event: MailboxEvent) => Promise<void>;
   onEvent?: (event: string) => void;
   onMoved?: (reason: 'seen' | 'late', count: number) => void;
@@ -22,10 +24,13 @@ export type HandleTransaction = (transaction: Transaction, receivedAt: number) =
 
 /** Lets everything happen that the events of one Dovecot transaction set in motion. */
 export function createHandleTransaction(parts: TransactionParts): HandleTransaction {
-  return async ({ user, events }, receivedAt) => {
+  return async ({ user, service, events }, receivedAt) => {
     for (const { event } of events) parts.onEvent?.(event);
     // Mailbox events first: they may change the settings that the others are judged by.
-    for (const event of events) if (isMailboxEvent(event)) await parts.onMailboxEvent(user, event);
+    for (const event of events.filter(isMailboxEvent)) {
+      if (service === 'doveadm' && parts.isOwn(user, event)) continue;
+      await parts.onMailboxEvent(user, event);
+    }
 
     const settings = await parts.settings(user);
     const delivered = events.filter((event) => event.event === 'MessageNew');

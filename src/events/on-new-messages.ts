@@ -1,6 +1,8 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import type { FetchMessages } from '../messages/fetch-messages.ts';
+import { firstMessageId } from '../messages/parse-message-ids.ts';
 import type { RecentMessages } from '../messages/recent-messages.ts';
+import { toStoredLineEnds } from '../messages/to-stored-line-ends.ts';
 import type { NewPush } from '../stores/outbox-store.ts';
 import type { PushTarget } from '../webpush/subscriptions.ts';
 import type { MessageNewEvent } from './event-schema.ts';
@@ -70,9 +72,10 @@ export function createOnNewMessages(parts: NewMessageParts) {
     const messages = new Map<MessageNewEvent, Buffer>();
     const missing: MessageNewEvent[] = [];
     for (const { event } of wanted) {
-      const kept = event.message_id ? parts.recent.find(user, event.message_id) : undefined;
+      const messageId = firstMessageId(event.message_id);
+      const kept = messageId === undefined ? undefined : parts.recent.find(user, messageId);
       if (kept === undefined) missing.push(event);
-      else messages.set(event, kept);
+      else messages.set(event, toStoredLineEnds(kept));
     }
     for (const [mailbox, group] of Map.groupBy(missing, (event) => event.mailbox)) {
       const fetched = await parts.fetch(

@@ -103,7 +103,7 @@ export function createSpool(parts: SpoolParts): Spool {
       const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
       const transaction: unknown = JSON.parse(text);
       if (transactionValidator.Check(transaction)) {
-        return { name, receivedAt: mtimeMs, transaction };
+        return { name, receivedAt: Math.round(mtimeMs), transaction };
       }
       const [problem] = transactionValidator.Errors(transaction);
       await reject(name, `${problem?.instancePath ?? ''} ${problem?.message ?? 'is not an event'}`);

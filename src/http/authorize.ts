@@ -17,13 +17,10 @@ export function authorize(token: string) {
         ? 'request without a token refused; set coi_sidecar_token in Dovecot to http.token'
         : 'request with a wrong token refused; coi_sidecar_token in Dovecot must equal http.token',
     );
-    await reply
-      .code(401)
-      .header('www-authenticate', 'Bearer')
-      .send({
-        error: 'unauthorized',
-        message: 'the Authorization header does not carry our token',
-      });
+    await reply.code(401).header('www-authenticate', 'Bearer').send({
+      error: 'unauthorized',
+      message: 'the Authorization header does not carry our token',
+    });
   };
 }
 

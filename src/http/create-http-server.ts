@@ -3,7 +3,7 @@ import {
   type FastifyPluginAsyncTypebox,
   type TypeBoxTypeProvider,
 } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Classify } from '../coi/classify.ts';
 import type { Intake } from '../events/intake.ts';
@@ -35,7 +35,7 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
   const app = fastify({
     loggerInstance: parts.log,
     // A line for each delivery would drown what matters; /metrics counts them.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // Dovecot keeps connections open between deliveries.
     keepAliveTimeout: 75_000,
   }).withTypeProvider<TypeBoxTypeProvider>();

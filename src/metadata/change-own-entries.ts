@@ -1,7 +1,7 @@
 import type { Folders } from '../coi/folders.ts';
-import { COI_ENTRIES, COI_PREFIX, judgeCoiChange } from '../coi/settings.ts';
+import { COI_ENTRIES, COI_PREFIX, judgeCoiChange, readSettings } from '../coi/settings.ts';
 import { InvalidInputError } from '../errors.ts';
-import type { Change, CommitResult } from '../stores/store.ts';
+import type { Change, CommitResult, Store } from '../stores/store.ts';
 import type { SubscriptionPlan } from '../webpush/subscription-plan.ts';
 import { SUBSCRIPTION_PREFIX } from '../webpush/subscription-record.ts';
 import { SubscriptionRefusedError } from '../webpush/subscription-refused-error.ts';
@@ -9,9 +9,11 @@ import type { FirstAttempt, Subscriptions } from '../webpush/subscriptions.ts';
 import type { ValidationPush } from '../webpush/validation-push.ts';
 
 export interface ChangeOwnEntriesParts {
+  store: Store;
   subscriptions: Subscriptions;
   folders: Folders;
   sendValidation: (push: ValidationPush) => Promise<FirstAttempt>;
+  onTransition?: (state: 'enabled' | 'disabled') => void;
 }
 
 /** A client's changes to COI's and WebPush's entries, with others that belong to the same commit. */
@@ -36,16 +38,28 @@ const VALIDATE_SUFFIX = '/validate';
  * @throws UnavailableError folders or store failed; nothing was stored
  */
 export function createChangeOwnEntries(parts: ChangeOwnEntriesParts): ChangeOwnEntries {
-  const { subscriptions, folders } = parts;
+  const { store, subscriptions, folders } = parts;
   return async (user, own, alongside) => {
     const { result, pushes } = await subscriptions.transact(user, async (plan, commit) => {
       const settings = own.flatMap((change) => judge(change, plan));
+      const transition = await transitionOf(user, settings);
       await provision(user, settings);
-      return { result: await commit([...settings, ...alongside]), pushes: plan.pushes };
+      const stored = await commit([...settings, ...alongside]);
+      if (stored === 'committed' && transition !== undefined) parts.onTransition?.(transition);
+      return { result: stored, pushes: plan.pushes };
     });
     if (result === 'committed') await validate(pushes);
     return result;
   };
+
+  /** Tells of COI being switched, once the switch is stored. */
+  async function transitionOf(user: string, settings: readonly Change[]) {
+    const last = settings.findLast(({ key }) => key === COI_ENTRIES.enabled);
+    if (last === undefined) return undefined;
+    const { enabled } = await readSettings(store, user);
+    if (enabled === (last.op === 'set')) return undefined;
+    return enabled ? 'disabled' : 'enabled';
+  }
 
   async function provision(user: string, settings: readonly Change[]): Promise<void> {
     const set = settings.filter((change) => change.op === 'set');

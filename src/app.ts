@@ -1,0 +1,94 @@
+import { buildDomain, type Domain } from './app/build-domain.ts';
+import { buildDoors } from './app/build-doors.ts';
+import { buildFlows, type Flows } from './app/build-flows.ts';
+import { buildGround, type Ground } from './app/build-ground.ts';
+import { systemClock, type Clock } from './clock.ts';
+import type { Config } from './config/schema.ts';
+import type { Logger } from './logging.ts';
+import { checkReadiness, type ReadinessCheck, type ReadinessReport } from './readiness.ts';
+
+/** The service, put together: doors over flows over domain over ground. */
+export interface App {
+  readonly ground: Ground;
+  readonly domain: Domain;
+  readonly flows: Flows;
+  /** Where the HTTP service listens, once started. */
+  readonly url: string;
+  start(): Promise<void>;
+  /** Takes nothing more in, finishes what was accepted, closes everything. */
+  stop(): Promise<void>;
+  readiness(): Promise<ReadinessReport>;
+}
+
+export interface AppOptions {
+  log: Logger;
+  clock?: Clock;
+}
+
+/** How often subscriptions that were never validated are looked for. */
+const SWEEP_MSECS = 30_000;
+/** How long a stop waits for push requests under way and for open connections. */
+const STOP_GRACE_MSECS = 5_000;
+
+/**
+ * Opens the stores and wires everything; listens on nothing until {@link App.start}.
+ *
+ * @throws UnavailableError a store cannot be opened
+ * @throws InvalidInputError an option is refused by the part that it is for
+ */
+export async function createApp(
+  config: Config,
+  { log, clock = systemClock }: AppOptions,
+): Promise<App> {
+  const ground = await buildGround(config, log, clock);
+  const domain = await buildDomain(ground).catch(async (error: unknown) => {
+    await ground.close();
+    throw error;
+  });
+  const flows = buildFlows(ground, domain);
+  const checks: ReadinessCheck[] = [
+    { name: 'doveadm', check: () => ground.doveadm.check() },
+    { name: 'store', check: () => ground.store.check() },
+    { name: 'outbox', check: () => ground.outbox.check() },
+    { name: 'spool', check: () => flows.spool.check() },
+  ];
+  const doors = buildDoors(ground, flows, checks);
+  const { delivery, subscriptions, client } = domain;
+  let sweeper: NodeJS.Timeout | undefined;
+  let stopping: Promise<void> | undefined;
+  let url = '';
+
+  async function stopInOrder(): Promise<void> {
+    clearInterval(sweeper);
+    await doors.close(STOP_GRACE_MSECS);
+    await flows.spool.stop();
+    await flows.intake.drain();
+    await delivery.stop(STOP_GRACE_MSECS);
+    await subscriptions.close();
+    await client.close();
+    await ground.close();
+  }
+  const stop = (): Promise<void> => (stopping ??= stopInOrder());
+
+  return {
+    ...{ ground, domain, flows, stop },
+    get url() {
+      return url;
+    },
+    readiness: () => checkReadiness(checks),
+    start: async () => {
+      await delivery.start();
+      try {
+        url = await doors.open();
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+      flows.spool.start();
+      void subscriptions.sweepAll();
+      sweeper = setInterval(() => void subscriptions.sweep(), SWEEP_MSECS);
+      const { source } = config.metadata;
+      log.info({ url, source, store: ground.store.kind }, 'coi-sidecar is ready');
+    },
+  };
+}

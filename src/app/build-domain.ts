@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import { createFolders, folderNames, type Folders } from '../coi/folders.ts';
+import { createOwnOperations, type OwnOperations } from '../coi/own-operations.ts';
+import type { Config } from '../config/schema.ts';
+import { createSealer } from '../stores/seal.ts';
+import { AbuseThrottle } from '../webpush/abuse-throttle.ts';
+import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
+import { createPushClient, type PushClient } from '../webpush/client/push-client.ts';
+import { createDelivery } from '../webpush/delivery/create-delivery.ts';
+import type { Delivery } from '../webpush/delivery/delivery.ts';
+import { parseGuardPolicy } from '../webpush/guard/guard-policy.ts';
+import { judgeEndpoint } from '../webpush/guard/judge-endpoint.ts';
+import { Subscriptions } from '../webpush/subscriptions.ts';
+import { checkVapidSubject } from '../webpush/vapid/check-vapid-subject.ts';
+import { createVapidAuthorizer } from '../webpush/vapid/vapid-authorizer.ts';
+import { VapidKeys } from '../webpush/vapid-keys.ts';
+import { bindDeliveryMetrics } from './bind-delivery-metrics.ts';
+import type { Ground } from './build-ground.ts';
+
+/** The rules of the two specifications, at work on the ground. */
+export interface Domain {
+  folders: Folders;
+  ownOperations: OwnOperations;
+  subscriptions: Subscriptions;
+  vapidKeys: VapidKeys;
+  throttle: AbuseThrottle;
+  client: PushClient;
+  delivery: Delivery;
+  /** Has a user told of who changed subscriptions behind the clients' backs. */
+  onRemoved(listener: (user: string) => void): void;
+}
+
+/** @throws InvalidInputError an option is refused by the part that it is for */
+export async function buildDomain(ground: Ground): Promise<Domain> {
+  const { config, clock, log, metrics, doveadm, store, outbox } = ground;
+  const { webpush } = config;
+  if (webpush.vapid_subject !== '') checkVapidSubject(webpush.vapid_subject);
+  const policy = parseGuardPolicy(webpush.allow_private_endpoints);
+  const names = folderNames(config.coi.mailbox_root, config.coi.mailbox_separator);
+  const ownOperations = createOwnOperations();
+
+  const throttle = new AbuseThrottle({
+    clock,
+    refusals: config.abuse.refusals,
+    pauseMsecs: config.abuse.pause,
+    lockoutMsecs: config.abuse.lockout,
+  });
+  metrics.onCollect(() => metrics.throttled.set(throttle.snapshot().length));
+
+  let tellRemoved = (_user: string): void => undefined;
+  const subscriptions = new Subscriptions({
+    store,
+    clock,
+    logger: log,
+    limit: webpush.subscription_limit,
+    expireMsecs: webpush.subscription_expire,
+    judgeEndpoint: (endpoint) => {
+      const verdict = judgeEndpoint(endpoint, policy);
+      return verdict.allowed ? undefined : verdict.reason;
+    },
+    onChange: (user, change) => {
+      metrics.subscriptions.inc({ change });
+      if (change === 'expired') throttle.refused(user);
+      if (change === 'validated') throttle.forgive(user);
+      if (['removed', 'expired', 'refused'].includes(change)) tellRemoved(user);
+    },
+  });
+  const sealer = createSealer(config.store.key_file === '' ? undefined : config.store.key_file);
+  const vapidKeys = new VapidKeys({ store, sealer, curve: webpush.vapid_curve, clock });
+  const client = await buildPushClient(webpush, policy, ground);
+  const delivery = createDelivery({
+    store: outbox,
+    subscriptions,
+    vapid: (user) => vapidKeys.get(user),
+    authorizer: createVapidAuthorizer({ subject: webpush.vapid_subject, clock }),
+    client,
+    policy,
+    clock,
+    metrics: bindDeliveryMetrics(metrics, () => delivery.levels()),
+    log,
+    options: {
+      maxRetries: webpush.max_retries,
+      timeoutMsecs: webpush.timeout_msecs,
+      padding: webpush.padding,
+      maxPushes: config.outbox.limit,
+    },
+  });
+  return {
+    folders: createFolders(doveadm, names, ownOperations),
+    ...{ ownOperations, subscriptions, vapidKeys, throttle, client, delivery },
+    onRemoved: (listener) => {
+      tellRemoved = listener;
+    },
+  };
+}
+
+async function buildPushClient(
+  webpush: Config['webpush'],
+  policy: ReturnType<typeof parseGuardPolicy>,
+  { clock }: Ground,
+): Promise<PushClient> {
+  const proxy = parseProxyUrl({
+    url: webpush.proxy_url,
+    username: webpush.proxy_username,
+    password: webpush.proxy_password,
+  });
+  const ca = webpush.ca_file === '' ? [] : [await readFile(webpush.ca_file, 'utf8')];
+  return createPushClient({ timeoutMsecs: webpush.timeout_msecs, policy, proxy, ca, clock });
+}

@@ -1,0 +1,90 @@
+import type { AddressInfo } from 'node:net';
+import { formatClassification, type Classify } from '../coi/classify.ts';
+import { parseListenAddress } from '../config/parse-listen-address.ts';
+import { serveDict } from '../dict/server.ts';
+import { InvalidInputError } from '../errors.ts';
+import { createHttpServer } from '../http/create-http-server.ts';
+import type { ReadinessCheck } from '../readiness.ts';
+import { serveScript } from '../script/server.ts';
+import type { UnixServer } from '../socket/serve-unix-socket.ts';
+import type { Ground } from './build-ground.ts';
+import type { Flows } from './build-flows.ts';
+
+/** Where Dovecot, Prometheus and admins come in. */
+export interface Doors {
+  /** @returns where the HTTP service listens, as a URL */
+  open(): Promise<string>;
+  /** Takes nothing more in, and lets what is inside finish for at most `graceMsecs`. */
+  close(graceMsecs: number): Promise<void>;
+}
+
+export function buildDoors(ground: Ground, flows: Flows, checks: readonly ReadinessCheck[]): Doors {
+  const { config, clock, log, metrics } = ground;
+  const classifyBySocket = observe(flows.classify, 'socket', ground);
+  const http = createHttpServer({
+    log,
+    token: config.http.token,
+    adminToken: config.http.admin_token,
+    intake: flows.intake,
+    classify: observe(flows.classify, 'http', ground),
+    onMetadataCommand: (user) => flows.source.onNotice(user),
+    checks,
+    registry: metrics.registry,
+  });
+  const sockets: UnixServer[] = [];
+
+  async function openSockets(): Promise<void> {
+    sockets.push(
+      await serveScript({
+        ...{ name: 'classify', clock, log },
+        ...{ path: config.sieve.socket, mode: config.sieve.mode, group: config.sieve.group },
+        handler: {
+          handle: async ({ env, message }) => {
+            const user = env.get('USER');
+            if (user === undefined) throw new InvalidInputError('Sieve did not say for which user');
+            return Buffer.from(formatClassification(await classifyBySocket(user, message)));
+          },
+        },
+      }),
+    );
+    if (config.metadata.source !== 'dict') return;
+    sockets.push(
+      await serveDict({
+        ...{ backend: flows.gate, clock, log },
+        ...{ path: config.dict.socket, mode: config.dict.mode, group: config.dict.group },
+        observe: (command, result, msecs) => {
+          metrics.dictCommands.inc({ command, result });
+          metrics.dictDuration.observe({ command }, msecs / 1_000);
+        },
+      }),
+    );
+  }
+
+  return {
+    open: async () => {
+      await openSockets();
+      await http.listen(parseListenAddress(config.http.listen));
+      const { address, port, family } = http.server.address() as AddressInfo;
+      return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    },
+    close: async (graceMsecs) => {
+      await Promise.all([http.close(), ...sockets.map((server) => server.close(graceMsecs))]);
+    },
+  };
+}
+
+/** Both roads to the classifier count alike. */
+function observe(classify: Classify, road: 'socket' | 'http', { metrics }: Ground): Classify {
+  return async (user, message) => {
+    const end = metrics.classifyDuration.startTimer();
+    let answer = 'failed';
+    try {
+      const classification = await classify(user, message);
+      answer = classification.action;
+      return classification;
+    } finally {
+      metrics.classifications.inc({ road, answer });
+      end();
+    }
+  };
+}

@@ -1,0 +1,130 @@
+import { createClassify, type Classify } from '../coi/classify.ts';
+import { examineMessage } from '../coi/examine-message.ts';
+import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
+import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
+import { createHandleTransaction } from '../events/handle-transaction.ts';
+import { createIntake, type Intake } from '../events/intake.ts';
+import { createMoveChatMessages } from '../events/move-chat-messages.ts';
+import { createOnNewMessages } from '../events/on-new-messages.ts';
+import { createSpool, type Spool } from '../events/spool.ts';
+import { writePayload } from '../events/write-payload.ts';
+import { createFetchMessages } from '../messages/fetch-messages.ts';
+import { createChangeOwnEntries } from '../metadata/change-own-entries.ts';
+import { createDoveadmSource } from '../metadata/doveadm-source.ts';
+import { createGate, type Gate } from '../metadata/gate.ts';
+import { dictSource, type MetadataSource } from '../metadata/metadata-source.ts';
+import { createOwnEntries } from '../metadata/own-entries.ts';
+import { createSendValidation } from '../webpush/send-validation.ts';
+import type { Domain } from './build-domain.ts';
+import type { Ground } from './build-ground.ts';
+
+/** What one annotation, one message or one event sets in motion. */
+export interface Flows {
+  gate: Gate;
+  source: MetadataSource;
+  classify: Classify;
+  intake: Intake;
+  spool: Spool;
+}
+
+export function buildFlows(ground: Ground, domain: Domain): Flows {
+  const { log, metrics, clock, config } = ground;
+  const { gate, source } = buildMetadata(ground, domain);
+  domain.onRemoved((user) => {
+    source
+      .publish(user)
+      .catch((error: unknown) => log.warn({ err: error, user }, 'cannot publish'));
+  });
+
+  const settings = (user: string) => source.settings(user);
+  const classify = createClassify({
+    settings,
+    folders: domain.folders.names,
+    recent: ground.recent,
+    examine: examineMessage,
+  });
+  const handle = buildTransactionHandler(ground, domain, source);
+  const spool = createSpool({
+    dir: config.spool.dir,
+    pollInterval: config.spool.poll_interval,
+    handle,
+    clock,
+    log,
+    onFile: (result) => metrics.spoolFiles.inc({ result }),
+  });
+  metrics.onCollect(async () =>
+    metrics.spoolPending.set(await spool.pending().catch(() => Number.NaN)),
+  );
+  const intake = createIntake({
+    handle: async (transaction) => {
+      const end = metrics.eventDuration.startTimer();
+      await handle(transaction, clock.now());
+      end();
+    },
+    spool: (transaction) => spool.write(transaction),
+    log,
+  });
+  return { gate, source, classify, intake, spool };
+}
+
+function buildMetadata(
+  { config, store, doveadm, metrics, log }: Ground,
+  { folders, subscriptions, vapidKeys, throttle, delivery }: Domain,
+): Pick<Flows, 'gate' | 'source'> {
+  const mailboxRoot = folders.names.root;
+  const own = createOwnEntries({ store, subscriptions, vapidKeys, mailboxRoot });
+  const change = createChangeOwnEntries({
+    store,
+    subscriptions,
+    folders,
+    sendValidation: createSendValidation(delivery),
+    onTransition: (state) => metrics.transitions.inc({ state, cause: 'metadata' }),
+  });
+  const gate = createGate({
+    ...{ store, own, change, throttle, log },
+    onRefusal: (about) => metrics.refusals.inc({ about }),
+  });
+  const source =
+    config.metadata.source === 'dict'
+      ? dictSource(store)
+      : createDoveadmSource({
+          annotations: createDoveadmAnnotations(doveadm),
+          ...{ store, own, change, log },
+          cacheLifetime: config.webpush.cache_lifetime,
+          onLookup: (result) => metrics.cacheLookups.inc({ cache: 'settings', result }),
+          onRefused: (user) => throttle.refused(user),
+        });
+  return { gate, source };
+}
+
+function buildTransactionHandler(
+  { config, store, doveadm, recent, metrics, log }: Ground,
+  { folders, ownOperations, subscriptions, delivery }: Domain,
+  source: MetadataSource,
+) {
+  return createHandleTransaction({
+    settings: (user) => source.settings(user),
+    move: createMoveChatMessages(doveadm, folders.names),
+    onNewMessages: createOnNewMessages({
+      recent,
+      fetch: createFetchMessages(doveadm),
+      targets: (user, isChat, coiEnabled) => subscriptions.forMessage(user, { isChat, coiEnabled }),
+      payload: writePayload,
+      enqueue: (pushes) => delivery.enqueue(pushes),
+      ttl: config.webpush.message_ttl,
+    }),
+    isOwn: (user, event) => ownOperations.claim(user, event.event, event.mailbox),
+    onMailboxEvent: createActOnMailboxEvent({
+      ...{ store, folders, doveadm, log },
+      rules: {
+        folders: folders.names,
+        separator: config.coi.mailbox_separator,
+        trash: config.coi.trash_mailboxes,
+      },
+      publish: (user) => source.publish(user),
+      onTransition: (state) => metrics.transitions.inc({ state, cause: 'mailbox' }),
+    }),
+    onEvent: (event) => metrics.events.inc({ event }),
+    onMoved: (reason, count) => metrics.moves.inc({ reason }, count),
+  });
+}

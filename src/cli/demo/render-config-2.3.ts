@@ -1,0 +1,123 @@
+import type { DovecotConfigInput } from './dovecot-config.ts';
+
+/**
+ * dovecot.conf of a private Dovecot 2.3: a small base, the shipped snippets as they are, and behind
+ * them what differs from an admin's machine (paths, ports, tokens), since the last value counts.
+ */
+export function renderConfig23(input: DovecotConfigInput): string {
+  const { layout, ports, accounts, sidecar } = input;
+  const noticesUrl = new URL('/v1/imap-commands', sidecar.url);
+  noticesUrl.username = 'dovecot';
+  noticesUrl.password = sidecar.token;
+  return `# Base
+base_dir = ${layout.baseDir}
+state_dir = ${layout.stateDir}
+instance_name = coi-private
+log_path = ${layout.logFile}
+log_timestamp = "%Y-%m-%d %H:%M:%S "
+listen = 127.0.0.1
+protocols = imap lmtp
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain
+auth_failure_delay = 0
+auth_username_format = %Lu
+default_internal_user = ${accounts.internal}
+default_internal_group = ${accounts.internalGroup}
+default_login_user = ${accounts.login}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_uid = ${accounts.mailUid}
+mail_gid = ${accounts.mailGid}
+mail_privileged_group =
+mail_home = ${layout.mailDir}/%u
+mail_location = ${input.mailLocation}
+mail_fsync = never
+mail_debug = ${input.debug ? 'yes' : 'no'}
+hostname = mail.example.org
+postmaster_address = postmaster@example.org
+
+passdb {
+${
+  input.users === null
+    ? `  driver = static
+  args = password=${input.password}`
+    : `  driver = passwd-file
+  args = ${layout.dir}/users`
+}
+}
+userdb {
+${
+  input.users === null
+    ? `  driver = static
+  args = uid=${accounts.mailUid} gid=${accounts.mailGid} home=${layout.mailDir}/%u allow_all_users=yes`
+    : `  driver = passwd-file
+  args = ${layout.dir}/users`
+}
+}
+
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox Trash {
+    special_use = \\Trash
+    auto = subscribe
+  }
+}
+
+service imap-login {
+  chroot =
+  inet_listener imap {
+    port = ${ports.imap}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service lmtp {
+  inet_listener lmtp {
+    port = ${ports.lmtp}
+  }
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+
+# The shipped snippets
+${input.snippets.map((path) => `!include ${path}`).join('\n')}
+
+# What differs here
+protocol imap {
+  mail_max_userip_connections = 1000
+}
+service doveadm {
+  inet_listener http {
+    port = ${ports.doveadm}
+  }
+}
+doveadm_api_key = ${input.apiKey}
+${input.snippets.some((path) => path.endsWith('metadata-dict.conf')) ? `mail_attribute_dict = proxy:${layout.dictSocket}:coi` : ''}
+plugin {
+  push_notification_driver = lua:file=${layout.coiDir}/coi.lua
+  coi_sidecar_url = ${sidecar.url}
+  coi_sidecar_token = ${sidecar.token}
+  coi_sidecar_spool_dir = ${layout.spoolDir}
+  sieve = file:~/sieve;active=~/.dovecot.sieve
+  sieve_before = file:${layout.coiDir}/coi.sieve
+  sieve_execute_bin_dir = ${layout.coiDir}/bin
+}
+${
+  input.snippets.some((path) => path.endsWith('notices.conf'))
+    ? `event_exporter coi_sidecar {
+  transport_args = ${noticesUrl.href}
+}`
+    : ''
+}
+
+# Last word
+${input.extraConfig}
+`;
+}

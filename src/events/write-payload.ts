@@ -1,0 +1,21 @@
+import { isDispositionNotification } from '../messages/is-disposition-notification.ts';
+import { parseHeaderBlock } from '../messages/parse-header-block.ts';
+import { buildMessagePayload } from '../webpush/build-message-payload.ts';
+import { describeEvent } from './describe-event.ts';
+import type { MessageNewEvent } from './event-schema.ts';
+
+/**
+ * The JSON of a message's push, or undefined for a disposition notification, which is never pushed
+ * whatever else it carries (webpush-spec, "Push Notification Payload").
+ *
+ * @param message undefined when it could not be had; the event then has to do
+ */
+export function writePayload(
+  message: Buffer | undefined,
+  event: MessageNewEvent,
+): string | undefined {
+  const place = { mailbox: event.mailbox, uid: event.uid, uidValidity: event.uidvalidity };
+  if (message === undefined) return buildMessagePayload(describeEvent(event), place).json;
+  if (isDispositionNotification(parseHeaderBlock(message))) return undefined;
+  return buildMessagePayload(message, place).json;
+}
