@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createApp, type App } from '../../src/app.ts';
+import type { Clock } from '../../src/clock.ts';
+import {
+  startPrivateDovecot,
+  type PrivateDovecot,
+  type PrivateDovecotOptions,
+} from '../../src/cli/demo/private-dovecot.ts';
+import { makeCertificate } from '../../src/cli/demo/make-certificate.ts';
+import { startPushService, type PushService } from '../../src/cli/demo/push-service.ts';
+import { readConfig } from '../../src/config/load-config.ts';
+import { createLogger } from '../../src/logging.ts';
+import { ImapClient } from './imap-client.ts';
+
+/** What the specification's entries begin with over IMAP. */
+export const VENDOR = '/private/vendor/vendor.dovecot';
+
+export interface StageOptions extends PrivateDovecotOptions {
+  /** Configuration over the stage's own, section by section. */
+  config?: Record<string, Record<string, unknown>>;
+  clock?: Clock;
+}
+
+/** A private stock Dovecot with the sidecar beside it, in this process, and a push service. */
+export interface Stage {
+  dovecot: PrivateDovecot;
+  app: App;
+  push: PushService;
+  /** Starts the sidecar anew over the same state, as after a crash or an upgrade. */
+  restart(): Promise<void>;
+  /** Logs a user in over IMAP; closed with the stage. */
+  login(user: string): Promise<ImapClient>;
+  /** A user that no other test has. */
+  freshUser(): string;
+  close(): Promise<void>;
+}
+
+let users = 0;
+
+export async function startStage(options: StageOptions = {}): Promise<Stage> {
+  const dovecot = await startPrivateDovecot(options);
+  const certificate = await makeCertificate();
+  const push = await startPushService(certificate);
+  const caFile = join(dovecot.layout.dir, 'ca.pem');
+  await writeFile(caFile, certificate.cert);
+  const clients: ImapClient[] = [];
+
+  const config = readConfig(JSON.stringify(stageConfig(dovecot, caFile, options)));
+  const start = async (): Promise<App> => {
+    const app = await createApp(config, {
+      log: createLogger(process.env['COI_TEST_LOG'] === undefined ? 'silent' : 'debug'),
+      ...(options.clock && { clock: options.clock }),
+    });
+    await app.start();
+    return app;
+  };
+  const stage: Stage = {
+    dovecot,
+    push,
+    app: await start(),
+    restart: async () => {
+      await stage.app.stop();
+      stage.app = await start();
+    },
+    login: async (user) => {
+      const client = await ImapClient.open(dovecot.imap, { user, password: dovecot.password });
+      clients.push(client);
+      return client;
+    },
+    freshUser: () => `user${process.pid}-${++users}@example.org`,
+    close: async () => {
+      for (const client of clients) await client.close();
+      await stage.app.stop();
+      await push.close();
+      await dovecot.stop();
+    },
+  };
+  return stage;
+}
+
+function stageConfig(
+  dovecot: PrivateDovecot,
+  caFile: string,
+  { metadata = 'dict', config = {} }: StageOptions,
+): Record<string, Record<string, unknown>> {
+  const base: Record<string, Record<string, unknown>> = {
+    http: {
+      listen: new URL(dovecot.sidecar.url).host,
+      token: dovecot.sidecar.token,
+      admin_token: 'an-admin-token-for-tests',
+    },
+    dict: { socket: dovecot.sockets.dict, mode: '0666' },
+    sieve: { socket: dovecot.sockets.classify, mode: '0666' },
+    metadata: { source: metadata },
+    store: { url: `sqlite:${join(dovecot.layout.dir, 'state.db')}` },
+    outbox: { path: join(dovecot.layout.dir, 'outbox.db') },
+    doveadm: { url: dovecot.doveadm.url, api_key: dovecot.doveadm.apiKey },
+    spool: { dir: dovecot.spoolDir },
+    webpush: { allow_private_endpoints: ['localhost', '127.0.0.1'], ca_file: caFile },
+  };
+  for (const [section, keys] of Object.entries(config)) {
+    base[section] = { ...base[section], ...keys };
+  }
+  return base;
+}
+
+/** A message of the fixtures (`test/fixtures/messages`). */
+export const fixture = (name: string): Buffer =>
+  readFileSync(new URL(`../fixtures/messages/${name}`, import.meta.url));
+
+/** Tries until it passes; for what happens just after an answer. */
+export async function eventually<T>(
+  attempt: () => Promise<T> | T,
+  withinMsecs = 5_000,
+): Promise<T> {
+  const deadline = Date.now() + withinMsecs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
