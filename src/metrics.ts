@@ -30,8 +30,8 @@ export function createMetrics(registry = new Registry()) {
 
     events: new Counter({
       name: 'coi_events_total',
-      help: 'Dovecot events taken in, by event and by the road they came on (http, spool, ox).',
-      labelNames: ['event', 'road'],
+      help: 'Dovecot events taken in, by event.',
+      labelNames: ['event'],
       registers,
     }),
     eventDuration: new Histogram({
@@ -67,8 +67,8 @@ export function createMetrics(registry = new Registry()) {
     }),
     moves: new Counter({
       name: 'coi_message_moves_total',
-      help: 'Chat messages moved to Chats after delivery, by reason (seen, late) and result.',
-      labelNames: ['reason', 'result'],
+      help: 'Chat messages moved to Chats after delivery, by reason (seen, late).',
+      labelNames: ['reason'],
       registers,
     }),
     transitions: new Counter({

@@ -85,10 +85,7 @@ export class SubscriptionLedger {
     return this.#turns.run(user, async () => {
       const records = await this.readAll(user);
       const plan = new SubscriptionPlan(user, records, this.#options, this.#options.clock.now());
-      return work(plan, async (alongside = []) => {
-        const idle = plan.changes().length === 0 && alongside.length === 0;
-        return idle ? this.#settle(user, plan) : this.#store(user, plan, alongside);
-      });
+      return work(plan, (alongside = []) => this.#store(user, plan, alongside));
     });
   }
 

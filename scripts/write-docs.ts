@@ -1,0 +1,12 @@
+// Writes the files that are made from the code: npm run docs. Tests hold them against it.
+import { writeFileSync } from 'node:fs';
+import { format } from 'prettier';
+import { renderExample } from '../src/config/render-example.ts';
+import { createMetrics } from '../src/metrics.ts';
+import { renderMetrics } from '../src/render-metrics.ts';
+
+writeFileSync('config.example.yaml', renderExample());
+writeFileSync(
+  'docs/metrics.md',
+  await format(renderMetrics(createMetrics().registry), { parser: 'markdown' }),
+);
