@@ -2,6 +2,7 @@ import { createClassify, type Classify } from '../coi/classify.ts';
 import { examineMessage } from '../coi/examine-message.ts';
 import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
+import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction } from '../events/handle-transaction.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
@@ -102,9 +103,11 @@ function buildTransactionHandler(
   { folders, ownOperations, subscriptions, delivery }: Domain,
   source: MetadataSource,
 ) {
+  const move = createMoveChatMessages(doveadm, folders.names);
   return createHandleTransaction({
     settings: (user) => source.settings(user),
-    move: createMoveChatMessages(doveadm, folders.names),
+    move,
+    fileLate: createFileLate(doveadm, folders.names, move),
     onNewMessages: createOnNewMessages({
       recent,
       fetch: createFetchMessages(doveadm),

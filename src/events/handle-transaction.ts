@@ -1,5 +1,7 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import type { MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
+import type { FileLate, MessagePlace } from './file-late.ts';
+import type { Delivered } from './on-new-messages.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
 
@@ -7,9 +9,10 @@ export interface TransactionParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;
   move: MoveChatMessages;
+  fileLate: FileLate;
   onNewMessages: (
     user: string,
-    events: readonly MessageNewEvent[],
+    deliveries: readonly Delivered[],
     settings: CoiSettings,
     receivedAt: number,
   ) => Promise<void>;
@@ -35,27 +38,27 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     const settings = await parts.settings(user);
     const delivered = events.filter((event) => event.event === 'MessageNew');
     if (delivered.length > 0) {
-      await parts.onNewMessages(user, delivered, settings, receivedAt);
-      await fileLate(user, delivered, settings);
+      const places = await fileLate(user, delivered, settings);
+      const deliveries = delivered.map((event) => ({ event, place: places.get(event) ?? event }));
+      await parts.onNewMessages(user, deliveries, settings, receivedAt);
     }
     const seen = await onMessagesRead(user, events, settings, parts.move);
     if (seen > 0) parts.onMoved?.('seen', seen);
   };
 
-  /** Chat mail that reached INBOX under `active`: Sieve got no answer when it was delivered. */
   async function fileLate(
     user: string,
     delivered: readonly MessageNewEvent[],
     settings: CoiSettings,
-  ): Promise<void> {
-    if (!settings.enabled || settings.messageFilter !== 'active') return;
-    const uids = delivered
+  ): Promise<ReadonlyMap<MessageNewEvent, MessagePlace>> {
+    if (!settings.enabled || settings.messageFilter !== 'active') return new Map();
+    const late = delivered
       .filter(({ mailbox }) => mailbox.toUpperCase() === 'INBOX')
-      .filter(({ keywords = [] }) => keywords.some(isChatKeyword))
-      .map(({ uid }) => uid);
-    if (uids.length === 0) return;
-    await parts.move({ user, uids });
-    parts.onMoved?.('late', uids.length);
+      .filter(({ keywords = [] }) => keywords.some(isChatKeyword));
+    if (late.length === 0) return new Map();
+    const places = await parts.fileLate(user, late);
+    parts.onMoved?.('late', late.length);
+    return places;
   }
 }
 

@@ -6,6 +6,7 @@ import { toStoredLineEnds } from '../messages/to-stored-line-ends.ts';
 import type { NewPush } from '../stores/outbox-store.ts';
 import type { PushTarget } from '../webpush/subscriptions.ts';
 import type { MessageNewEvent } from './event-schema.ts';
+import type { MessagePlace } from './file-late.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
 export interface NewMessageParts {
@@ -14,16 +15,25 @@ export interface NewMessageParts {
   /** Validated subscriptions that want to hear of such a message. */
   targets: (user: string, isChat: boolean, coiEnabled: boolean) => Promise<PushTarget[]>;
   /** The payload as JSON, or undefined for a message that must not be pushed. */
-  payload: (message: Buffer | undefined, event: MessageNewEvent) => string | undefined;
+  payload: (
+    message: Buffer | undefined,
+    event: MessageNewEvent,
+    place: MessagePlace,
+  ) => string | undefined;
   /** Durable when it resolves. */
   enqueue: (pushes: readonly NewPush[]) => Promise<void>;
   /** Milliseconds that a push for a message is worth delivering. */
   ttl: number;
 }
 
-/** One message that was delivered, and who wants to hear of it. */
-interface Wanted {
+/** A message that was delivered, and where it is by now. */
+export interface Delivered {
   event: MessageNewEvent;
+  place: MessagePlace;
+}
+
+/** One message that somebody wants to hear of. */
+interface Wanted extends Delivered {
   isChat: boolean;
   targets: PushTarget[];
 }
@@ -36,11 +46,11 @@ interface Wanted {
 export function createOnNewMessages(parts: NewMessageParts) {
   return async (
     user: string,
-    events: readonly MessageNewEvent[],
+    deliveries: readonly Delivered[],
     settings: CoiSettings,
     receivedAt: number,
   ): Promise<void> => {
-    const wanted = await findWanted(user, events, settings);
+    const wanted = await findWanted(user, deliveries, settings);
     if (wanted.length === 0) return;
     const messages = await collectMessages(user, wanted);
     const pushes = wanted.flatMap((one) =>
@@ -51,14 +61,14 @@ export function createOnNewMessages(parts: NewMessageParts) {
 
   async function findWanted(
     user: string,
-    events: readonly MessageNewEvent[],
+    deliveries: readonly Delivered[],
     settings: CoiSettings,
   ): Promise<Wanted[]> {
     const all = await Promise.all(
-      events.map(async (event) => {
+      deliveries.map(async ({ event, place }) => {
         const isChat = (event.keywords ?? []).some(isChatKeyword);
         const targets = await parts.targets(user, isChat, settings.enabled);
-        return { event, isChat, targets };
+        return { event, place, isChat, targets };
       }),
     );
     return all.filter(({ targets }) => targets.length > 0);
@@ -70,21 +80,18 @@ export function createOnNewMessages(parts: NewMessageParts) {
     wanted: readonly Wanted[],
   ): Promise<Map<MessageNewEvent, Buffer>> {
     const messages = new Map<MessageNewEvent, Buffer>();
-    const missing: MessageNewEvent[] = [];
-    for (const { event } of wanted) {
+    const missing: Delivered[] = [];
+    for (const { event, place } of wanted) {
       const messageId = firstMessageId(event.message_id);
       const kept = messageId === undefined ? undefined : parts.recent.find(user, messageId);
-      if (kept === undefined) missing.push(event);
+      if (kept === undefined) missing.push({ event, place });
       else messages.set(event, toStoredLineEnds(kept));
     }
-    for (const [mailbox, group] of Map.groupBy(missing, (event) => event.mailbox)) {
-      const fetched = await parts.fetch(
-        user,
-        mailbox,
-        group.map(({ uid }) => uid),
-      );
-      for (const event of group) {
-        const message = fetched.get(event.uid);
+    for (const [mailbox, group] of Map.groupBy(missing, ({ place }) => place.mailbox)) {
+      const uids = group.map(({ place }) => place.uid);
+      const fetched = await parts.fetch(user, mailbox, uids);
+      for (const { event, place } of group) {
+        const message = fetched.get(place.uid);
         if (message !== undefined) messages.set(event, message);
       }
     }
@@ -93,11 +100,11 @@ export function createOnNewMessages(parts: NewMessageParts) {
 
   function pushesFor(
     user: string,
-    { event, isChat, targets }: Wanted,
+    { event, place, isChat, targets }: Wanted,
     message: Buffer | undefined,
     receivedAt: number,
   ): NewPush[] {
-    const payload = parts.payload(message, event);
+    const payload = parts.payload(message, event, place);
     if (payload === undefined) return [];
     return targets.map(({ id, resource }) => ({
       user,
@@ -109,6 +116,7 @@ export function createOnNewMessages(parts: NewMessageParts) {
       urgency: isChat ? 'high' : 'normal',
       createdAt: receivedAt,
       expiresAt: receivedAt + parts.ttl,
+      // By where it was delivered: that stays the same however often it is reported.
       dedupeKey: [user, id, event.mailbox, event.uidvalidity, event.uid].join('\0'),
     }));
   }

@@ -3,6 +3,7 @@ import { parseHeaderBlock } from '../messages/parse-header-block.ts';
 import { buildMessagePayload } from '../webpush/build-message-payload.ts';
 import { describeEvent } from './describe-event.ts';
 import type { MessageNewEvent } from './event-schema.ts';
+import type { MessagePlace } from './file-late.ts';
 
 /**
  * The JSON of a message's push, or undefined for a disposition notification, which is never pushed
@@ -13,8 +14,9 @@ import type { MessageNewEvent } from './event-schema.ts';
 export function writePayload(
   message: Buffer | undefined,
   event: MessageNewEvent,
+  { mailbox, uid, uidvalidity }: MessagePlace,
 ): string | undefined {
-  const place = { mailbox: event.mailbox, uid: event.uid, uidValidity: event.uidvalidity };
+  const place = { mailbox, uid, uidValidity: uidvalidity };
   if (message === undefined) return buildMessagePayload(describeEvent(event), place).json;
   if (isDispositionNotification(parseHeaderBlock(message))) return undefined;
   return buildMessagePayload(message, place).json;

@@ -161,6 +161,8 @@ for (const metadata of ['dict', 'doveadm'] as const) {
       await stage.restart();
       const push = await stage.push.next();
       assert.equal(push.payload['msg-id'], 'chat$7@example.org');
+      assert.equal(push.payload['folder'], 'COI/Chats', 'the push leads to where it is filed');
+      assert.equal(push.payload['uid'], 1);
       await eventually(async () => {
         assert.equal((await flagsIn(client, 'COI/Chats')).length, 1);
         assert.equal((await flagsIn(client, 'INBOX')).length, 0);
