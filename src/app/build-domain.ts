@@ -60,7 +60,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
     },
     onChange: (user, change) => {
       metrics.subscriptions.inc({ change });
-      if (change === 'expired') throttle.refused(user);
+      if (STRIKES.has(change)) throttle.refused(user);
       if (change === 'validated') throttle.forgive(user);
       if (['removed', 'expired', 'refused'].includes(change)) tellRemoved(user);
     },
@@ -93,6 +93,12 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
     },
   };
 }
+
+/**
+ * Each of these has cost a push that nobody validated (webpush-spec, "Security Considerations").
+ * `refused` is not among them: it is answered with NO, and each NO counts already.
+ */
+const STRIKES: ReadonlySet<string> = new Set(['expired', 'abandoned']);
 
 async function buildPushClient(
   webpush: Config['webpush'],

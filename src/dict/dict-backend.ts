@@ -30,7 +30,8 @@ export interface DictBackend {
 
   /**
    * Applies one transaction, whose keys may be both `priv/` and `shared/`: all of it or nothing.
-   * Dovecot 2.4 sends a transaction again when the connection broke before the reply.
+   * Dovecot 2.4.2 and later send a transaction again, unless it increments, when the connection
+   * broke before the reply: to apply it twice must do no harm.
    */
   commit(user: string, changes: readonly Change[]): Promise<CommitResult>;
 }

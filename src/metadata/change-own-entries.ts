@@ -43,6 +43,7 @@ export function createChangeOwnEntries(parts: ChangeOwnEntriesParts): ChangeOwnE
     const { result, pushes } = await subscriptions.transact(user, async (plan, commit) => {
       const settings = own.flatMap((change) => judge(change, plan));
       const transition = await transitionOf(user, settings);
+      plan.changes(); // judges the limit before anything is made
       await provision(user, settings);
       const stored = await commit([...settings, ...alongside]);
       if (stored === 'committed' && transition !== undefined) parts.onTransition?.(transition);

@@ -24,8 +24,8 @@ export const SOCKET_LIMITS = {
   /** Keys and values of one dict transaction: a user may SETMETADATA any number of entries. */
   dictTransactionOctets: 8 * 1_024 * 1_024,
   /**
-   * Dovecot 2.3 gives up on a dict reply after 30 s (2.4: 65 s), and then cannot tell whether a
-   * commit took place. Answering before that keeps the connection and the reason.
+   * Dovecot gives up on a dict reply after 30 s (65 s after 2.4.4), closes the connection, and cannot
+   * tell then whether a commit took place. Answering before that keeps both.
    */
   dictReplyMsecs: 25_000,
 

@@ -370,6 +370,7 @@ describe('DictSession: transactions', () => {
       'the transaction is larger than 8388608 octets',
     ],
     ['S1\tpriv/a\tv', 'no transaction 1'],
+    ['B1\tanna\nS1\tpriv/\xff\tv\nS1\tother/b\tv', 'the key is not UTF-8'],
   ];
   for (const [lines, error] of failing) {
     test(`${JSON.stringify(lines.slice(0, 40))} fails at its commit: ${error}`, async () => {
@@ -474,14 +475,16 @@ describe('DictSession: order and time', () => {
     assert.equal(session.idle, true);
     push('B1\tanna\n');
     assert.equal(session.idle, false, 'a transaction');
+    push('half a li');
     session.endInput();
-    assert.equal(session.idle, true, 'nobody can commit it any more');
+    assert.equal(session.idle, true, 'nobody can end either any more');
   });
 
   test('a closed session drops its transactions and answers to nobody', async () => {
     const { push, session, backend, replies } = start(new ManualBackend());
     push(`${HELLO_2_3}B1\tanna\nS1\tpriv/a\tv\nLpriv/a\tanna\n`);
     session.close();
+    assert.equal(session.idle, true);
     backend.calls[0]!.resolve(octets('v'));
     assert.equal(await replies(), '');
     assert.deepEqual(

@@ -137,6 +137,16 @@ describe('register', () => {
   });
 });
 
+describe('replacing what waits for validation', () => {
+  it('abandons it: its validation text is no longer right', () => {
+    const first = store(new Map(), ID, { validated: false });
+    const replacing = plan(first.records);
+    replacing.register(ID, OTHER_VALUE);
+    assert.deepEqual(replacing.events, ['abandoned', 'registered']);
+    assert.throws(() => replacing.validate(ID, first.token), refusedFor('wrong'));
+  });
+});
+
 describe('"If the maximum number is hit, it MUST answer a subscription request with NO"', () => {
   let full: Records = new Map();
   for (const id of ['1', '2', '3']) full = store(full, id.repeat(10)).records;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PushKind } from '../../src/stores/outbox-store.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import { NO_DELIVERIES } from '../../src/webpush/delivery-history.ts';
 import { formatSubscription } from '../../src/webpush/subscription-record.ts';
@@ -278,6 +279,19 @@ describe('"When no validation is received within the timeframe … the server SH
     assert.equal(store.commits.length, 2);
   });
 
+  it('is not looked for by a sweep once it was validated', async () => {
+    const harness = createHarness();
+    await subscribe(harness);
+    harness.clock.msecs += 6 * MINUTE;
+    let looks = 0;
+    harness.store.list = () => {
+      looks += 1;
+      return Promise.resolve([]);
+    };
+    await harness.subscriptions.sweep();
+    assert.equal(looks, 0);
+  });
+
   it('is removed by a later sweep when the store could not commit at the first', async () => {
     const { subscriptions, store, clock } = createHarness();
     await subscriptions.register(USER, ID, subscriptionJson());
@@ -355,7 +369,7 @@ describe('what the delivery engine asks', () => {
     await subscribe(harness);
     const auth = 'AAAAAAAAAAAAAAAAAAAAAA';
     await subscriptions.register(USER, ID, subscriptionJson({ auth }));
-    const authFor = async (kind?: 'message' | 'validation' | 'test', endpoint = ENDPOINT) =>
+    const authFor = async (kind?: PushKind, endpoint = ENDPOINT) =>
       (await subscriptions.resource(USER, ID, endpoint, kind))?.keys.auth;
     assert.equal(await authFor('validation'), auth);
     assert.notEqual(await authFor('message'), auth);
@@ -365,6 +379,12 @@ describe('what the delivery engine asks', () => {
     assert.equal(await authFor('validation'), undefined);
     assert.notEqual(await authFor('message'), undefined);
     assert.equal(await subscriptions.resource(USER, OTHER_ID, ENDPOINT), undefined);
+
+    await subscriptions.register(USER, OTHER_ID, subscriptionJson());
+    const waiting = (kind: PushKind) => subscriptions.resource(USER, OTHER_ID, ENDPOINT, kind);
+    assert.equal(await waiting('message'), undefined);
+    assert.notEqual(await waiting('validation'), undefined);
+    assert.notEqual(await waiting('test'), undefined);
   });
 
   it('remove: takes a subscription away, but not the one that replaced it', async () => {
@@ -436,6 +456,19 @@ describe('the delivery record', () => {
     await subscribe(harness);
     harness.store.commits = [];
     harness.subscriptions.record(USER, ID, ENDPOINT, ok);
+    for (let waited = 0; harness.store.commits.length === 0 && waited < 200; waited++)
+      await sleep(5);
+    assert.equal(harness.store.commits.length, 1);
+  });
+
+  it('is flushed at once when there is too much of it', async () => {
+    const harness = createHarness();
+    await subscribe(harness);
+    harness.store.commits = [];
+    harness.subscriptions.record(USER, ID, ENDPOINT, ok);
+    for (let count = 0; count < 10_000; count++) {
+      harness.subscriptions.record(USER, ID, `${OTHER_ENDPOINT}/${count}`, ok);
+    }
     for (let waited = 0; harness.store.commits.length === 0 && waited < 200; waited++)
       await sleep(5);
     assert.equal(harness.store.commits.length, 1);

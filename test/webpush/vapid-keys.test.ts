@@ -71,12 +71,16 @@ describe('a VAPID key', () => {
   it('is made once, however many ask at once, and is the same ever after', async () => {
     const store = new TestStore();
     const sealer = createSealer();
+    let reads = 0;
+    const get = store.get.bind(store);
+    store.get = (user, key) => (reads++, get(user, key));
     const keys = create({ store, sealer });
     const pems = await Promise.all(
       Array.from({ length: 50 }, async () => (await keys.get('u')).publicPem),
     );
     assert.equal(new Set(pems).size, 1);
     assert.equal(store.commits.length, 1);
+    assert.equal(reads, 2, 'one look, and one after storing');
     const restarted = await create({ store, sealer }).get('u');
     assert.equal(restarted.publicPem, pems[0]);
     assert.equal(store.commits.length, 1);
@@ -123,7 +127,11 @@ describe('a VAPID key', () => {
     const { publicPem } = await create({ store, sealer }).get('u');
     await assert.rejects(create({ store }).get('u'), UnavailableError);
     assert.equal((await create({ store, sealer }).get('u')).publicPem, publicPem);
+    const good = String(await store.get('u', 'webpush/vapid'));
+    const newer = good.replace('"version":1', '"version":2');
+    assert.notEqual(newer, good);
     for (const junk of [
+      newer,
       '',
       'junk',
       '{}',
@@ -193,6 +201,17 @@ describe('a VAPID key', () => {
     assert.notEqual(rotated.publicPem, old.publicPem);
     assert.equal((await keys.get('u')).publicPem, rotated.publicPem);
     assert.equal((await create({ store, sealer }).get('u')).publicPem, rotated.publicPem);
+  });
+
+  it('is not handed out any more once its replacement was stored, even if that cannot be read', async () => {
+    const store = new TestStore();
+    const keys = create({ store });
+    const { publicPem } = await keys.get('u');
+    const get = store.get.bind(store);
+    store.get = () => Promise.reject(new UnavailableError('the store is gone'));
+    await assert.rejects(keys.rotate('u'), UnavailableError);
+    store.get = get;
+    assert.notEqual((await keys.get('u')).publicPem, publicPem);
   });
 
   it('stays when a replacement cannot be stored', async () => {
