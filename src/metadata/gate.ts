@@ -5,7 +5,7 @@ import type { Change, CommitResult, Store, StoreEntry } from '../stores/store.ts
 import type { AbuseThrottle } from '../webpush/abuse-throttle.ts';
 import type { ChangeOwnEntries } from './change-own-entries.ts';
 import type { OwnEntries } from './own-entries.ts';
-import { ownEntry, ownerOf, ownPrefix } from './own-entry.ts';
+import { isDictKey, ownEntry, ownerOf, ownPrefix } from './own-entry.ts';
 
 export interface GateParts {
   store: Store;
@@ -30,11 +30,13 @@ export interface Gate {
 export function createGate({ store, own, change, throttle, log, onRefusal }: GateParts): Gate {
   return {
     lookup: (user, key) => {
+      if (!isDictKey(key)) return Promise.resolve(undefined);
       const entry = ownEntry(key);
       return entry === undefined ? store.get(ownerOf(user, key), key) : own.read(user, entry);
     },
 
     iterate: async (user, path) => {
+      if (!isDictKey(path)) return [];
       const prefix = ownPrefix(path);
       const foreign = await store.list(ownerOf(user, path), path);
       if (prefix === undefined) return foreign;
@@ -48,6 +50,9 @@ export function createGate({ store, own, change, throttle, log, onRefusal }: Gat
       const ours: Change[] = [];
       const foreign: Change[] = [];
       for (const one of changes) {
+        if (!isDictKey(one.key)) {
+          throw new InvalidInputError('the key begins with neither priv/ nor shared/');
+        }
         const entry = ownEntry(one.key);
         if (entry === undefined) foreign.push(one);
         else ours.push({ ...one, key: entry });

@@ -33,3 +33,9 @@ export const SHARED_OWNER = '';
 
 export const ownerOf = (user: string, key: string): string =>
   key.startsWith('shared/') ? SHARED_OWNER : user;
+
+/**
+ * Dovecot's keys all begin so (lib-dict/dict.h, DICT_PATH_PRIVATE and DICT_PATH_SHARED). What stands
+ * in the store under other names, private keys among it, is nothing that a dict client may reach.
+ */
+export const isDictKey = (key: string): boolean => /^(?:priv|shared)\//.test(key);

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import {
+  createDoveadmClient,
+  DoveadmCommandError,
+  EXIT_CODES,
+  type DoveadmClient,
+} from '../../src/dovecot/doveadm-client.ts';
+import { UnavailableError } from '../../src/errors.ts';
+
+describe('the doveadm client, on a real Dovecot', () => {
+  let dovecot: PrivateDovecot;
+  let client: DoveadmClient;
+  const observed: string[] = [];
+  before(async () => {
+    dovecot = await startPrivateDovecot({ metadata: 'none', classify: 'none', events: false });
+    client = createDoveadmClient({
+      ...dovecot.doveadm,
+      timeout: 5_000,
+      observe: (command, seconds, result) => {
+        assert.ok(seconds >= 0);
+        observed.push(`${command}: ${result}`);
+      },
+    });
+  });
+  after(async () => {
+    await client.close();
+    await dovecot.stop();
+  });
+
+  const create = (mailbox: string) => ({
+    name: 'mailboxCreate',
+    parameters: { user: 'alice', mailbox: [mailbox] },
+  });
+
+  it('runs several commands in one request; a refused one does not stop the others', async () => {
+    const [first, second, third] = await client.runAll([create('A'), create('A'), create('B')]);
+    assert.deepEqual(first, []);
+    assert.ok(second instanceof DoveadmCommandError);
+    assert.equal(second.exitCode, EXIT_CODES.dataError);
+    assert.deepEqual(third, []);
+    assert.equal(observed.at(-1), 'mailboxCreate: refused');
+  });
+
+  it('gives the rows that a command prints', async () => {
+    const rows = await client.run({
+      name: 'mailboxStatus',
+      parameters: { user: 'alice', field: ['messages'], mailboxMask: ['A'] },
+    });
+    assert.deepEqual(rows, [{ mailbox: 'A', messages: '0' }]);
+    assert.equal(observed.at(-1), 'mailboxStatus: ok');
+  });
+
+  it('says so when a command does not exist', async () => {
+    await assert.rejects(client.run({ name: 'noSuchThing', parameters: {} }), DoveadmCommandError);
+  });
+
+  it('says what to do when the key is wrong', async () => {
+    const stranger = createDoveadmClient({ ...dovecot.doveadm, apiKey: 'wrong', timeout: 5_000 });
+    await assert.rejects(stranger.run(create('C')), /must equal Dovecot's doveadm_api_key/);
+    await assert.rejects(stranger.check(), UnavailableError);
+    await stranger.close();
+  });
+
+  it('says what to do when nobody listens', async () => {
+    const url = 'http://127.0.0.1:1/doveadm/v1';
+    const lost = createDoveadmClient({ url, apiKey: 'x', timeout: 1_000 });
+    await assert.rejects(lost.check(), /is Dovecot running/);
+    await lost.close();
+  });
+});

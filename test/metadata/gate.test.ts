@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { pino } from 'pino';
+import type { Clock } from '../../src/clock.ts';
+import { folderNames } from '../../src/coi/folders.ts';
+import { UnavailableError } from '../../src/errors.ts';
+import { createChangeOwnEntries } from '../../src/metadata/change-own-entries.ts';
+import { createGate, type Gate } from '../../src/metadata/gate.ts';
+import { createOwnEntries } from '../../src/metadata/own-entries.ts';
+import { MemoryStore } from '../../src/stores/memory-store.ts';
+import type { Change } from '../../src/stores/store.ts';
+import { AbuseThrottle } from '../../src/webpush/abuse-throttle.ts';
+import { Subscriptions, type FirstAttempt } from '../../src/webpush/subscriptions.ts';
+import type { ValidationPush } from '../../src/webpush/validation-push.ts';
+import { VapidKeys } from '../../src/webpush/vapid-keys.ts';
+
+const GUID = '6afb1c2a1bd3636adc4b000083ecdd75';
+const SERVER = `priv/${GUID}/vendor/vendor.dovecot/pvt/server/vendor/vendor.dovecot/`;
+const ID = '31754ee7-d3ee-4226-b112-6895ed26fcf8';
+const P256DH =
+  'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4';
+const subscription = (endpoint = 'https://push.example.net/1'): Buffer =>
+  Buffer.from(
+    JSON.stringify({
+      client: 'c',
+      device: 'd',
+      msgtype: 'chat',
+      resource: { endpoint, keys: { p256dh: P256DH, auth: 'BTBZMqHH6r4Tts7J_aSIgg' } },
+    }),
+  );
+const set = (key: string, value: string | Buffer): Change => ({
+  op: 'set',
+  key,
+  value: Buffer.from(value),
+});
+
+describe('the gate', () => {
+  let store: MemoryStore;
+  let made: string[];
+  let attempt: FirstAttempt;
+  let pushes: ValidationPush[];
+  let foldersFail: boolean;
+  let now: number;
+  let throttle: AbuseThrottle;
+  let gate: Gate;
+
+  beforeEach(() => {
+    store = new MemoryStore();
+    made = [];
+    pushes = [];
+    attempt = 'accepted';
+    foldersFail = false;
+    now = 1_700_000_000_000;
+    const clock: Clock = { now: () => now, monotonic: () => now };
+    const log = pino({ level: 'silent' });
+    const subscriptions = new Subscriptions({
+      store,
+      clock,
+      logger: log,
+      limit: 2,
+      expireMsecs: 300_000,
+    });
+    const sealer = { seal: (text: Buffer) => text, open: (sealed: Buffer) => sealed };
+    const vapidKeys = new VapidKeys({ store, sealer, curve: 'prime256v1', clock });
+    const names = folderNames('COI', '/');
+    const ensure = (_user: string, mailboxes: readonly string[]): Promise<void> => {
+      if (foldersFail) return Promise.reject(new UnavailableError('quota exceeded'));
+      made.push(...mailboxes);
+      return Promise.resolve();
+    };
+    throttle = new AbuseThrottle({
+      clock,
+      refusals: 3,
+      pauseMsecs: 10_000,
+      lockoutMsecs: 60_000,
+      holdMsecs: 1,
+    });
+    gate = createGate({
+      store,
+      own: createOwnEntries({ store, subscriptions, vapidKeys, mailboxRoot: 'COI' }),
+      change: createChangeOwnEntries({
+        store,
+        subscriptions,
+        folders: {
+          names,
+          ensure,
+          ensureAll: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
+        },
+        sendValidation: (push) => {
+          pushes.push(push);
+          return Promise.resolve(attempt);
+        },
+      }),
+      throttle,
+      log,
+    });
+  });
+
+  const read = async (entry: string): Promise<string | undefined> =>
+    (await gate.lookup('alice', SERVER + entry))?.toString();
+
+  it('passes what is not ours through byte for byte, private and shared', async () => {
+    const value = Buffer.from([0, 1, 9, 10, 13, 255]);
+    const keys = [
+      `priv/${GUID}/comment`,
+      `priv/${GUID}/vendor/vendor.dovecot/pvt/crypt/privkeys/abc`,
+      `priv/${GUID}/vendor/vendor.dovecot/pvt/server/vendor/vendor.dovecot/http-notify`,
+      `priv/${GUID}/vendor/vendor.dovecot/coi/config/enabled`,
+    ];
+    for (const key of keys) {
+      assert.equal(await gate.commit('alice', [{ op: 'set', key, value }]), 'committed');
+      assert.deepEqual(await gate.lookup('alice', key), value);
+      assert.equal(await gate.lookup('bob', key), undefined);
+    }
+    const shared = `shared/${GUID}/comment`;
+    await gate.commit('alice', [{ op: 'set', key: shared, value }]);
+    assert.deepEqual(await gate.lookup('bob', shared), value, 'shared is found by whoever asks');
+    const listed = await gate.iterate('alice', `priv/${GUID}/`);
+    assert.deepEqual(listed.map(({ key }) => key).sort(), [...keys].sort());
+  });
+
+  it('keeps COI’s entries by user: they outlive the INBOX whose GUID they came under', async () => {
+    await gate.commit('alice', [set(`${SERVER}coi/config/enabled`, 'yes')]);
+    const other = SERVER.replace(GUID, 'f'.repeat(32));
+    assert.equal((await gate.lookup('alice', `${other}coi/config/enabled`))?.toString(), 'yes');
+  });
+
+  it('has mailbox-root for everyone and lets nobody set it', async () => {
+    assert.equal(await read('coi/config/mailbox-root'), 'COI');
+    await assert.rejects(
+      gate.commit('alice', [set(`${SERVER}coi/config/mailbox-root`, 'myroot')]),
+      /unable to set .*mailbox-root/,
+    );
+  });
+
+  it('makes the folders before it says that COI is enabled', async () => {
+    await gate.commit('alice', [set(`${SERVER}coi/config/enabled`, 'yes')]);
+    assert.deepEqual(made, ['COI/Chats', 'COI/Contacts', 'COI/Blocked']);
+  });
+
+  it('stores nothing when the folders cannot be made', async () => {
+    foldersFail = true;
+    const changes = [set(`${SERVER}coi/config/enabled`, 'yes'), set(`priv/${GUID}/comment`, 'x')];
+    await assert.rejects(gate.commit('alice', changes), /quota exceeded/);
+    assert.equal(await read('coi/config/enabled'), undefined);
+    assert.equal(await gate.lookup('alice', `priv/${GUID}/comment`), undefined);
+  });
+
+  it('refuses all of a transaction when one entry is refused', async () => {
+    const changes = [
+      set(`priv/${GUID}/comment`, 'x'),
+      set(`${SERVER}coi/config/enabled`, 'yes'),
+      set(`${SERVER}coi/config/message-filter`, 'Active'),
+    ];
+    await assert.rejects(gate.commit('alice', changes), /message-filter/);
+    assert.equal(await read('coi/config/enabled'), undefined);
+    assert.deepEqual(made, []);
+  });
+
+  it('makes no VAPID key for a list of COI’s entries, and one for a list of all', async () => {
+    const coi = await gate.iterate('alice', `${SERVER}coi/config/`);
+    assert.deepEqual(
+      coi.map(({ key }) => key),
+      [`${SERVER}coi/config/mailbox-root`],
+    );
+    assert.equal(await store.get('alice', 'webpush/vapid'), undefined);
+    const all = await gate.iterate('alice', SERVER);
+    assert.ok(all.some(({ key }) => key === `${SERVER}webpush/vapid`));
+  });
+
+  it('shows no private key, no token and no secret of ours under any path', async () => {
+    await gate.commit('alice', [set(`${SERVER}webpush/subscriptions/${ID}`, subscription())]);
+    await read('webpush/vapid');
+    const token = (JSON.parse(pushes[0]?.payload ?? '{}') as { validation: string }).validation;
+    for (const path of ['priv/', `priv/${GUID}/`, SERVER, `${SERVER}webpush/`]) {
+      for (const { value } of await gate.iterate('alice', path)) {
+        assert.ok(
+          !value.includes(token) && !value.includes('privateKey') && !value.includes('tokenHash'),
+        );
+      }
+    }
+    for (const key of ['webpush/vapid', 'webpush/subscriptions/', 'coi/', '']) {
+      assert.equal(await gate.lookup('alice', key), undefined);
+      assert.deepEqual(await gate.iterate('alice', key), []);
+      await assert.rejects(gate.commit('alice', [set(`${key}x`, 'x')]), /neither priv/);
+    }
+    assert.equal(await read(`webpush/subscriptions/${ID}/validate`), undefined);
+  });
+
+  it('takes a subscription back whose validation push is refused for good', async () => {
+    attempt = 'refused';
+    const change = set(`${SERVER}webpush/subscriptions/${ID}`, subscription());
+    await assert.rejects(gate.commit('alice', [change]), /refused the validation push/);
+    assert.equal(await read(`webpush/subscriptions/${ID}`), undefined);
+  });
+
+  it('keeps one whose push service is slow', async () => {
+    attempt = 'deferred';
+    await gate.commit('alice', [set(`${SERVER}webpush/subscriptions/${ID}`, subscription())]);
+    assert.match((await read(`webpush/subscriptions/${ID}`)) ?? '', /"validated":false/);
+  });
+
+  it('refuses everything else below webpush/', async () => {
+    for (const entry of ['webpush/vapid', 'webpush/foo', 'webpush']) {
+      await assert.rejects(gate.commit('alice', [set(SERVER + entry, 'x')]), /unable to set/);
+    }
+  });
+
+  it('throttles who is refused again and again, but never a removal', async () => {
+    const bad = set(`${SERVER}coi/config/enabled`, 'true');
+    for (let round = 0; round < 4; round++) {
+      await assert.rejects(gate.commit('alice', [bad]), /invalid value/);
+    }
+    await assert.rejects(gate.commit('alice', [bad]), /too many refused annotations/);
+    const removal: Change = { op: 'unset', key: `${SERVER}webpush/subscriptions/${ID}` };
+    assert.equal(await gate.commit('alice', [removal]), 'committed');
+    await gate.commit('bob', [set(`${SERVER}coi/config/enabled`, 'yes')]);
+    throttle.lift('alice');
+    await gate.commit('alice', [set(`${SERVER}coi/config/enabled`, 'yes')]);
+  });
+
+  it('does not mix private and shared annotations in one commit', async () => {
+    const changes = [set(`priv/${GUID}/comment`, 'x'), set(`shared/${GUID}/comment`, 'y')];
+    await assert.rejects(gate.commit('alice', changes), /both private and shared/);
+    assert.equal(await gate.lookup('alice', `priv/${GUID}/comment`), undefined);
+  });
+});
