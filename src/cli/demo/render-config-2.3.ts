@@ -1,14 +1,11 @@
-import type { DovecotConfigInput } from './dovecot-config.ts';
+import { type DovecotConfigInput, noticesUrl } from './dovecot-config.ts';
 
 /**
  * dovecot.conf of a private Dovecot 2.3: a small base, the shipped snippets as they are, and behind
  * them what differs from an admin's machine (paths, ports, tokens), since the last value counts.
  */
 export function renderConfig23(input: DovecotConfigInput): string {
-  const { layout, ports, accounts, sidecar } = input;
-  const noticesUrl = new URL('/v1/imap-commands', sidecar.url);
-  noticesUrl.username = 'dovecot';
-  noticesUrl.password = sidecar.token;
+  const { layout, ports, accounts, sidecar, roads } = input;
   return `# Base
 base_dir = ${layout.baseDir}
 state_dir = ${layout.stateDir}
@@ -31,7 +28,7 @@ mail_uid = ${accounts.mailUid}
 mail_gid = ${accounts.mailGid}
 mail_privileged_group =
 mail_home = ${layout.mailDir}/%u
-mail_location = ${input.mailLocation}
+mail_location = ${input.mailDriver}:~/Mail
 mail_fsync = never
 mail_debug = ${input.debug ? 'yes' : 'no'}
 hostname = mail.example.org
@@ -81,6 +78,10 @@ service lmtp {
 }
 service anvil {
   chroot =
+  # no growing delays after a wrong password
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service stats {
   chroot =
@@ -99,7 +100,7 @@ service doveadm {
   }
 }
 doveadm_api_key = ${input.apiKey}
-${input.snippets.some((path) => path.endsWith('metadata-dict.conf')) ? `mail_attribute_dict = proxy:${layout.dictSocket}:coi` : ''}
+${roads.metadata === 'dict' ? `mail_attribute_dict = proxy:idle_msecs=5000:${layout.dictSocket}:coi` : ''}
 plugin {
   push_notification_driver = lua:file=${layout.coiDir}/coi.lua
   coi_sidecar_url = ${sidecar.url}
@@ -107,12 +108,12 @@ plugin {
   coi_sidecar_spool_dir = ${layout.spoolDir}
   sieve = file:~/sieve;active=~/.dovecot.sieve
   sieve_before = file:${layout.coiDir}/coi.sieve
-  sieve_execute_bin_dir = ${layout.coiDir}/bin
+${roads.classify === 'http' ? `  sieve_execute_bin_dir = ${layout.coiDir}/bin` : ''}
 }
 ${
-  input.snippets.some((path) => path.endsWith('notices.conf'))
+  roads.notices
     ? `event_exporter coi_sidecar {
-  transport_args = ${noticesUrl.href}
+  transport_args = ${noticesUrl(sidecar)}
 }`
     : ''
 }

@@ -1,0 +1,54 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+/** The sidecar as an operator runs it: a process of its own. */
+export interface SpawnedSidecar {
+  readonly process: ChildProcess;
+  /** Its log so far, one JSON object a line. */
+  log(): string;
+  readonly ended: Promise<unknown>;
+  /** SIGTERM, then waits for the end. */
+  stop(): Promise<void>;
+  /** SIGKILL, then waits for the end. */
+  kill(): Promise<void>;
+}
+
+/** Starts `coi-sidecar serve` and resolves when it says that it is ready. */
+export async function spawnSidecar(
+  dir: string,
+  config: Record<string, Record<string, unknown>>,
+): Promise<SpawnedSidecar> {
+  const file = join(dir, 'coi-sidecar.yaml');
+  await writeFile(file, JSON.stringify(config), { mode: 0o600 });
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const ended = once(child, 'exit');
+  const ready = new Promise<void>((resolve, reject) => {
+    const take = (text: string): void => {
+      log += text;
+      if (log.includes('coi-sidecar is ready')) resolve();
+    };
+    child.stdout.setEncoding('utf8').on('data', take);
+    child.stderr.setEncoding('utf8').on('data', take);
+    void ended.then(() => reject(new Error(`the sidecar ended: ${log}`)));
+  });
+  await ready;
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await ended;
+  };
+  return {
+    process: child,
+    ended,
+    log: () => log,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}
