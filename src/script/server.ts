@@ -49,8 +49,14 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
     over = true;
     const status = result === 'ok' ? SCRIPT_STATUS.success : SCRIPT_STATUS.failure;
     const parts = [...(output ? [output] : []), ...(reader.wantsStatus ? [status] : [])];
-    if (socket.writable && parts.length > 0) socket.write(Buffer.concat(parts));
-    socket.destroySoon();
+    if (completeAt === undefined) {
+      // Dovecot is still writing. Closing on it makes lmtp panic (2.3.19), so the rest is read away.
+      socket.end(Buffer.concat(parts));
+      setTimeout(() => socket.destroy(), deadline).unref();
+    } else {
+      if (socket.writable && parts.length > 0) socket.write(Buffer.concat(parts));
+      socket.destroySoon();
+    }
     if (completeAt !== undefined) observe?.(result, clock.monotonic() - completeAt);
   }
 
