@@ -14,7 +14,8 @@
 require ["vnd.dovecot.execute", "variables", "fileinto", "mailbox", "imap4flags"];
 
 # "chat$" is case-sensitive (i;octet), header names are not. The sidecar parses the headers
-# properly; this test only must not miss one.
+# properly; this test only must not miss one. Other mail of blocked contacts is not asked about: to
+# have it filed too, add "true" to these tests, which makes every mail a candidate.
 if anyof (
   exists "Chat-Version",
   header :contains :comparator "i;octet" ["Message-ID", "References"] "chat$"
@@ -22,9 +23,9 @@ if anyof (
   set "answer" "";
   set "understood" "";
 
-  # "ping" asks whether anyone is there. Dovecot (2.3 at least) panics when a program with :output
-  # lets the time-out pass; without :output it just goes on. So a sidecar that hangs is noticed
-  # before it is asked.
+  # "ping" asks whether anyone is there. Dovecot (2.3.19 and 2.4.1) panics when a program with
+  # :output lets the time-out pass; without :output it just goes on. So a sidecar that hangs is
+  # noticed before it is asked.
   if allof (execute "coi-classify" "ping", execute :pipe :output "answer" "coi-classify") {
     if string :is "${answer}" "keep" {
       set "understood" "yes";

@@ -1,10 +1,12 @@
 import type { AddressInfo } from 'node:net';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { formatClassification, type Classify } from '../coi/classify.ts';
 import { parseListenAddress } from '../config/parse-listen-address.ts';
 import { serveDict } from '../dict/server.ts';
 import { InvalidInputError } from '../errors.ts';
 import { createHttpServer } from '../http/create-http-server.ts';
 import type { ReadinessCheck } from '../readiness.ts';
+import type { ScriptRequest } from '../script/script-handler.ts';
 import { serveScript } from '../script/server.ts';
 import type { UnixServer } from '../socket/serve-unix-socket.ts';
 import type { Ground } from './build-ground.ts';
@@ -18,7 +20,12 @@ export interface Doors {
   close(graceMsecs: number): Promise<void>;
 }
 
-export function buildDoors(ground: Ground, flows: Flows, checks: readonly ReadinessCheck[]): Doors {
+export function buildDoors(
+  ground: Ground,
+  flows: Flows,
+  checks: readonly ReadinessCheck[],
+  adminRoutes: FastifyPluginAsyncTypebox,
+): Doors {
   const { config, clock, log, metrics } = ground;
   const classifyBySocket = observe(flows.classify, 'socket', ground);
   const http = createHttpServer({
@@ -30,6 +37,7 @@ export function buildDoors(ground: Ground, flows: Flows, checks: readonly Readin
     onMetadataCommand: (user) => flows.source.onNotice(user),
     checks,
     registry: metrics.registry,
+    adminRoutes,
   });
   const sockets: UnixServer[] = [];
 
@@ -38,13 +46,8 @@ export function buildDoors(ground: Ground, flows: Flows, checks: readonly Readin
       await serveScript({
         ...{ name: 'classify', clock, log },
         ...{ path: config.sieve.socket, mode: config.sieve.mode, group: config.sieve.group },
-        handler: {
-          handle: async ({ env, message }) => {
-            const user = env.get('USER');
-            if (user === undefined) throw new InvalidInputError('Sieve did not say for which user');
-            return Buffer.from(formatClassification(await classifyBySocket(user, message)));
-          },
-        },
+        requestMsecs: CLASSIFY_DEADLINE_MSECS,
+        handler: { handle: (request) => answerScript(request, classifyBySocket) },
       }),
     );
     if (config.metadata.source !== 'dict') return;
@@ -71,6 +74,23 @@ export function buildDoors(ground: Ground, flows: Flows, checks: readonly Readin
       await Promise.all([http.close(), ...sockets.map((server) => server.close(graceMsecs))]);
     },
   };
+}
+
+/**
+ * Shorter than sieve_execute_exec_timeout in the snippets (2 s): an lmtp whose wait for an answer
+ * ends by time panics (2.3.19 and 2.4.1), so there must always be one.
+ */
+const CLASSIFY_DEADLINE_MSECS = 1_500;
+
+/** What coi.sieve asks: "ping" without a message, then the message. */
+async function answerScript(
+  { env, args, message }: ScriptRequest,
+  classify: Classify,
+): Promise<Buffer> {
+  if (args[0] === 'ping') return Buffer.alloc(0);
+  const user = env.get('USER');
+  if (user === undefined) throw new InvalidInputError('Sieve did not say for which user');
+  return Buffer.from(formatClassification(await classify(user, message)));
 }
 
 /** Both roads to the classifier count alike. */

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { deliver } from '../support/lmtp-client.ts';
 import {
@@ -72,178 +73,183 @@ roads.push(
   },
 );
 
-for (const road of roads) {
-  describe(`coi.sieve, ${road.name}`, () => {
-    let dovecot: PrivateDovecot;
+for (const { version, skip } of dovecotVersions)
+  for (const road of roads) {
+    describe(`coi.sieve, ${road.name}, Dovecot ${version}`, { skip }, () => {
+      let dovecot: PrivateDovecot;
 
-    before(async () => {
-      http = await startRecordingHttpServer(() =>
-        answer === undefined
-          ? null
-          : answer === null
-            ? { status: 500 }
-            : { status: 200, body: answer },
-      );
-      dovecot = await startPrivateDovecot({
-        metadata: 'none',
-        classify: road.classify,
-        events: false,
-        sidecar: { url: http.url, token: 'a-token' },
-        extraConfig: 'auth_username_chars =',
-      });
-      script = await startScriptStandIn(dovecot.sockets.classify, () => answer);
-    });
-    after(async () => {
-      const errors = dovecot.errors();
-      await dovecot.stop();
-      await http[Symbol.asyncDispose]();
-      await script[Symbol.asyncDispose]();
-      // Pigeonhole logs two lines when a program fails; nothing else may stand there.
-      const programFailed =
-        /Error: (sieve: coi: line \d+: execute action: failed|program \S+: (Execution timed out|Terminated))/;
-      assert.deepEqual(
-        errors.filter((line) => !programFailed.test(line)),
-        [],
-      );
-    });
-
-    const receive = async (user: string, message: string): Promise<string[]> => {
-      const { replies } = await deliver(dovecot.lmtp, 'bob@example.org', [user], message);
-      assert.deepEqual(
-        replies.map(({ code }) => code),
-        [250],
-      );
-      return locate(dovecot, user);
-    };
-
-    describe('what is shown to the sidecar', () => {
-      const cases: [headers: string, shown: boolean][] = [
-        ['', false],
-        ['Chat-Version: 1.0\n', true],
-        ['chat-version:\n', true],
-        ['Message-ID: <chat$a@b>\n', true],
-        ['Message-ID:\n <chat$a@b>\n', true],
-        ['message-id: (a comment) <chat$a@b>\n', true],
-        ['Message-ID: <CHAT$a@b>\n', false],
-        ['Message-ID: <a@b>\nReferences: <chat$a@b> <c@d>\n', true],
-        ['References: <chat$a@b>\n', true],
-        ['In-Reply-To: <chat$a@b>\n', false],
-        ['Subject: chat$\n', false],
-      ];
-      for (const [headers, shown] of cases) {
-        test(`${JSON.stringify(headers)}: ${shown ? 'yes' : 'no'}`, async () => {
-          answer = 'keep';
-          const before = road.asked().length;
-          const user = await newUser(dovecot);
-          assert.deepEqual(await receive(user, ordinary(headers)), ['INBOX']);
-          assert.equal(road.asked().length, before + Number(shown));
-        });
-      }
-    });
-
-    test('the whole message is shown, and whose it is', async () => {
-      answer = 'keep';
-      const user = `o'do=n&t${randomUUID().slice(0, 4)}@example.org`;
-      await deliver(dovecot.lmtp, 'bob@example.org', [user], CHAT);
-      const shown = road.asked().at(-1);
-      assert.match(shown?.message ?? '', /^Return-Path: <bob@example\.org>\r\n[^]*\r\n\r\nHi\r\n$/);
-      assert.equal(shown?.user, user);
-    });
-
-    test('keep: INBOX as it was', async () => {
-      answer = 'keep';
-      assert.deepEqual(await receive(await newUser(dovecot), CHAT), ['INBOX']);
-    });
-
-    test('flag: INBOX with $Chat', async () => {
-      answer = 'flag';
-      assert.deepEqual(await receive(await newUser(dovecot), CHAT), ['INBOX $Chat']);
-    });
-
-    for (const verb of ['file', 'block']) {
-      test(`${verb}: in that mailbox with $Chat, nothing in INBOX`, async () => {
-        answer = `${verb} COI/Chats`;
-        const user = await newUser(dovecot, 'COI/Chats');
-        assert.deepEqual(await receive(user, CHAT), ['COI/Chats $Chat']);
-      });
-    }
-
-    test('file: a name with spaces and umlauts', async () => {
-      answer = 'file COI/Chäts 2';
-      const user = await newUser(dovecot, 'COI/Ch&AOQ-ts 2');
-      assert.deepEqual(await receive(user, CHAT), ['COI/Ch&AOQ-ts 2 $Chat']);
-    });
-
-    describe("the user's own script, which files everything into Mine", () => {
-      const userWithScript = async (): Promise<string> => {
-        const user = await newUser(dovecot, 'Mine', 'COI/Chats');
-        const home = join(dovecot.layout.mailDir, user);
-        await writeFile(
-          join(home, '.dovecot.sieve'),
-          'require ["fileinto", "imap4flags"];\nif true { fileinto "Mine"; }\n',
+      before(async () => {
+        http = await startRecordingHttpServer(() =>
+          answer === undefined
+            ? null
+            : answer === null
+              ? { status: 500 }
+              : { status: 200, body: answer },
         );
-        return user;
+        dovecot = await startPrivateDovecot({
+          version,
+          metadata: 'none',
+          classify: road.classify,
+          events: false,
+          sidecar: { url: http.url, token: 'a-token' },
+          extraConfig: 'auth_username_chars =',
+        });
+        script = await startScriptStandIn(dovecot.sockets.classify, () => answer);
+      });
+      after(async () => {
+        const errors = dovecot.errors();
+        await dovecot.stop();
+        await http[Symbol.asyncDispose]();
+        await script[Symbol.asyncDispose]();
+        // Pigeonhole logs two lines when a program fails; nothing else may stand there.
+        const programFailed =
+          /Error: (sieve: coi: line \d+: execute action: failed|(program|sieve: execute) \S+: (Execution timed out|Terminated))/;
+        assert.deepEqual(
+          errors.filter((line) => !programFailed.test(line)),
+          [],
+        );
+      });
+
+      const receive = async (user: string, message: string): Promise<string[]> => {
+        const { replies } = await deliver(dovecot.lmtp, 'bob@example.org', [user], message);
+        assert.deepEqual(
+          replies.map(({ code }) => code),
+          [250],
+        );
+        return locate(dovecot, user);
       };
-      for (const [said, place] of [
-        ['keep', 'Mine'],
-        ['flag', 'Mine $Chat'],
-        ['file COI/Chats', 'COI/Chats $Chat'],
-        ['block COI/Chats', 'COI/Chats $Chat'],
-        ['file COI/Gone', 'Mine $Chat'],
-        [null, 'Mine $Chat'],
-      ] as const) {
-        test(`${said ?? 'failure'}: ${place}`, async () => {
-          answer = said;
-          assert.deepEqual(await receive(await userWithScript(), CHAT), [place]);
-        });
-      }
-      test('may not start programs', async () => {
-        answer = 'keep';
-        const user = await userWithScript();
-        await writeFile(
-          join(dovecot.layout.mailDir, user, '.dovecot.sieve'),
-          'require ["fileinto", "vnd.dovecot.execute"];\nexecute "coi-classify"; fileinto "Mine";\n',
-        );
-        const before = road.asked().length;
-        assert.deepEqual(await receive(user, ordinary()), ['INBOX']);
-        assert.equal(road.asked().length, before);
+
+      describe('what is shown to the sidecar', () => {
+        const cases: [headers: string, shown: boolean][] = [
+          ['', false],
+          ['Chat-Version: 1.0\n', true],
+          ['chat-version:\n', true],
+          ['Message-ID: <chat$a@b>\n', true],
+          ['Message-ID:\n <chat$a@b>\n', true],
+          ['message-id: (a comment) <chat$a@b>\n', true],
+          ['Message-ID: <CHAT$a@b>\n', false],
+          ['Message-ID: <a@b>\nReferences: <chat$a@b> <c@d>\n', true],
+          ['References: <chat$a@b>\n', true],
+          ['In-Reply-To: <chat$a@b>\n', false],
+          ['Subject: chat$\n', false],
+        ];
+        for (const [headers, shown] of cases) {
+          test(`${JSON.stringify(headers)}: ${shown ? 'yes' : 'no'}`, async () => {
+            answer = 'keep';
+            const before = road.asked().length;
+            const user = await newUser(dovecot);
+            assert.deepEqual(await receive(user, ordinary(headers)), ['INBOX']);
+            assert.equal(road.asked().length, before + Number(shown));
+          });
+        }
       });
-    });
 
-    test('file: a mailbox that only holds others (\\NoSelect): INBOX with $Chat', async () => {
-      answer = 'file COI/Chats';
-      assert.deepEqual(await receive(await newUser(dovecot, 'COI/Chats/deeper'), CHAT), [
-        'INBOX $Chat',
-      ]);
-    });
+      test('the whole message is shown, and whose it is', async () => {
+        answer = 'keep';
+        const user = `o'do=n&t${randomUUID().slice(0, 4)}@example.org`;
+        await deliver(dovecot.lmtp, 'bob@example.org', [user], CHAT);
+        const shown = road.asked().at(-1);
+        assert.match(
+          shown?.message ?? '',
+          /^Return-Path: <bob@example\.org>\r\n[^]*\r\n\r\nHi\r\n$/,
+        );
+        assert.equal(shown?.user, user);
+      });
 
-    for (const [what, said] of [
-      ['a mailbox that is gone', 'file COI/Chats'],
-      ['a mailbox name that cannot be', 'file ../../x\u0001'],
-      ['no mailbox name', 'file '],
-      ['an answer of a later version', 'frobnicate COI/Chats'],
-      ['an empty answer', ''],
-      ['failure', null],
-    ] as const) {
-      test(`${what}: INBOX with $Chat`, async () => {
-        answer = said;
+      test('keep: INBOX as it was', async () => {
+        answer = 'keep';
+        assert.deepEqual(await receive(await newUser(dovecot), CHAT), ['INBOX']);
+      });
+
+      test('flag: INBOX with $Chat', async () => {
+        answer = 'flag';
         assert.deepEqual(await receive(await newUser(dovecot), CHAT), ['INBOX $Chat']);
       });
-    }
 
-    test('failure, and a header that only might mean chat: INBOX without $Chat', async () => {
-      answer = null;
-      const user = await newUser(dovecot);
-      assert.deepEqual(await receive(user, ordinary('Message-ID: <a.chat$b@c>\n')), ['INBOX']);
-    });
+      for (const verb of ['file', 'block']) {
+        test(`${verb}: in that mailbox with $Chat, nothing in INBOX`, async () => {
+          answer = `${verb} COI/Chats`;
+          const user = await newUser(dovecot, 'COI/Chats');
+          assert.deepEqual(await receive(user, CHAT), ['COI/Chats $Chat']);
+        });
+      }
 
-    test('no answer: INBOX with $Chat, delayed by no more than 4 s', async () => {
-      answer = undefined;
-      const user = await newUser(dovecot);
-      const start = performance.now();
-      assert.deepEqual(await receive(user, CHAT), ['INBOX $Chat']);
-      const elapsed = performance.now() - start;
-      assert.ok(elapsed > 1_000 && elapsed < 4_000, `${elapsed} ms`);
+      test('file: a name with spaces and umlauts', async () => {
+        answer = 'file COI/Chäts 2';
+        const user = await newUser(dovecot, 'COI/Ch&AOQ-ts 2');
+        assert.deepEqual(await receive(user, CHAT), ['COI/Ch&AOQ-ts 2 $Chat']);
+      });
+
+      describe("the user's own script, which files everything into Mine", () => {
+        const userWithScript = async (): Promise<string> => {
+          const user = await newUser(dovecot, 'Mine', 'COI/Chats');
+          const home = join(dovecot.layout.mailDir, user);
+          await writeFile(
+            join(home, '.dovecot.sieve'),
+            'require ["fileinto", "imap4flags"];\nif true { fileinto "Mine"; }\n',
+          );
+          return user;
+        };
+        for (const [said, place] of [
+          ['keep', 'Mine'],
+          ['flag', 'Mine $Chat'],
+          ['file COI/Chats', 'COI/Chats $Chat'],
+          ['block COI/Chats', 'COI/Chats $Chat'],
+          ['file COI/Gone', 'Mine $Chat'],
+          [null, 'Mine $Chat'],
+        ] as const) {
+          test(`${said ?? 'failure'}: ${place}`, async () => {
+            answer = said;
+            assert.deepEqual(await receive(await userWithScript(), CHAT), [place]);
+          });
+        }
+        test('may not start programs', async () => {
+          answer = 'keep';
+          const user = await userWithScript();
+          await writeFile(
+            join(dovecot.layout.mailDir, user, '.dovecot.sieve'),
+            'require ["fileinto", "vnd.dovecot.execute"];\nexecute "coi-classify"; fileinto "Mine";\n',
+          );
+          const before = road.asked().length;
+          assert.deepEqual(await receive(user, ordinary()), ['INBOX']);
+          assert.equal(road.asked().length, before);
+        });
+      });
+
+      test('file: a mailbox that only holds others (\\NoSelect): INBOX with $Chat', async () => {
+        answer = 'file COI/Chats';
+        assert.deepEqual(await receive(await newUser(dovecot, 'COI/Chats/deeper'), CHAT), [
+          'INBOX $Chat',
+        ]);
+      });
+
+      for (const [what, said] of [
+        ['a mailbox that is gone', 'file COI/Chats'],
+        ['a mailbox name that cannot be', 'file ../../x\u0001'],
+        ['no mailbox name', 'file '],
+        ['an answer of a later version', 'frobnicate COI/Chats'],
+        ['an empty answer', ''],
+        ['failure', null],
+      ] as const) {
+        test(`${what}: INBOX with $Chat`, async () => {
+          answer = said;
+          assert.deepEqual(await receive(await newUser(dovecot), CHAT), ['INBOX $Chat']);
+        });
+      }
+
+      test('failure, and a header that only might mean chat: INBOX without $Chat', async () => {
+        answer = null;
+        const user = await newUser(dovecot);
+        assert.deepEqual(await receive(user, ordinary('Message-ID: <a.chat$b@c>\n')), ['INBOX']);
+      });
+
+      test('no answer: INBOX with $Chat, delayed by no more than 4 s', async () => {
+        answer = undefined;
+        const user = await newUser(dovecot);
+        const start = performance.now();
+        assert.deepEqual(await receive(user, CHAT), ['INBOX $Chat']);
+        const elapsed = performance.now() - start;
+        assert.ok(elapsed > 1_000 && elapsed < 4_000, `${elapsed} ms`);
+      });
     });
-  });
-}
+  }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { deliver } from '../support/lmtp-client.ts';
 import {
@@ -27,245 +29,296 @@ Date: Mon, 4 Nov 2024 10:00:00 +0200
 Hi
 `;
 
-describe('lua/coi.lua in Dovecot', () => {
-  let answer: Answer | null = { status: 204 };
-  let http: RecordingHttpServer;
-  let dovecot: PrivateDovecot;
-  let user = 0;
-  let alice = '';
+for (const { version, skip } of dovecotVersions)
+  describe(`lua/coi.lua in Dovecot ${version}`, { skip }, () => {
+    let answer: Answer | null = { status: 204 };
+    let http: RecordingHttpServer;
+    let dovecot: PrivateDovecot;
+    let user = 0;
+    let alice = '';
 
-  before(async () => {
-    http = await startRecordingHttpServer(() => answer);
-    dovecot = await startPrivateDovecot({
-      metadata: 'none',
-      classify: 'none',
-      sidecar: { url: http.url, token: 'a-token' },
+    before(async () => {
+      http = await startRecordingHttpServer(() => answer);
+      dovecot = await startPrivateDovecot({
+        version,
+        metadata: 'none',
+        classify: 'none',
+        sidecar: { url: http.url, token: 'a-token' },
+      });
     });
-  });
-  after(async () => {
-    await dovecot.stop();
-    await http[Symbol.asyncDispose]();
-  });
-  beforeEach(() => {
-    answer = { status: 204 };
-    alice = `alice${++user}`;
-  });
-
-  const login = (name = alice): Promise<ImapClient> =>
-    ImapClient.open(dovecot.imap, { user: name, password: dovecot.password });
-  const send = (message: string | Buffer, ...to: string[]) =>
-    deliver(dovecot.lmtp, 'bob@example.org', to.length > 0 ? to : [alice], message);
-  const spooled = async (): Promise<string[]> =>
-    (await readdir(dovecot.spoolDir)).filter((name) => !name.startsWith('.hold-')).sort();
-  const emptySpool = async (): Promise<void> => {
-    for (const name of await readdir(dovecot.spoolDir)) await rm(join(dovecot.spoolDir, name));
-  };
-
-  test('a delivery is one POST /v1/events with the bearer token', async () => {
-    await send(MAIL);
-    const request = await http.take();
-    assert.equal(request.path, '/v1/events');
-    assert.equal(request.headers.authorization, 'Bearer a-token');
-    assert.equal(request.headers['content-type'], 'application/json');
-    const { events, ...rest } = parse(request.body);
-    assert.deepEqual(rest, { user: alice, service: 'lmtp' });
-    const [{ uidvalidity, ...event } = {}] = events;
-    assert.equal(typeof uidvalidity, 'number');
-    assert.deepEqual(event, {
-      event: 'MessageNew',
-      mailbox: 'INBOX',
-      uid: 1,
-      flags: [],
-      keywords: [],
-      message_id: '<1@example.org>',
-      from: 'Bob <bob@example.org>',
-      subject: 'Hello',
-      date: 1730707200,
-      tz: 120,
+    after(async () => {
+      await dovecot.stop();
+      await http[Symbol.asyncDispose]();
     });
-    assert.equal(events.length, 1);
-  });
+    beforeEach(() => {
+      answer = { status: 204 };
+      alice = `alice${++user}`;
+    });
 
-  test('each recipient has a POST of their own', async () => {
-    const { replies } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
-    assert.deepEqual(
-      replies.map((reply) => reply.code),
-      [250, 250, 250],
-    );
-    const users = [];
-    for (let i = 0; i < 3; i++) users.push(parse((await http.take()).body).user);
-    assert.deepEqual(users.sort(), [`${alice}a`, `${alice}b`, `${alice}c`]);
-  });
+    /** INBOX first: Dovecot warns of UIDVALIDITY where two mailboxes are a user's first in one second. */
+    const login = async (): Promise<ImapClient> => {
+      const client = await ImapClient.open(dovecot.imap, {
+        user: alice,
+        password: dovecot.password,
+      });
+      await client.ok('STATUS INBOX (UIDVALIDITY)');
+      return client;
+    };
+    const send = (message: string | Buffer, ...to: string[]) =>
+      deliver(dovecot.lmtp, 'bob@example.org', to.length > 0 ? to : [alice], message);
+    const spooled = async (): Promise<string[]> =>
+      (await readdir(dovecot.spoolDir)).filter((name) => !name.startsWith('.hold-')).sort();
+    const emptySpool = async (): Promise<void> => {
+      for (const name of await readdir(dovecot.spoolDir)) await rm(join(dovecot.spoolDir, name));
+    };
 
-  test('headers that are no valid UTF-8 or hold control characters are still valid JSON', async () => {
-    const message = Buffer.concat([
-      Buffer.from('From: "Q\\"uote" <b@example.org>\nSubject: a\tb '),
-      Buffer.from([0xff, 0xc3, 0xa4, 0xc3, 0x20, 0xed, 0xa0, 0x80, 0x1b, 0x7f]),
-      Buffer.from('\n folded\n\nHi\n'),
-    ]);
-    await send(message);
-    const { body } = await http.take();
-    assert.doesNotThrow(() => new TextDecoder('utf-8', { fatal: true }).decode(body));
-    const [event = {}] = parse(body).events;
-    assert.equal(event['from'], '"Q\\"uote" <b@example.org>');
-    assert.match(String(event['subject']), /^a\tb .*ä.* folded$/su);
-    assert.ok(!/[\n\r]/.test(String(event['subject'])));
-  });
+    test('a delivery is one POST /v1/events with the bearer token', async () => {
+      await send(MAIL);
+      const request = await http.take();
+      assert.equal(request.path, '/v1/events');
+      assert.equal(request.headers.authorization, 'Bearer a-token');
+      assert.equal(request.headers['content-type'], 'application/json');
+      const { events, ...rest } = parse(request.body);
+      assert.deepEqual(rest, { user: alice, service: 'lmtp' });
+      const [{ uidvalidity, ...event } = {}] = events;
+      assert.equal(typeof uidvalidity, 'number');
+      assert.deepEqual(event, {
+        event: 'MessageNew',
+        mailbox: 'INBOX',
+        uid: 1,
+        flags: [],
+        keywords: [],
+        message_id: '<1@example.org>',
+        from: 'Bob <bob@example.org>',
+        subject: 'Hello',
+        date: 1730707200,
+        tz: 120,
+      });
+      assert.equal(events.length, 1);
+    });
 
-  test('reading mail in INBOX is told in one POST per transaction, in the order of the messages', async () => {
-    for (let i = 0; i < 5; i++) {
+    test('each recipient has a POST of their own', async () => {
+      const { replies } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
+      assert.deepEqual(
+        replies.map((reply) => reply.code),
+        [250, 250, 250],
+      );
+      const users = [];
+      for (let i = 0; i < 3; i++) users.push(parse((await http.take()).body).user);
+      assert.deepEqual(users.sort(), [`${alice}a`, `${alice}b`, `${alice}c`]);
+    });
+
+    test('headers that are no valid UTF-8 or hold control characters are still valid JSON', async () => {
+      const message = Buffer.concat([
+        Buffer.from('From: "Q\\"uote" <b@example.org>\nSubject: a\tb '),
+        Buffer.from([0xff, 0xc3, 0xa4, 0xc3, 0x20, 0xed, 0xa0, 0x80, 0x1b, 0x7f]),
+        Buffer.from('\n folded\n\nHi\n'),
+      ]);
+      await send(message);
+      const { body } = await http.take();
+      assert.doesNotThrow(() => new TextDecoder('utf-8', { fatal: true }).decode(body));
+      const [event = {}] = parse(body).events;
+      assert.equal(event['from'], '"Q\\"uote" <b@example.org>');
+      assert.match(String(event['subject']), /^a\tb .*ä.* folded$/su);
+      assert.ok(!/[\n\r]/.test(String(event['subject'])));
+    });
+
+    test('reading mail in INBOX is told in one POST per transaction, in the order of the messages', async () => {
+      for (let i = 0; i < 5; i++) {
+        await send(MAIL);
+        await http.take();
+      }
+      const imap = await login();
+      await imap.ok('SELECT INBOX');
+      await imap.ok('STORE 1:5 +FLAGS (\\Seen)');
+      const { events, service } = parse((await http.take()).body);
+      assert.equal(service, 'imap');
+      assert.deepEqual(
+        events.map(({ event, mailbox, uid }) => [event, mailbox, uid]),
+        [1, 2, 3, 4, 5].map((uid) => ['MessageRead', 'INBOX', uid]),
+      );
+      await imap.close();
+    });
+
+    test('a STORE that replaces flags tells both that $Chat went and that \\Seen came', async () => {
       await send(MAIL);
       await http.take();
+      const imap = await login();
+      await imap.ok('SELECT INBOX');
+      await imap.ok('STORE 1 +FLAGS ($Chat other)');
+      await imap.ok('STORE 1 FLAGS (\\Seen)');
+      const { events } = parse((await http.take()).body);
+      assert.deepEqual(events.map(({ event, uid }) => [event, uid]).sort(), [
+        ['FlagsClear', 1],
+        ['MessageRead', 1],
+      ]);
+      const keywords = events.find(({ event }) => event === 'FlagsClear')?.['keywords'];
+      assert.deepEqual([...(keywords as string[])].sort(), ['$Chat', 'other']);
+      await imap.close();
+    });
+
+    test('mailboxes that come, are renamed and go are told', async () => {
+      const imap = await login();
+      await imap.ok('CREATE COI/Chats');
+      await imap.ok('RENAME COI/Chats "COI/Ch&AOQ-ts"');
+      await imap.ok('DELETE "COI/Ch&AOQ-ts"');
+      const told = [];
+      for (let i = 0; i < 3; i++) told.push(parse((await http.take()).body).events);
+      assert.deepEqual(told, [
+        [{ event: 'MailboxCreate', mailbox: 'COI/Chats' }],
+        [{ event: 'MailboxRename', mailbox: 'COI/Chäts', mailbox_old: 'COI/Chats' }],
+        [{ event: 'MailboxDelete', mailbox: 'COI/Chäts' }],
+      ]);
+      await imap.close();
+    });
+
+    test('what nobody needs is not sent', async () => {
+      const imap = await login();
+      await imap.ok('CREATE other');
+      await http.take();
+      const before = http.requests.length;
+      await imap.ok('APPEND other', MAIL);
+      await imap.ok('APPEND INBOX', MAIL);
+      await imap.ok('SELECT other');
+      await imap.ok('STORE 1 +FLAGS (\\Seen $Chat)');
+      await imap.ok('STORE 1 FLAGS ()');
+      await imap.ok('SELECT INBOX');
+      await imap.ok('STORE 1 +FLAGS (\\Flagged $Chat some)');
+      await imap.ok('STORE 1 -FLAGS (\\Flagged some)');
+      await imap.ok('COPY 1 other');
+      await imap.ok('SUBSCRIBE other');
+      await imap.close();
+      await send(MAIL); // whatever came before would be before this
+      const next = parse((await http.take()).body);
+      assert.equal(next.events[0]?.['event'], 'MessageNew');
+      assert.equal(http.requests.length, before + 1);
+    });
+
+    for (const status of [400, 401, 404, 500, 503, 302]) {
+      test(`answer ${status}: spooled byte for byte as it was sent`, async () => {
+        answer = { status };
+        const { replies } = await send(MAIL);
+        assert.equal(replies[0]?.code, 250);
+        const { body } = await http.take();
+        const [name = '', ...others] = await spooled();
+        assert.deepEqual(others, []);
+        assert.match(name, /^\d{20}-\d{4}-[0-9a-f]{16}\.json$/);
+        assert.deepEqual(await readFile(join(dovecot.spoolDir, name)), body);
+        await emptySpool();
+      });
     }
-    const imap = await login();
-    await imap.ok('SELECT INBOX');
-    await imap.ok('STORE 1:5 +FLAGS (\\Seen)');
-    const { events, service } = parse((await http.take()).body);
-    assert.equal(service, 'imap');
-    assert.deepEqual(
-      events.map(({ event, mailbox, uid }) => [event, mailbox, uid]),
-      [1, 2, 3, 4, 5].map((uid) => ['MessageRead', 'INBOX', uid]),
-    );
-    await imap.close();
-  });
 
-  test('a STORE that replaces flags tells both that $Chat went and that \\Seen came', async () => {
-    await send(MAIL);
-    await http.take();
-    const imap = await login();
-    await imap.ok('SELECT INBOX');
-    await imap.ok('STORE 1 +FLAGS ($Chat other)');
-    await imap.ok('STORE 1 FLAGS (\\Seen)');
-    const { events } = parse((await http.take()).body);
-    assert.deepEqual(events.map(({ event, uid }) => [event, uid]).sort(), [
-      ['FlagsClear', 1],
-      ['MessageRead', 1],
-    ]);
-    const keywords = events.find(({ event }) => event === 'FlagsClear')?.['keywords'];
-    assert.deepEqual([...(keywords as string[])].sort(), ['$Chat', 'other']);
-    await imap.close();
-  });
-
-  test('mailboxes that come, are renamed and go are told', async () => {
-    const imap = await login();
-    await imap.ok('CREATE COI/Chats');
-    await imap.ok('RENAME COI/Chats "COI/Ch&AOQ-ts"');
-    await imap.ok('DELETE "COI/Ch&AOQ-ts"');
-    const told = [];
-    for (let i = 0; i < 3; i++) told.push(parse((await http.take()).body).events);
-    assert.deepEqual(told, [
-      [{ event: 'MailboxCreate', mailbox: 'COI/Chats' }],
-      [{ event: 'MailboxRename', mailbox: 'COI/Chäts', mailbox_old: 'COI/Chats' }],
-      [{ event: 'MailboxDelete', mailbox: 'COI/Chäts' }],
-    ]);
-    await imap.close();
-  });
-
-  test('what nobody needs is not sent', async () => {
-    const imap = await login();
-    await imap.ok('CREATE other');
-    await http.take();
-    const before = http.requests.length;
-    await imap.ok('APPEND other', MAIL);
-    await imap.ok('APPEND INBOX', MAIL);
-    await imap.ok('SELECT other');
-    await imap.ok('STORE 1 +FLAGS (\\Seen $Chat)');
-    await imap.ok('STORE 1 FLAGS ()');
-    await imap.ok('SELECT INBOX');
-    await imap.ok('STORE 1 +FLAGS (\\Flagged $Chat some)');
-    await imap.ok('STORE 1 -FLAGS (\\Flagged some)');
-    await imap.ok('COPY 1 other');
-    await imap.ok('SUBSCRIBE other');
-    await imap.close();
-    await send(MAIL); // whatever came before would be before this
-    const next = parse((await http.take()).body);
-    assert.equal(next.events[0]?.['event'], 'MessageNew');
-    assert.equal(http.requests.length, before + 1);
-  });
-
-  for (const status of [400, 401, 404, 500, 503, 302]) {
-    test(`answer ${status}: spooled byte for byte as it was sent`, async () => {
-      answer = { status };
-      const { replies } = await send(MAIL);
-      assert.equal(replies[0]?.code, 250);
-      const { body } = await http.take();
-      const [name = '', ...others] = await spooled();
-      assert.deepEqual(others, []);
-      assert.match(name, /^\d{20}-\d{4}-[0-9a-f]{16}\.json$/);
-      assert.deepEqual(await readFile(join(dovecot.spoolDir, name)), body);
+    test('a sidecar that hangs delays a message by at most 2.5 s, for all its recipients together', async () => {
+      answer = null;
+      const { replies, elapsedMs } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
+      assert.deepEqual(
+        replies.map((reply) => reply.code),
+        [250, 250, 250],
+      );
+      await http.take();
+      assert.ok(elapsedMs > 1_000 && elapsedMs < 2_500, `${elapsedMs} ms`);
+      assert.equal((await spooled()).length, 3);
       await emptySpool();
     });
-  }
 
-  test('a sidecar that hangs delays a message by at most 2.5 s, for all its recipients together', async () => {
-    answer = null;
-    const { replies, elapsedMs } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
-    assert.deepEqual(
-      replies.map((reply) => reply.code),
-      [250, 250, 250],
-    );
-    await http.take();
-    assert.ok(elapsedMs > 1_000 && elapsedMs < 2_500, `${elapsedMs} ms`);
-    assert.equal((await spooled()).length, 3);
-    await emptySpool();
-  });
+    describe('with nobody listening', () => {
+      let deaf: PrivateDovecot;
+      before(async () => {
+        deaf = await startPrivateDovecot({ version, metadata: 'none', classify: 'none' });
+      });
+      after(() => deaf.stop());
 
-  describe('with nobody listening', () => {
-    let deaf: PrivateDovecot;
-    before(async () => {
-      deaf = await startPrivateDovecot({ metadata: 'none', classify: 'none' });
-    });
-    after(() => deaf.stop());
+      test('mail is delivered without delay, events wait in the spool in their order', async () => {
+        for (let i = 0; i < 3; i++) {
+          const { replies, elapsedMs } = await deliver(deaf.lmtp, 'b@example.org', ['carol'], MAIL);
+          assert.equal(replies[0]?.code, 250);
+          assert.ok(elapsedMs < 500, `${elapsedMs} ms`);
+          await new Promise((resolve) => setTimeout(resolve, 15)); // the clock's grain is 10 ms
+        }
+        const imap = await ImapClient.open(deaf.imap, { user: 'carol', password: deaf.password });
+        await imap.ok('SELECT INBOX');
+        await imap.ok('STORE 1:3 +FLAGS (\\Seen)');
+        await imap.ok('CREATE one');
+        await imap.ok('CREATE two');
+        await imap.close();
+        const order: unknown[] = [];
+        for (const name of (await readdir(deaf.spoolDir)).sort()) {
+          const { events } = parse(await readFile(join(deaf.spoolDir, name)));
+          order.push(events.map(({ event, uid, mailbox }) => [event, uid ?? mailbox]));
+        }
+        assert.deepEqual(order, [
+          [['MessageNew', 1]],
+          [['MessageNew', 2]],
+          [['MessageNew', 3]],
+          [1, 2, 3].map((uid) => ['MessageRead', uid]),
+          [['MailboxCreate', 'one']],
+          [['MailboxCreate', 'two']],
+        ]);
+        assert.deepEqual(
+          deaf.errors().filter((line) => !/Warning: .*coi: .* spooled$/.test(line)),
+          [],
+        );
+      });
 
-    test('mail is delivered without delay, events wait in the spool in their order', async () => {
-      for (let i = 0; i < 3; i++) {
-        const { replies, elapsedMs } = await deliver(deaf.lmtp, 'b@example.org', ['carol'], MAIL);
+      test('no spool directory either: the mail is delivered and one line of the log says what is lost', async () => {
+        await rm(deaf.spoolDir, { recursive: true });
+        const before = deaf.errors().length;
+        const { replies } = await deliver(deaf.lmtp, 'b@example.org', ['dave'], MAIL);
         assert.equal(replies[0]?.code, 250);
-        assert.ok(elapsedMs < 500, `${elapsedMs} ms`);
-        await new Promise((resolve) => setTimeout(resolve, 15)); // the clock's grain is 10 ms
-      }
-      const imap = await ImapClient.open(deaf.imap, { user: 'carol', password: deaf.password });
-      await imap.ok('SELECT INBOX');
-      await imap.ok('STORE 1:3 +FLAGS (\\Seen)');
-      await imap.ok('CREATE one');
-      await imap.ok('CREATE two');
-      await imap.close();
-      const order: unknown[] = [];
-      for (const name of (await readdir(deaf.spoolDir)).sort()) {
-        const { events } = parse(await readFile(join(deaf.spoolDir, name)));
-        order.push(events.map(({ event, uid, mailbox }) => [event, uid ?? mailbox]));
-      }
-      assert.deepEqual(order, [
-        [['MessageNew', 1]],
-        [['MessageNew', 2]],
-        [['MessageNew', 3]],
-        [1, 2, 3].map((uid) => ['MessageRead', uid]),
-        [['MailboxCreate', 'one']],
-        [['MailboxCreate', 'two']],
-      ]);
+        const lines = deaf.errors().slice(before);
+        assert.equal(lines.length, 1, lines.join('\n'));
+        assert.match(lines[0]!, /Error: .*dave.*spooling failed.*No such file or directory.*lost/);
+        await mkdir(deaf.spoolDir);
+        await chmod(deaf.spoolDir, 0o1777);
+      });
+    });
+
+    /** One more Dovecot with other settings of the script, for one delivery. */
+    const deliverWith = async (settings: string): Promise<string[]> => {
+      const other = await startPrivateDovecot({
+        version,
+        metadata: 'none',
+        classify: 'none',
+        sidecar: { url: http.url, token: 'unused' },
+        extraConfig:
+          version === '2.3'
+            ? `plugin {\n${settings}\n}\n`
+            : `push_notification coi {\nlua_settings {\n${settings}\n}\n}\n`,
+      });
+      const { replies } = await deliver(other.lmtp, 'b@example.org', ['erin'], MAIL);
+      assert.equal(replies[0]?.code, 250);
+      const errors = other.errors();
+      assert.deepEqual(await readdir(other.spoolDir), []);
+      await other.stop();
+      return errors;
+    };
+
+    test('an empty coi_sidecar_url switches the script off', async () => {
+      const before = http.requests.length;
+      assert.deepEqual(await deliverWith('coi_sidecar_url ='), []);
+      assert.equal(http.requests.length, before);
+    });
+
+    test('neither reachable nor a spool directory set: one line says what is lost', async () => {
+      const errors = await deliverWith(
+        'coi_sidecar_url = http://127.0.0.1:1\ncoi_sidecar_spool_dir =',
+      );
+      assert.equal(errors.length, 1);
+      assert.match(errors[0]!, /Error: .*erin.*coi_sidecar_spool_dir is not set: they are lost/);
+    });
+
+    test('the token may stand in a file of its own', { skip: version !== '2.3' }, async () => {
+      const dir = await mkdtemp(join(tmpdir(), 'coi-dc-'));
+      await writeFile(join(dir, 'token'), 'from-a-file\n');
+      assert.deepEqual(await deliverWith(`coi_sidecar_token = <${join(dir, 'token')}`), []);
+      await rm(dir, { recursive: true });
+      assert.equal((await http.take()).headers.authorization, 'Bearer from-a-file');
+    });
+
+    test("ordinary work leaves Dovecot's log clean", () => {
       assert.deepEqual(
-        deaf.errors().filter((line) => !/Warning: .*coi: .* spooled$/.test(line)),
+        dovecot.errors().filter((line) => !/Warning: .*coi: .* spooled$/.test(line)),
         [],
       );
     });
-
-    test('no spool directory either: the mail is delivered and one line of the log says what is lost', async () => {
-      await rm(deaf.spoolDir, { recursive: true });
-      const before = deaf.errors().length;
-      const { replies } = await deliver(deaf.lmtp, 'b@example.org', ['dave'], MAIL);
-      assert.equal(replies[0]?.code, 250);
-      const lines = deaf.errors().slice(before);
-      assert.equal(lines.length, 1, lines.join('\n'));
-      assert.match(lines[0]!, /Error: .*dave.*spooling failed.*No such file or directory.*lost/);
-      await mkdir(deaf.spoolDir);
-      await chmod(deaf.spoolDir, 0o1777);
-    });
   });
-
-  test("ordinary work leaves Dovecot's log clean", () => {
-    assert.deepEqual(
-      dovecot.errors().filter((line) => !/Warning: .*coi: .* spooled$/.test(line)),
-      [],
-    );
-  });
-});

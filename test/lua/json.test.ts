@@ -16,7 +16,9 @@ interface Message {
 /** What lua/coi.lua posts for messages, under an interpreter. */
 function post(lua: string, messages: Message[]): Buffer[] {
   const input = messages
-    .map(({ subject, uid = 1, date = 0 }) => `${Buffer.from(subject).toString('hex')} ${uid} ${date}`)
+    .map(
+      ({ subject, uid = 1, date = 0 }) => `${Buffer.from(subject).toString('hex')} ${uid} ${date}`,
+    )
     .join('\n');
   const output = execFileSync(lua, [STUB, SCRIPT], { input, maxBuffer: 64 * 1024 * 1024 });
   return output
@@ -41,7 +43,9 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
   const skip = hasLua(lua) ? false : `${lua} is not installed`;
   describe(`JSON of lua/coi.lua under ${lua}`, { skip }, () => {
     test('big whole numbers are written out', () => {
-      const [body] = post(lua, [{ subject: Buffer.from('x'), uid: 4_294_967_295, date: 253_402_300_799 }]);
+      const [body] = post(lua, [
+        { subject: Buffer.from('x'), uid: 4_294_967_295, date: 253_402_300_799 },
+      ]);
       assert.match(body!.toString('utf8'), /"uid":4294967295,"uidvalidity":4294967295,/);
       assert.match(body!.toString('utf8'), /"date":253402300799,"tz":-720}/);
     });
@@ -53,18 +57,42 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
 
     test('any octets come out as valid UTF-8 and JSON, with U+FFFD for what is no character', () => {
       const octet = fc.oneof(
-        fc.constantFrom(0xc0, 0xc2, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0x80, 0x9f, 0xa0, 0xbf, 0x22, 0x5c),
+        fc.constantFrom(
+          0xc0,
+          0xc2,
+          0xe0,
+          0xed,
+          0xef,
+          0xf0,
+          0xf4,
+          0xf5,
+          0x80,
+          0x9f,
+          0xa0,
+          0xbf,
+          0x22,
+          0x5c,
+        ),
         fc.integer({ min: 1, max: 255 }),
       );
-      const subjects = fc.sample(
-        fc.oneof(
-          fc.uint8Array({ max: 0 }),
-          fc.array(octet, { minLength: 1, maxLength: 12 }).map((octets) => Uint8Array.from(octets)),
-          fc.string({ unit: 'binary', minLength: 1 }).map((text) => Buffer.from(text.replaceAll('\0', ''))),
-        ),
-        2_000,
-      ).filter((subject) => subject.some((value) => value !== 0x0a && value !== 0x0d));
-      const bodies = post(lua, subjects.map((subject) => ({ subject })));
+      const subjects = fc
+        .sample(
+          fc.oneof(
+            fc.uint8Array({ max: 0 }),
+            fc
+              .array(octet, { minLength: 1, maxLength: 12 })
+              .map((octets) => Uint8Array.from(octets)),
+            fc
+              .string({ unit: 'binary', minLength: 1 })
+              .map((text) => Buffer.from(text.replaceAll('\0', ''))),
+          ),
+          2_000,
+        )
+        .filter((subject) => subject.some((value) => value !== 0x0a && value !== 0x0d));
+      const bodies = post(
+        lua,
+        subjects.map((subject) => ({ subject })),
+      );
       const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
       const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
       // How many U+FFFD stand for a broken sequence is a matter of taste.
@@ -75,7 +103,11 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
         ).events[0]!;
         // A header's line breaks are taken out before it is encoded.
         const unfolded = subject.filter((value) => value !== 0x0a && value !== 0x0d);
-        assert.equal(collapse(got), collapse(lenient.decode(unfolded)), Buffer.from(subject).toString('hex'));
+        assert.equal(
+          collapse(got),
+          collapse(lenient.decode(unfolded)),
+          Buffer.from(subject).toString('hex'),
+        );
       });
     });
   });

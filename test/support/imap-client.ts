@@ -14,6 +14,7 @@ export interface ImapResult {
  * at a time.
  */
 export class ImapClient {
+  greeting = '';
   readonly #socket: Socket;
   readonly #responses: string[] = [];
   #pending: Buffer = Buffer.alloc(0);
@@ -39,7 +40,7 @@ export class ImapClient {
     const socket = connect(address);
     await once(socket, 'connect');
     const client = new ImapClient(socket);
-    await client.#next(10_000);
+    client.greeting = (await client.#next(10_000)) ?? '';
     if (login !== undefined) await client.ok(`LOGIN ${quote(login.user)} ${quote(login.password)}`);
     return client;
   }

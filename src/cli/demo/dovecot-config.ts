@@ -1,9 +1,18 @@
 import type { DovecotLayout } from './dovecot-layout.ts';
 
+/** Which roads lead to the sidecar, and by which of the shipped snippets. */
+export interface DovecotRoads {
+  metadata: 'dict' | 'doveadm' | 'none';
+  classify: 'socket' | 'http' | 'none';
+  events: boolean;
+  notices: boolean;
+}
+
 /** Everything that a private Dovecot's configuration depends on; all decided, nothing optional. */
 export interface DovecotConfigInput {
   layout: DovecotLayout;
-  /** Absolute paths of the shipped snippets, in the order of inclusion. */
+  roads: DovecotRoads;
+  /** Absolute paths of the snippets, in the order of inclusion. */
   snippets: readonly string[];
   ports: { imap: number; lmtp: number; doveadm: number };
   /** System users and the owner of the mail. */
@@ -14,13 +23,34 @@ export interface DovecotConfigInput {
     mailUid: number;
     mailGid: number;
   };
-  /** Everyone with this password if `users` is null, else only those listed. */
+  /** Everyone has this password; everyone may come if `users` is null, else only those listed. */
   password: string;
   users: readonly string[] | null;
   apiKey: string;
   sidecar: { url: string; token: string };
-  mailLocation: string;
+  /** `maildir`, `sdbox`, `mdbox` … in `~/Mail`. */
+  mailDriver: string;
   debug: boolean;
   /** Appended verbatim, so that it has the last word. */
   extraConfig: string;
+}
+
+/** Names of the snippets for these roads, as in `dovecot-conf/<version>/95-coi-<name>.conf`. */
+export function snippetNames(roads: DovecotRoads): string[] {
+  return [
+    'doveadm-api',
+    'capability',
+    ...(roads.events ? ['events'] : []),
+    ...(roads.classify === 'none' ? [] : [`classify-${roads.classify}`]),
+    ...(roads.metadata === 'none' ? [] : [`metadata-${roads.metadata}`]),
+    ...(roads.notices ? ['notices'] : []),
+  ];
+}
+
+/** Where notices go, with the token as the password of Basic authentication. */
+export function noticesUrl(sidecar: DovecotConfigInput['sidecar']): string {
+  const url = new URL('/v1/imap-commands', sidecar.url);
+  url.username = 'dovecot';
+  url.password = sidecar.token;
+  return url.href;
 }

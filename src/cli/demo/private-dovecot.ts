@@ -1,45 +1,39 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../errors.ts';
-import type { DovecotConfigInput } from './dovecot-config.ts';
+import { type DovecotConfigInput, type DovecotRoads, snippetNames } from './dovecot-config.ts';
 import { type DovecotLayout, dovecotLayout } from './dovecot-layout.ts';
+import { type DovecotVersion, findDovecotRelease } from './dovecot-release.ts';
 import { findFreePort } from './find-free-port.ts';
-import { renderConfig23 } from './render-config-2.3.ts';
+import { startProcessGroup, waitForPort } from './process-group.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
+import { writeDovecotFiles } from './write-dovecot-files.ts';
 
-/** The package: `lua/` and `dovecot-conf/` stand in it, beside `src/` or `dist/`. */
-const PACKAGE_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-
-export interface PrivateDovecotOptions {
-  /** Who keeps annotations (the sidecar's `metadata.source`). Default: dict. */
-  metadata?: 'dict' | 'doveadm' | 'none';
-  /** Default: socket. */
-  classify?: 'socket' | 'http' | 'none';
-  /** Load lua/coi.lua. Default: yes. */
-  events?: boolean;
-  /** Tell of SETMETADATA. Default: with `metadata: 'doveadm'`. */
-  notices?: boolean;
+/**
+ * Roads: `metadata` is the sidecar's `metadata.source` (default: dict), `classify` defaults to
+ * socket, `events` to true, `notices` to whether `metadata` is doveadm.
+ */
+export interface PrivateDovecotOptions extends Partial<DovecotRoads> {
+  /** Default: 2.3. */
+  version?: DovecotVersion;
   /** Where the sidecar listens, or will. Default: a free port and a random token. */
   sidecar?: { url: string; token: string };
   /** Default: a directory of this instance. */
   spoolDir?: string;
   /** Only these may log in and get mail. Default: everyone. */
   users?: readonly string[];
-  /** Default: `maildir:~/Maildir`. */
-  mailLocation?: string;
+  /** Default: maildir. */
+  mailDriver?: string;
   debug?: boolean;
   /** Configuration that comes last and so has the last word: faults, further settings. */
   extraConfig?: string;
 }
 
 export interface PrivateDovecot {
+  readonly version: DovecotVersion;
   readonly imap: { host: string; port: number };
   readonly lmtp: { host: string; port: number };
   readonly doveadm: { url: string; apiKey: string };
@@ -59,6 +53,12 @@ export interface PrivateDovecot {
   errors: () => string[];
   /** `doveadm -c <this configuration> …` */
   runDoveadm: (args: readonly string[], input?: string | Buffer) => Promise<CommandResult>;
+  /** `<program> -c <this configuration> …`, as {@link runDoveadm}. */
+  runProgram: (
+    file: string,
+    args: readonly string[],
+    input?: string | Buffer,
+  ) => Promise<CommandResult>;
   /** Makes Dovecot read its configuration again, with other text at its end. */
   reconfigure: (extraConfig: string) => Promise<void>;
   /** Kills every process and removes the directory. */
@@ -75,8 +75,18 @@ export interface PrivateDovecot {
 export async function startPrivateDovecot(
   options: PrivateDovecotOptions = {},
 ): Promise<PrivateDovecot> {
-  const root = userInfo().uid === 0;
-  const accounts = root ? await rootAccounts() : ownAccounts();
+  const { version = '2.3', metadata = 'dict' } = options;
+  const release = await findDovecotRelease(version);
+  if (release === null) {
+    throw new UnavailableError(`there is no Dovecot ${version} on this machine`);
+  }
+  const roads: DovecotRoads = {
+    metadata,
+    classify: options.classify ?? 'socket',
+    events: options.events ?? true,
+    notices: options.notices ?? metadata === 'doveadm',
+  };
+  const accounts = await findAccounts();
   const layout = dovecotLayout(await mkdtemp(join(tmpdir(), 'coi-dc-')));
   const sidecar = options.sidecar ?? {
     url: `http://127.0.0.1:${await findFreePort()}`,
@@ -84,9 +94,8 @@ export async function startPrivateDovecot(
   };
   const input: DovecotConfigInput = {
     layout: options.spoolDir === undefined ? layout : { ...layout, spoolDir: options.spoolDir },
-    snippets: chooseSnippets(options).map((name) =>
-      join(PACKAGE_ROOT, 'dovecot-conf', '2.3', `95-coi-${name}.conf`),
-    ),
+    roads,
+    snippets: snippetNames(roads).map((name) => join(layout.dir, `95-coi-${name}.conf`)),
     ports: {
       imap: await findFreePort(),
       lmtp: await findFreePort(),
@@ -97,7 +106,7 @@ export async function startPrivateDovecot(
     users: options.users ?? null,
     apiKey: randomBytes(16).toString('hex'),
     sidecar,
-    mailLocation: options.mailLocation ?? 'maildir:~/Maildir',
+    mailDriver: options.mailDriver ?? 'maildir',
     debug: options.debug ?? false,
     extraConfig: options.extraConfig ?? '',
   };
@@ -109,33 +118,34 @@ export async function startPrivateDovecot(
     }
   };
 
-  await layOut(input, root);
-  // Should this process die, Dovecot goes with it (setpriv is part of util-linux).
-  const master = spawn(
-    'setpriv',
-    ['--pdeathsig', 'TERM', 'dovecot', '-F', '-c', layout.configFile],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      detached: true, // a process group of its own, so that stop() reaches all of it
-    },
+  await writeDovecotFiles(input, release).catch(async (error: unknown) => {
+    await rm(layout.dir, { recursive: true, force: true });
+    throw error;
+  });
+  const group = startProcessGroup(
+    ...release.commandLine('dovecot', ['-F', '-c', layout.configFile]),
+    layout.dir,
   );
-  let complaint = '';
-  master.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
   const stop = async (): Promise<void> => {
-    await stopProcessGroup(master);
+    await group.stop();
     await rm(layout.dir, { recursive: true, force: true });
   };
   try {
-    await Promise.all(
-      [input.ports.imap, input.ports.lmtp].map((port) => waitForPort(port, master)),
-    );
+    await Promise.all([input.ports.imap, input.ports.lmtp].map((port) => waitForPort(port, group)));
   } catch (cause) {
     const log = readLog();
     await stop();
-    throw new UnavailableError(`Dovecot did not start:\n${complaint}${log}`, { cause });
+    throw new UnavailableError(`Dovecot did not start:\n${group.complaint()}${log}`, { cause });
   }
 
+  const runProgram: PrivateDovecot['runProgram'] = (program, programArgs, stdin) =>
+    runCommand(
+      ...release.commandLine(program, ['-c', layout.configFile, ...programArgs]),
+      stdin === undefined ? {} : { input: stdin },
+    );
+
   return {
+    version,
     imap: { host: '127.0.0.1', port: input.ports.imap },
     lmtp: { host: '127.0.0.1', port: input.ports.lmtp },
     doveadm: { url: `http://127.0.0.1:${input.ports.doveadm}/doveadm/v1`, apiKey: input.apiKey },
@@ -151,13 +161,11 @@ export async function startPrivateDovecot(
       readLog()
         .split('\n')
         .filter((line) => /\b(Error|Warning|Panic|Fatal): /.test(line)),
-    runDoveadm: (args, stdin) =>
-      runCommand('doveadm', ['-c', layout.configFile, ...args], {
-        ...(stdin === undefined ? {} : { input: stdin }),
-      }),
+    runProgram,
+    runDoveadm: (doveadmArgs, stdin) => runProgram('doveadm', doveadmArgs, stdin),
     reconfigure: async (extraConfig) => {
-      await writeFile(layout.configFile, renderConfig23({ ...input, extraConfig }));
-      await runCommand('doveadm', ['-c', layout.configFile, 'reload']);
+      await writeFile(layout.configFile, release.renderConfig({ ...input, extraConfig }));
+      await runProgram('doveadm', ['reload']);
     },
     stop,
   };
@@ -165,117 +173,25 @@ export async function startPrivateDovecot(
 
 type Accounts = DovecotConfigInput['accounts'];
 
-async function rootAccounts(): Promise<Accounts> {
-  const id = async (flag: string): Promise<number> =>
-    Number((await runCommand('id', [flag, 'mail'])).stdout);
+/** Root: Dovecot's own users, and Debian's "mail" for the mail. Anyone else: themselves for all. */
+async function findAccounts(): Promise<Accounts> {
+  const id = async (...args: string[]): Promise<string> =>
+    (await runCommand('id', args)).stdout.trim();
+  if (userInfo().uid === 0) {
+    return {
+      internal: 'dovecot',
+      internalGroup: 'dovecot',
+      login: 'dovenull',
+      mailUid: Number(await id('-u', 'mail')),
+      mailGid: Number(await id('-g', 'mail')),
+    };
+  }
+  const { username, uid, gid } = userInfo();
   return {
-    internal: 'dovecot',
-    internalGroup: 'dovecot',
-    login: 'dovenull',
-    mailUid: await id('-u'),
-    mailGid: await id('-g'),
+    internal: username,
+    internalGroup: await id('-gn'),
+    login: username,
+    mailUid: uid,
+    mailGid: gid,
   };
-}
-
-function ownAccounts(): Accounts {
-  const me = userInfo();
-  // Names or numbers: Dovecot takes "#1000" nowhere, but "1000" for a user that has no name.
-  return {
-    internal: me.username,
-    internalGroup: String(me.gid),
-    login: me.username,
-    mailUid: me.uid,
-    mailGid: me.gid,
-  };
-}
-
-function chooseSnippets(options: PrivateDovecotOptions): string[] {
-  const metadata = options.metadata ?? 'dict';
-  const classify = options.classify ?? 'socket';
-  return [
-    'doveadm-api',
-    'capability',
-    ...(options.events === false ? [] : ['events']),
-    ...(classify === 'none' ? [] : [`classify-${classify}`]),
-    ...(metadata === 'none' ? [] : [`metadata-${metadata}`]),
-    ...((options.notices ?? metadata === 'doveadm') ? ['notices'] : []),
-  ];
-}
-
-/** Makes the directories, copies in what an admin copies to /etc/dovecot/coi, compiles Sieve. */
-async function layOut(input: DovecotConfigInput, root: boolean): Promise<void> {
-  const { layout, accounts, sidecar } = input;
-  await chmod(layout.dir, 0o711);
-  const binDir = join(layout.coiDir, 'bin');
-  for (const dir of [layout.mailDir, binDir, layout.sieveSocketDir, layout.spoolDir]) {
-    await mkdir(dir, { recursive: true });
-  }
-  if (root) await chown(layout.mailDir, accounts.mailUid, accounts.mailGid);
-  await chmod(layout.spoolDir, 0o1733);
-  const copies = [
-    ['lua/coi.lua', join(layout.coiDir, 'coi.lua')],
-    ['dovecot-conf/sieve/coi.sieve', join(layout.coiDir, 'coi.sieve')],
-    ['dovecot-conf/sieve-bin/coi-classify', join(binDir, 'coi-classify')],
-  ] as const;
-  for (const [from, to] of copies) await copyFile(join(PACKAGE_ROOT, from), to);
-  await chmod(join(binDir, 'coi-classify'), 0o755);
-  await writeFile(
-    join(layout.coiDir, 'classify.conf'),
-    `COI_SIDECAR_URL=${sidecar.url}\nCOI_SIDECAR_TOKEN=${sidecar.token}\n`,
-  );
-  const owner = `${accounts.mailUid}:${accounts.mailGid}`;
-  await writeFile(
-    join(layout.dir, 'users'),
-    (input.users ?? [])
-      .map((user) => `${user}:{PLAIN}${input.password}:${owner}::${layout.mailDir}/${user}::\n`)
-      .join(''),
-  );
-  await writeFile(layout.configFile, renderConfig23(input));
-  if (input.snippets.some((path) => path.includes('classify'))) {
-    const script = join(layout.coiDir, 'coi.sieve');
-    const sievec = await runCommand('sievec', ['-c', layout.configFile, script]);
-    if (sievec.exitCode !== 0) {
-      throw new UnavailableError(`sievec refused coi.sieve: ${sievec.stderr}`);
-    }
-  }
-}
-
-/** Until something listens on the port of 127.0.0.1; fails when the process ends first. */
-async function waitForPort(port: number, owner: ChildProcess): Promise<void> {
-  const end = Date.now() + 15_000;
-  for (;;) {
-    if (await canConnect(port)) return;
-    if (owner.exitCode !== null || owner.pid === undefined) throw new Error('dovecot ended');
-    if (Date.now() > end) throw new Error(`nothing listens on port ${port}`);
-    await sleep(10);
-  }
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
-}
-
-/** SIGTERM for the master, then SIGKILL for whoever is left of its group: their files go anyway. */
-async function stopProcessGroup(master: ChildProcess): Promise<void> {
-  const { pid } = master;
-  if (pid === undefined) return;
-  const ended =
-    master.exitCode !== null
-      ? Promise.resolve()
-      : new Promise<void>((resolve) => master.once('exit', () => resolve()));
-  master.kill('SIGTERM');
-  await Promise.race([ended, sleep(100)]);
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // nobody left
-  }
-  await ended;
 }

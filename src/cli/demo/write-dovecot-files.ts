@@ -1,0 +1,67 @@
+import { chmod, chown, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { userInfo } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { UnavailableError } from '../../errors.ts';
+import type { DovecotConfigInput } from './dovecot-config.ts';
+import type { DovecotRelease } from './dovecot-release.ts';
+import { runCommand } from './run-command.ts';
+
+/** The package: `lua/` and `dovecot-conf/` stand in it, beside `src/` or `dist/`. */
+const PACKAGE_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/**
+ * Does what an admin does: copies the snippets to conf.d and the scripts to /etc/dovecot/coi (here:
+ * `layout.coiDir`), sets the token, compiles Sieve. Makes the directories that packages make.
+ */
+export async function writeDovecotFiles(
+  input: DovecotConfigInput,
+  release: DovecotRelease,
+): Promise<void> {
+  const { layout, accounts, sidecar } = input;
+  const shipped = join(PACKAGE_ROOT, 'dovecot-conf');
+  const binDir = join(layout.coiDir, 'bin');
+  await chmod(layout.dir, 0o711);
+  for (const dir of [layout.mailDir, binDir, layout.sieveSocketDir, layout.spoolDir]) {
+    await mkdir(dir, { recursive: true });
+  }
+  if (userInfo().uid === 0) await chown(layout.mailDir, accounts.mailUid, accounts.mailGid);
+  if (layout.spoolDir.startsWith(layout.dir)) await chmod(layout.spoolDir, 0o1733);
+
+  for (const path of input.snippets) {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    // 2.4 opens lua_file as it reads the line, so a later value would come too late.
+    const text = await readFile(join(shipped, release.version, name), 'utf8');
+    await writeFile(
+      path,
+      text.replace('lua_file = /etc/dovecot/coi/', `lua_file = ${layout.coiDir}/`),
+    );
+  }
+  await copyFile(join(PACKAGE_ROOT, 'lua', 'coi.lua'), join(layout.coiDir, 'coi.lua'));
+  await copyFile(join(shipped, 'sieve', 'coi.sieve'), join(layout.coiDir, 'coi.sieve'));
+  await copyFile(join(shipped, 'sieve-bin', 'coi-classify'), join(binDir, 'coi-classify'));
+  await chmod(join(binDir, 'coi-classify'), 0o755);
+  await writeFile(
+    join(layout.coiDir, 'classify.conf'),
+    `COI_SIDECAR_URL=${sidecar.url}\nCOI_SIDECAR_TOKEN=${sidecar.token}\n`,
+  );
+
+  const owner = `${accounts.mailUid}:${accounts.mailGid}`;
+  await writeFile(
+    join(layout.dir, 'users'),
+    (input.users ?? [])
+      .map((user) => `${user}:{PLAIN}${input.password}:${owner}::${layout.mailDir}/${user}::\n`)
+      .join(''),
+  );
+  await writeFile(layout.configFile, release.renderConfig(input));
+
+  if (input.roads.classify !== 'none') {
+    const script = join(layout.coiDir, 'coi.sieve');
+    const sievec = await runCommand(
+      ...release.commandLine('sievec', ['-c', layout.configFile, script]),
+    );
+    if (sievec.exitCode !== 0) {
+      throw new UnavailableError(`sievec refused coi.sieve: ${sievec.stderr}`);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, test } from 'node:test';
+import { startPrivateDovecot } from '../../../src/cli/demo/private-dovecot.ts';
+import { UnavailableError } from '../../../src/errors.ts';
+import { dovecotVersions } from '../../support/dovecot-versions.ts';
+import { ImapClient } from '../../support/imap-client.ts';
+import { deliver } from '../../support/lmtp-client.ts';
+
+const MAIL = 'From: bob@example.org\nSubject: x\n\nHi\n';
+
+/** Processes that name a directory in their command line. */
+async function processesOf(dir: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (command.includes(dir)) found.push(command.replaceAll('\0', ' '));
+  }
+  return found;
+}
+
+for (const { version, skip } of dovecotVersions) {
+  describe(`a private Dovecot ${version}`, { skip }, () => {
+    test('several at a time do not know of each other, and stop() leaves nothing', async () => {
+      const start = performance.now();
+      const [one, two] = await Promise.all([
+        startPrivateDovecot({ version, events: false }),
+        startPrivateDovecot({ version, events: false, mailDriver: 'sdbox' }),
+      ]);
+      assert.ok(performance.now() - start < 2_000, `${performance.now() - start} ms`);
+      await deliver(one.lmtp, 'bob@example.org', ['alice'], MAIL);
+      const imap = await ImapClient.open(two.imap, { user: 'alice', password: two.password });
+      assert.deepEqual((await imap.ok('STATUS INBOX (MESSAGES)')).untagged, [
+        'STATUS INBOX (MESSAGES 0)',
+      ]);
+      assert.match(
+        (await one.runDoveadm(['mailbox', 'status', '-u', 'alice', 'messages', 'INBOX'])).stdout,
+        /messages=1/,
+      );
+      await one.stop();
+      assert.equal((await imap.ok('NOOP')).status, 'OK');
+      await two.stop(); // with a client logged in
+      for (const { layout } of [one, two]) {
+        assert.ok(!existsSync(layout.dir));
+        assert.deepEqual(await processesOf(layout.dir), []);
+      }
+    });
+
+    test('users: only these may log in and get mail', async () => {
+      const dovecot = await startPrivateDovecot({ version, events: false, users: ['alice'] });
+      const { replies } = await deliver(dovecot.lmtp, 'b@example.org', ['alice', 'mallory'], MAIL);
+      assert.deepEqual(replies.map(({ recipient, code }) => [recipient, code]).sort(), [
+        ['alice', 250],
+        ['mallory', 550],
+      ]);
+      const imap = await ImapClient.open(dovecot.imap);
+      assert.equal((await imap.command('LOGIN mallory secret')).status, 'NO');
+      assert.equal((await imap.command('LOGIN alice secret')).status, 'OK');
+      await imap.close();
+      await dovecot.stop();
+    });
+
+    test('reconfigure() takes effect for new connections', async () => {
+      const dovecot = await startPrivateDovecot({ version, events: false });
+      await dovecot.reconfigure('login_greeting = changed');
+      let greeted = '';
+      for (let i = 0; i < 100 && !greeted.includes('changed'); i++) {
+        await sleep(20);
+        const imap = await ImapClient.open(dovecot.imap);
+        greeted = imap.greeting;
+        await imap.close();
+      }
+      assert.match(greeted, /changed/);
+      await dovecot.stop();
+    });
+
+    test('a configuration that Dovecot refuses is an error that shows why, and leaves nothing', async () => {
+      const before = (await readdir(tmpdir())).filter((name) => name.startsWith('coi-dc-'));
+      await assert.rejects(
+        startPrivateDovecot({
+          version,
+          events: false,
+          classify: 'none',
+          extraConfig: 'nonsense_setting = 1',
+        }),
+        (error) => error instanceof UnavailableError && error.message.includes('nonsense_setting'),
+      );
+      const after = (await readdir(tmpdir())).filter((name) => name.startsWith('coi-dc-'));
+      assert.deepEqual(
+        after.filter((name) => !before.includes(name)),
+        [],
+      );
+    });
+
+    test('it goes when the process that started it is killed', async () => {
+      const module = new URL('../../../src/cli/demo/private-dovecot.ts', import.meta.url).href;
+      const child = spawn(
+        process.execPath,
+        [
+          '--input-type=module',
+          '-e',
+          `import { startPrivateDovecot } from '${module}';
+           const dovecot = await startPrivateDovecot({ version: '${version}', events: false });
+           console.log(dovecot.layout.dir);
+           setInterval(() => {}, 1000);`,
+        ],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+      const [line] = (await once(child.stdout, 'data')) as [Buffer];
+      const dir = line.toString().trim();
+      assert.ok((await processesOf(dir)).length > 0);
+      child.kill('SIGKILL');
+      for (let i = 0; i < 150 && (await processesOf(dir)).length > 0; i++) await sleep(20);
+      assert.deepEqual(await processesOf(dir), []);
+    });
+  });
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { findDovecotRelease } from '../../src/cli/demo/dovecot-release.ts';
+import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { runCommand } from '../../src/cli/demo/run-command.ts';
+import { startDictStandIn } from '../support/dict-stand-in.ts';
+import { doveadmRequest } from '../support/doveadm-request.ts';
+import { dovecotVersions } from '../support/dovecot-versions.ts';
+import { ImapClient } from '../support/imap-client.ts';
+import {
+  type RecordingHttpServer,
+  startRecordingHttpServer,
+} from '../support/recording-http-server.ts';
+import { startScriptStandIn } from '../support/script-stand-in.ts';
+
+const SHIPPED = fileURLToPath(new URL('../../dovecot-conf', import.meta.url));
+const ENABLED = '/private/vendor/vendor.dovecot/coi/config/enabled';
+
+test('both versions have the same snippets', async () => {
+  const names = (await readdir(join(SHIPPED, '2.3'))).sort();
+  assert.deepEqual((await readdir(join(SHIPPED, '2.4'))).sort(), names);
+  assert.ok(names.length >= 8);
+});
+
+for (const { version, skip } of dovecotVersions) {
+  describe(`dovecot-conf/${version}`, { skip }, () => {
+    for (const [metadata, classify] of [
+      ['dict', 'socket'],
+      ['doveadm', 'http'],
+    ]) {
+      test(`the files as they are (metadata-${metadata}, classify-${classify}) are accepted`, async () => {
+        const release = await findDovecotRelease(version);
+        const dir = await mkdtemp(join(tmpdir(), 'coi-dc-'));
+        const names = (await readdir(join(SHIPPED, version))).filter(
+          (name) =>
+            !/classify|metadata/.test(name) || name.includes(metadata!) || name.includes(classify!),
+        );
+        let text =
+          version === '2.4'
+            ? 'dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nssl = no\n'
+            : 'ssl = no\n';
+        for (const name of names) text += await readFile(join(SHIPPED, version, name), 'utf8');
+        // 2.4 wants to see the Lua script.
+        await writeFile(join(dir, 'coi.lua'), '');
+        await writeFile(
+          join(dir, 'dovecot.conf'),
+          text.replaceAll('/etc/dovecot/coi/coi.lua', join(dir, 'coi.lua')),
+        );
+        const { exitCode, stdout, stderr } = await runCommand(
+          ...release!.commandLine('doveconf', ['-n', '-c', join(dir, 'dovecot.conf')]),
+        );
+        await rm(dir, { recursive: true });
+        assert.equal(
+          stderr.replaceAll(/^.*(Warning: NOTE: You can get|Obsolete).*$/gm, '').trim(),
+          '',
+        );
+        assert.equal(exitCode, 0);
+        assert.match(stdout, /COI/);
+      });
+    }
+
+    describe('metadata-doveadm, notices, capability, doveadm-api', () => {
+      let http: RecordingHttpServer;
+      let dovecot: PrivateDovecot;
+      before(async () => {
+        http = await startRecordingHttpServer();
+        dovecot = await startPrivateDovecot({
+          version,
+          metadata: 'doveadm',
+          classify: 'none',
+          events: false,
+          sidecar: { url: http.url, token: 'a-token' },
+        });
+      });
+      after(async () => {
+        const errors = dovecot.errors();
+        await dovecot.stop();
+        await http[Symbol.asyncDispose]();
+        assert.deepEqual(
+          errors.filter((line) => !line.includes('Invalid authentication attempt to HTTP API')),
+          [],
+        );
+      });
+      const login = async (user: string): Promise<ImapClient> => {
+        const client = await ImapClient.open(dovecot.imap, { user, password: dovecot.password });
+        await client.ok('STATUS INBOX (UIDVALIDITY)');
+        return client;
+      };
+
+      test('CAPABILITY names COI and WEBPUSH after login, and not before', async () => {
+        const words = async (client: ImapClient): Promise<string[]> =>
+          (await client.ok('CAPABILITY')).untagged[0]!.split(' ');
+        const imap = await ImapClient.open(dovecot.imap);
+        const before = await words(imap);
+        assert.ok(before.includes('IMAP4rev1') && before.includes('AUTH=PLAIN'), before.join(' '));
+        assert.ok(!before.includes('COI') && !before.includes('WEBPUSH'), before.join(' '));
+        await imap.ok(`LOGIN alice ${dovecot.password}`);
+        const afterwards = await words(imap);
+        for (const word of ['COI', 'WEBPUSH', 'METADATA', 'IDLE', 'NOTIFY', 'QRESYNC', 'BINARY']) {
+          assert.ok(afterwards.includes(word), `${word}: ${afterwards.join(' ')}`);
+        }
+        await imap.close();
+      });
+
+      test('SETMETADATA is kept by Dovecot and told, with the token as Basic password, without values', async () => {
+        const imap = await login('bob');
+        assert.equal((await imap.setMetadata('', ENABLED, 'a-value')).status, 'OK');
+        assert.deepEqual([...(await imap.getMetadata('', [ENABLED]))], [[ENABLED, 'a-value']]);
+        const { path, headers, body } = await http.take();
+        assert.equal(path, '/v1/imap-commands');
+        assert.equal(
+          headers.authorization,
+          `Basic ${Buffer.from('dovecot:a-token').toString('base64')}`,
+        );
+        const notice = JSON.parse(body.toString('utf8')) as {
+          event: string;
+          fields: Record<string, unknown>;
+        };
+        assert.equal(notice.event, 'imap_command_finished');
+        const { user, cmd_name: command, tagged_reply_state: state } = notice.fields;
+        assert.deepEqual(
+          { user, command, state },
+          { user: 'bob', command: 'SETMETADATA', state: 'OK' },
+        );
+        assert.ok(!body.includes('a-value'));
+        await imap.close();
+      });
+
+      test('other commands are not told', async () => {
+        const imap = await login('carol');
+        await imap.getMetadata('', [ENABLED]);
+        await imap.ok('CREATE other');
+        await imap.setMetadata('', ENABLED, 'last'); // whatever came before would be before this
+        const notice = JSON.parse((await http.take()).body.toString('utf8')) as {
+          fields: Record<string, unknown>;
+        };
+        assert.equal(notice.fields['user'], 'carol');
+        assert.equal(notice.fields['cmd_name'], 'SETMETADATA');
+        await imap.close();
+      });
+
+      test('the doveadm API reads what a client set, and the other way round', async () => {
+        const imap = await login('dave');
+        await imap.setMetadata('', ENABLED, 'yes');
+        const entry = { user: 'dave', mailbox: '', allowEmptyMailboxName: true, key: ENABLED };
+        const got = await doveadmRequest(dovecot, 'mailboxMetadataGet', entry);
+        assert.equal(got.status, 200);
+        assert.match(JSON.stringify(got.body), /"yes"/);
+        await doveadmRequest(dovecot, 'mailboxMetadataSet', { ...entry, value: 'no' });
+        assert.deepEqual([...(await imap.getMetadata('', [ENABLED]))], [[ENABLED, 'no']]);
+        await imap.close();
+      });
+
+      test('the doveadm API refuses a wrong key', async () => {
+        const answer = await doveadmRequest(dovecot, 'mailboxList', { user: 'dave' }, 'wrong');
+        assert.ok([401, 403].includes(answer.status), String(answer.status));
+      });
+    });
+
+    test('metadata-dict: the sidecar is asked for every annotation, and told of every change', async () => {
+      const dovecot = await startPrivateDovecot({
+        version,
+        metadata: 'dict',
+        classify: 'none',
+        events: false,
+      });
+      const dict = await startDictStandIn(dovecot.sockets.dict);
+      try {
+        const imap = await ImapClient.open(dovecot.imap, {
+          user: 'alice',
+          password: dovecot.password,
+        });
+        assert.equal((await imap.setMetadata('', ENABLED, 'yes')).status, 'OK');
+        const [key] = [...dict.values.keys()];
+        assert.match(
+          key ?? '',
+          /^priv\/[0-9a-f]{32}\/vendor\/vendor\.dovecot\/pvt\/server\/vendor\/vendor\.dovecot\/coi\/config\/enabled$/,
+        );
+        assert.equal(dict.values.get(key!), 'yes');
+        assert.deepEqual([...(await imap.getMetadata('', [ENABLED]))], [[ENABLED, 'yes']]);
+        assert.match(dict.lines[0] ?? '', /^H\d+\t\d+\t\d*\t[^\t]*\tcoi$/);
+        await imap.close();
+        assert.deepEqual(dovecot.errors(), []);
+      } finally {
+        await dict[Symbol.asyncDispose]();
+        await dovecot.stop();
+      }
+    });
+
+    test('LDA: mail is classified before it is stored, and told afterwards', async () => {
+      const http = await startRecordingHttpServer();
+      const dovecot = await startPrivateDovecot({
+        version,
+        metadata: 'none',
+        sidecar: { url: http.url, token: 'a-token' },
+      });
+      const script = await startScriptStandIn(dovecot.sockets.classify, () => 'flag');
+      try {
+        const { exitCode, stderr } = await dovecot.runProgram(
+          '/usr/lib/dovecot/dovecot-lda',
+          [...['-d', 'alice', '-f', 'bob@example.org']],
+          'Chat-Version: 1.0\nFrom: bob@example.org\n\nHi\n',
+        );
+        assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: '' });
+        assert.equal(script.requests.length, 1);
+        const { user, service, events } = JSON.parse((await http.take()).body.toString('utf8')) as {
+          user: string;
+          service: string;
+          events: Record<string, unknown>[];
+        };
+        assert.deepEqual({ user, service }, { user: 'alice', service: 'lda' });
+        assert.deepEqual(events[0]?.['keywords'], ['$Chat']);
+        assert.deepEqual(dovecot.errors(), []);
+      } finally {
+        await dovecot.stop();
+        await http[Symbol.asyncDispose]();
+        await script[Symbol.asyncDispose]();
+      }
+    });
+  });
+}
