@@ -53,10 +53,13 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
   /** Clients' changes, one by one: a refused one does not keep the others from having effect. */
   async function takeIn(user: string, shown: ReadonlyMap<string, string>): Promise<void> {
     const seen = await seenBefore(user);
+    // What the store says was written by this service, even if it stopped before it noted that.
+    const ours = shown.size > 0 ? await wantedBy(user) : new Map<string, string>();
     const names = new Set([...shown.keys(), ...seen.keys()]);
     for (const entry of names) {
       const value = shown.get(entry);
       if (value === seen.get(entry) || SERVER_OWNED.includes(entry)) continue;
+      if (value !== undefined && value === ours.get(entry)) continue;
       const wish: Change =
         value === undefined
           ? { op: 'unset', key: entry }
@@ -74,22 +77,40 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
   }
 
   async function writeBack(user: string, shown: ReadonlyMap<string, string>): Promise<void> {
-    const wanted = new Map(
-      (await own.list(user, '')).map(({ key, value }) => [key, value.toString()]),
-    );
+    const wanted = await wantedBy(user);
     const changes: AnnotationChange[] = [];
     for (const entry of new Set([...wanted.keys(), ...shown.keys()])) {
       const value = wanted.get(entry);
       if (value === shown.get(entry) || meansTheSame(entry, value, shown.get(entry))) continue;
       changes.push({ entry, value });
     }
-    if (changes.length > 0) await annotations.write(user, changes);
+    const written = changes.length > 0 ? await writeUnchanged(user, shown, changes) : [];
     const after = new Map(shown);
-    for (const { entry, value } of changes) {
+    for (const { entry, value } of written) {
       if (value === undefined) after.delete(entry);
       else after.set(entry, value);
     }
     await remember(user, after);
+  }
+
+  async function wantedBy(user: string): Promise<Map<string, string>> {
+    return new Map((await own.list(user, '')).map(({ key, value }) => [key, value.toString()]));
+  }
+
+  /**
+   * Dovecot cannot compare and set. So what a client changed since it was read is left alone, to be
+   * taken in next time; milliseconds remain in which a client's change could be overwritten.
+   */
+  async function writeUnchanged(
+    user: string,
+    shown: ReadonlyMap<string, string>,
+    changes: readonly AnnotationChange[],
+  ): Promise<AnnotationChange[]> {
+    const latest = await annotations.read(user);
+    const unchanged = changes.filter(({ entry }) => latest.get(entry) === shown.get(entry));
+    await annotations.write(user, unchanged);
+    if (unchanged.length < changes.length) onNotice(user);
+    return unchanged;
   }
 
   async function seenBefore(user: string): Promise<Map<string, string>> {
@@ -114,6 +135,13 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     else if ((await store.get(user, KNOWN.key)) === undefined) await store.commit(user, [KNOWN]);
   }
 
+  function onNotice(user: string): void {
+    fresh.delete(user);
+    synchronise(user, true).catch((error: unknown) =>
+      log.warn({ user, reason: errorMessage(error) }, 'cannot act on changed annotations yet'),
+    );
+  }
+
   async function refresh(user: string): Promise<void> {
     const isFresh = fresh.has(user);
     parts.onLookup?.(isFresh ? 'hit' : 'miss');
@@ -136,12 +164,8 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
       fresh.delete(user);
       await synchronise(user, false);
     },
-    onNotice: (user) => {
-      fresh.delete(user);
-      synchronise(user, true).catch((error: unknown) =>
-        log.warn({ user, reason: errorMessage(error) }, 'cannot act on changed annotations yet'),
-      );
-    },
+    forget: () => fresh.clear(),
+    onNotice,
   };
 }
 

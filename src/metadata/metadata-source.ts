@@ -15,6 +15,9 @@ export interface MetadataSource {
 
   /** Someone used a metadata command for this user. */
   onNotice(user: string): void;
+
+  /** Drops what it remembers of users' settings, so that all are read anew. */
+  forget(): void;
 }
 
 /** `dict`: what is in the store is what clients see. */
@@ -22,4 +25,5 @@ export const dictSource = (store: Store): MetadataSource => ({
   settings: (user) => readSettings(store, user),
   publish: () => Promise.resolve(),
   onNotice: () => undefined,
+  forget: () => undefined,
 });

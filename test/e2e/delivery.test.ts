@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import type { ReceivedPush } from '../../src/cli/demo/push-service.ts';
+import { dovecotVersions } from '../support/dovecot-versions.ts';
 import type { ImapClient } from '../support/imap-client.ts';
 import { eventually, startStage, VENDOR, type Stage } from '../support/start-stage.ts';
 
@@ -45,11 +46,19 @@ async function subscribe(
   });
 }
 
-for (const metadata of ['dict', 'doveadm'] as const) {
-  describe(`a chat message goes through Dovecot and comes out as a push (metadata.source: ${metadata})`, () => {
+const runs = dovecotVersions.flatMap((dovecot) =>
+  (['dict', 'doveadm'] as const).map((metadata) => ({ ...dovecot, metadata })),
+);
+for (const { version, skip, metadata } of runs) {
+  const title = `Dovecot ${version}, metadata.source ${metadata}: chat goes in and a push comes out`;
+  describe(title, { skip }, () => {
     let stage: Stage;
     before(async () => {
-      stage = await startStage({ metadata, config: { webpush: { cache_lifetime: '1 secs' } } });
+      stage = await startStage({
+        version,
+        metadata,
+        config: { webpush: { cache_lifetime: '1 secs' } },
+      });
     });
     after(() => stage.close());
 
