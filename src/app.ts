@@ -1,11 +1,14 @@
+import { buildAdmin } from './app/build-admin.ts';
 import { buildDomain, type Domain } from './app/build-domain.ts';
 import { buildDoors } from './app/build-doors.ts';
 import { buildFlows, type Flows } from './app/build-flows.ts';
 import { buildGround, type Ground } from './app/build-ground.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
+import { UnavailableError } from './errors.ts';
 import type { Logger } from './logging.ts';
 import { checkReadiness, type ReadinessCheck, type ReadinessReport } from './readiness.ts';
+import type { ProxyState } from './webpush/client/push-client.ts';
 
 /** The service, put together: doors over flows over domain over ground. */
 export interface App {
@@ -51,9 +54,10 @@ export async function createApp(
     { name: 'store', check: () => ground.store.check() },
     { name: 'outbox', check: () => ground.outbox.check() },
     { name: 'spool', check: () => flows.spool.check() },
+    { name: 'proxy', check: () => checkProxy(domain.client.proxyState()) },
   ];
-  const doors = buildDoors(ground, flows, checks);
-  const { delivery, subscriptions, client } = domain;
+  const doors = buildDoors(ground, flows, checks, buildAdmin(ground, domain, flows));
+  const { delivery, subscriptions, client, rawlog } = domain;
   let sweeper: NodeJS.Timeout | undefined;
   let stopping: Promise<void> | undefined;
   let url = '';
@@ -66,6 +70,7 @@ export async function createApp(
     await delivery.stop(STOP_GRACE_MSECS);
     await subscriptions.close();
     await client.close();
+    await rawlog?.flush();
     await ground.close();
   }
   const stop = (): Promise<void> => (stopping ??= stopInOrder());
@@ -91,4 +96,16 @@ export async function createApp(
       log.info({ url, source, store: ground.store.kind }, 'coi-sidecar is ready');
     },
   };
+}
+
+/** What the last push through it found; a proxy that nobody has used yet is taken as good. */
+function checkProxy(state: ProxyState): Promise<void> {
+  const problem = {
+    auth: 'refuses our credentials; see webpush.proxy_username and proxy_password',
+    refused: 'refuses to connect us to a push service',
+    down: 'does not answer; see webpush.proxy_url',
+  }[state as string];
+  return problem === undefined
+    ? Promise.resolve()
+    : Promise.reject(new UnavailableError(`the proxy for pushes ${problem}`));
 }

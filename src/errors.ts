@@ -21,6 +21,20 @@ export class InvalidInputError extends SidecarError {
   }
 }
 
+/** What the caller named does not exist. */
+export class NotFoundError extends SidecarError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('not_found', message, options);
+  }
+}
+
+/** The request is sound, but the service is set up, or the thing stands, so that it cannot be done. */
+export class ConflictError extends SidecarError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('conflict', message, options);
+  }
+}
+
 /** A part that this service depends on (store, Dovecot, disk) does not answer or refuses. */
 export class UnavailableError extends SidecarError {
   constructor(message: string, options?: ErrorOptions) {

@@ -2,10 +2,26 @@
 import { check } from './cli/check.ts';
 import { parseCall, usageOf, type Command } from './cli/command.ts';
 import { demo } from './cli/demo.ts';
+import { exportCommand } from './cli/export.ts';
+import { importCommand } from './cli/import.ts';
+import { outbox } from './cli/outbox.ts';
+import { pushTest } from './cli/push-test.ts';
+import { reload } from './cli/reload.ts';
 import { serve } from './cli/serve.ts';
+import { users } from './cli/users.ts';
 import { errorMessage, InvalidInputError } from './errors.ts';
 
-const commands: readonly Command[] = [serve, check, demo];
+const commands: readonly Command[] = [
+  serve,
+  check,
+  users,
+  pushTest,
+  outbox,
+  reload,
+  importCommand,
+  exportCommand,
+  demo,
+];
 
 /** Exit codes: 0 done, 1 failed or found something wrong, 2 called wrongly. */
 async function main([name, ...args]: readonly string[]): Promise<number> {

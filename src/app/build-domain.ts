@@ -8,8 +8,10 @@ import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
 import { createPushClient, type PushClient } from '../webpush/client/push-client.ts';
 import { createDelivery } from '../webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../webpush/delivery/delivery.ts';
-import { parseGuardPolicy } from '../webpush/guard/guard-policy.ts';
+import { parseGuardPolicy, type GuardPolicy } from '../webpush/guard/guard-policy.ts';
 import { judgeEndpoint } from '../webpush/guard/judge-endpoint.ts';
+import { createRawlog, type Rawlog } from '../webpush/rawlog/create-rawlog.ts';
+import { checkRawlogDir } from '../webpush/rawlog/rawlog-dir.ts';
 import { Subscriptions } from '../webpush/subscriptions.ts';
 import { checkVapidSubject } from '../webpush/vapid/check-vapid-subject.ts';
 import { createVapidAuthorizer } from '../webpush/vapid/vapid-authorizer.ts';
@@ -25,6 +27,7 @@ export interface Domain {
   vapidKeys: VapidKeys;
   throttle: AbuseThrottle;
   client: PushClient;
+  rawlog: Rawlog | undefined;
   delivery: Delivery;
   /** Has a user told of who changed subscriptions behind the clients' backs. */
   onRemoved(listener: (user: string) => void): void;
@@ -67,7 +70,9 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   });
   const sealer = createSealer(config.store.key_file === '' ? undefined : config.store.key_file);
   const vapidKeys = new VapidKeys({ store, sealer, curve: webpush.vapid_curve, clock });
-  const client = await buildPushClient(webpush, policy, ground);
+  await checkRawlogDir(webpush.rawlog_dir);
+  const rawlog = webpush.rawlog_dir === '' ? undefined : createRawlog(webpush.rawlog_dir, log);
+  const client = await buildPushClient(webpush, policy, rawlog, ground);
   const delivery = createDelivery({
     store: outbox,
     subscriptions,
@@ -87,7 +92,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   });
   return {
     folders: createFolders(doveadm, names, ownOperations),
-    ...{ ownOperations, subscriptions, vapidKeys, throttle, client, delivery },
+    ...{ ownOperations, subscriptions, vapidKeys, throttle, client, rawlog, delivery },
     onRemoved: (listener) => {
       tellRemoved = listener;
     },
@@ -102,7 +107,8 @@ const STRIKES: ReadonlySet<string> = new Set(['expired', 'abandoned']);
 
 async function buildPushClient(
   webpush: Config['webpush'],
-  policy: ReturnType<typeof parseGuardPolicy>,
+  policy: GuardPolicy,
+  rawlog: Rawlog | undefined,
   { clock }: Ground,
 ): Promise<PushClient> {
   const proxy = parseProxyUrl({
@@ -111,5 +117,9 @@ async function buildPushClient(
     password: webpush.proxy_password,
   });
   const ca = webpush.ca_file === '' ? [] : [await readFile(webpush.ca_file, 'utf8')];
-  return createPushClient({ timeoutMsecs: webpush.timeout_msecs, policy, proxy, ca, clock });
+  return createPushClient({
+    timeoutMsecs: webpush.timeout_msecs,
+    ...{ policy, proxy, ca, clock },
+    ...(rawlog && { onExchange: (exchange) => rawlog.write(exchange) }),
+  });
 }

@@ -11,11 +11,14 @@ export interface CoiSettings {
   messageFilter: MessageFilter;
 }
 
-/** The entries of COI as the store names them; over IMAP `/private/vendor/vendor.dovecot/` precedes. */
+/**
+ * The entries of COI as the store names them; over IMAP `/private/vendor/vendor.dovecot/` precedes.
+ * Lists show them in this order, which is that of the specification's example.
+ */
 export const COI_ENTRIES = {
   enabled: 'coi/config/enabled',
-  messageFilter: 'coi/config/message-filter',
   mailboxRoot: 'coi/config/mailbox-root',
+  messageFilter: 'coi/config/message-filter',
 } as const;
 
 /** All entries of COI begin with this; nothing else does. */

@@ -2,10 +2,11 @@ import { enabledChange, readSettings } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { errorMessage } from '../errors.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import type { Store } from '../stores/store.ts';
 import type { MailboxEvent } from './event-schema.ts';
-import { judgeMailboxEvent, type MailboxRules } from './on-mailbox-event.ts';
+import { judgeMailboxEvent, type MailboxRules, type MailboxVerdict } from './on-mailbox-event.ts';
 
 export interface MailboxEventParts {
   store: Store;
@@ -18,20 +19,38 @@ export interface MailboxEventParts {
   log: Logger;
 }
 
-/** Enables and disables COI as mailboxes come and go, and undoes renames that nobody should make. */
+/**
+ * Enables and disables COI as mailboxes come and go, and undoes renames that nobody should make.
+ *
+ * An event may be handled late, or twice (see createIntake), when more has happened since: nothing is
+ * done unless Chats is by now where the event says. One user's events wait for each other, or a
+ * rename that is being undone could not be undone a second time, and COI would be disabled.
+ */
 export function createActOnMailboxEvent(parts: MailboxEventParts) {
   const { store, folders, doveadm, rules, log } = parts;
+  const turns = new KeyedMutex();
 
   return async (user: string, event: MailboxEvent): Promise<void> => {
     const verdict = judgeMailboxEvent(event, rules);
-    if (verdict === 'unrelated') return;
-    const { enabled } = await readSettings(store, user);
-    if (verdict === 'enable') {
-      if (!enabled) await setEnabled(user, true);
-    } else if (enabled && (verdict === 'disable' || !(await undo(user, verdict.undo)))) {
-      await setEnabled(user, false);
-    }
+    if (verdict !== 'unrelated') await turns.run(user, () => act(user, verdict));
   };
+
+  async function act(user: string, verdict: Exclude<MailboxVerdict, 'unrelated'>): Promise<void> {
+    const { enabled } = await readSettings(store, user);
+    const wanted = verdict === 'enable';
+    if (enabled === wanted || (await chatsExists(user)) !== wanted) return;
+    if (typeof verdict === 'object' && (await undo(user, verdict.undo))) return;
+    await setEnabled(user, wanted);
+  }
+
+  async function chatsExists(user: string): Promise<boolean> {
+    const { chats } = folders.names;
+    const rows = await doveadm.run({
+      name: 'mailboxList',
+      parameters: { user, mailboxMask: [chats] },
+    });
+    return rows.some(({ mailbox }) => mailbox === chats);
+  }
 
   async function setEnabled(user: string, enabled: boolean): Promise<void> {
     if (enabled) await folders.ensureAll(user);

@@ -5,17 +5,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
  * An onRequest hook that lets through who shows the token: as a bearer token (RFC 6750), or as the
  * password of Basic authentication (RFC 7617) for those parts of Dovecot that can put credentials
  * only into a URL. The comparison takes the same time wherever the tokens differ.
+ *
+ * @param remedy for the log: which token has to be set to what
  */
-export function authorize(token: string) {
+export function authorize(token: string, remedy: string) {
   const expected = digest(token);
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const shown = readCredentials(request.headers.authorization);
     if (shown !== undefined && timingSafeEqual(digest(shown), expected)) return;
     request.log.warn(
       { path: request.routeOptions.url },
-      shown === undefined
-        ? 'request without a token refused; set coi_sidecar_token in Dovecot to http.token'
-        : 'request with a wrong token refused; coi_sidecar_token in Dovecot must equal http.token',
+      `request ${shown === undefined ? 'without a' : 'with a wrong'} token refused; ${remedy}`,
     );
     await reply.code(401).header('www-authenticate', 'Bearer').send({
       error: 'unauthorized',

@@ -11,6 +11,7 @@ import type { Logger } from '../logging.ts';
 import type { ReadinessCheck } from '../readiness.ts';
 import { authorize } from './authorize.ts';
 import { handleError } from './handle-error.ts';
+import { LIMITS } from './limits.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -38,29 +39,36 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     // Dovecot keeps connections open between deliveries.
     keepAliveTimeout: 75_000,
+    // A user's name is longer than the 100 characters that are usual for a part of a path.
+    routerOptions: { maxParamLength: LIMITS.pathParameter },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
   app.setErrorHandler(handleError);
 
   void app.register(healthRoutes(parts.checks, parts.registry));
   void app.register(
-    guarded(parts.token, [
+    guarded(parts.token, 'coi_sidecar_token in Dovecot must equal http.token', [
       eventRoutes(parts.intake),
       classifyRoutes(parts.classify),
       imapCommandRoutes(parts.onMetadataCommand),
     ]),
   );
   if (parts.adminToken !== '' && parts.adminRoutes !== undefined) {
-    void app.register(guarded(parts.adminToken, [parts.adminRoutes]));
+    const remedy = 'an administrator must show http.admin_token';
+    void app.register(guarded(parts.adminToken, remedy, [parts.adminRoutes]));
   }
   return app as unknown as FastifyInstance;
 }
 
 /** Routes behind one token, each in a scope of its own. */
 const guarded =
-  (token: string, routes: readonly FastifyPluginAsyncTypebox[]): FastifyPluginAsyncTypebox =>
+  (
+    token: string,
+    remedy: string,
+    routes: readonly FastifyPluginAsyncTypebox[],
+  ): FastifyPluginAsyncTypebox =>
   // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
   async (app) => {
-    app.addHook('onRequest', authorize(token));
+    app.addHook('onRequest', authorize(token, remedy));
     for (const route of routes) void app.register(route);
   };

@@ -8,4 +8,8 @@ export const LIMITS = {
   notice: 256 * 1_024,
   /** The admin calls send small documents, if any. */
   admin: 64 * 1_024,
+  /** All annotations of one user; with keys of mail-crypt about 2 KiB a mailbox. */
+  annotations: 128 * 1_024 * 1_024,
+  /** A user's name as it stands in a path, percent-encoded: 1,024 octets at three characters each. */
+  pathParameter: 3 * 1_024,
 } as const;

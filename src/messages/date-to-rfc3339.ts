@@ -2,7 +2,7 @@ import { stripComments } from './strip-comments.ts';
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
-/** Minutes east of UTC of the zones that RFC 5322 section 4.3 still gives a meaning. */
+/** The zones that RFC 5322 section 4.3 still gives a meaning. */
 const OBSOLETE_ZONES: ReadonlyMap<string, string> = new Map([
   ['UT', '+00:00'],
   ['UTC', '+00:00'],
@@ -74,8 +74,8 @@ function offsetOf(zone: string | undefined): string | undefined {
 
 function isReal({ year, month, day, hour, minute, second }: DateParts): boolean {
   if (year < 1900 || month < 0 || hour > 23 || minute > 59 || second > 59) return false;
-  const date = new Date(Date.UTC(year, month, day));
-  return date.getUTCMonth() === month && date.getUTCDate() === day;
+  // Date takes 31 April for 1 May.
+  return new Date(Date.UTC(year, month, day)).getUTCDate() === day;
 }
 
 const format = ({ year, month, day, hour, minute, second }: DateParts): string =>

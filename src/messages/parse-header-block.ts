@@ -104,9 +104,10 @@ class IndexedHeader implements HeaderBlock {
 
   #isNamed(field: number, name: string): boolean {
     const start = this.#fields[field] as number;
+    if (lowerCase(this.#message[start] as number) !== name.charCodeAt(0)) return false;
     const length = trimmedEnd(this.#message, start, this.#fields[field + 1] as number) - start;
     if (length !== name.length) return false;
-    for (let at = 0; at < length; at++) {
+    for (let at = 1; at < length; at++) {
       if (lowerCase(this.#message[start + at] as number) !== name.charCodeAt(at)) return false;
     }
     return true;

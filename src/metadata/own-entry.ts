@@ -14,6 +14,10 @@ const SERVER_ANNOTATION =
 /** `coi/config/enabled` for such a key, undefined for all others. */
 export const ownEntry = (key: string): string | undefined => SERVER_ANNOTATION.exec(key)?.[1];
 
+/** The key under which Dovecot asks for an own entry, for a user whose INBOX has that GUID. */
+export const serverKey = (inbox: string, entry: string): string =>
+  `priv/${inbox}/vendor/vendor.dovecot/pvt/server/vendor/vendor.dovecot/${entry}`;
+
 const SERVER_PREFIX = /^priv\/[0-9a-f]{32}\/vendor\/vendor\.dovecot\/pvt\/server\//;
 
 /**

@@ -9,7 +9,6 @@ import {
   MAX_FOLDER_OCTETS,
   MAX_PLAINTEXT_OCTETS,
   MAX_TEXT_OCTETS,
-  MIN_PLAINTEXT_OCTETS,
   type MessagePayload,
 } from './payload.ts';
 import { readContent, type Content } from './read-content.ts';
@@ -48,28 +47,28 @@ export interface BuiltPayload {
  *
  * Takes any octets as message. Does not ask whether the message may be pushed at all.
  *
- * @param maxOctets what the JSON may take in UTF-8; below {@link MIN_PLAINTEXT_OCTETS} counts as that
+ * @param maxOctets what the JSON may take in UTF-8; at least MIN_PLAINTEXT_OCTETS, since uid and
+ *   uidvalidity stay in any case
  */
 export function buildMessagePayload(
   message: Buffer | MessageSummary,
   place: MessagePlace,
   maxOctets: number = MAX_PLAINTEXT_OCTETS,
 ): BuiltPayload {
-  const limit = Math.max(maxOctets, MIN_PLAINTEXT_OCTETS);
   let described: Described;
   if (Buffer.isBuffer(message)) {
     const headers = parseHeaderBlock(message);
     described = describeMessage(headers);
     // JSON only ever makes a body longer.
-    if (message.length - headers.bodyStart <= limit) {
+    if (message.length - headers.bodyStart <= maxOctets) {
       const content = readContent(headers, message);
       const built = content && serialise(assemble(described, place, content));
-      if (built && fits(built, limit)) return built;
+      if (built && fits(built, maxOctets)) return built;
     }
   } else {
     described = describeSummary(message);
   }
-  return shrinkToFit(assemble(described, place), limit);
+  return shrinkToFit(assemble(described, place), maxOctets);
 }
 
 /** What a payload says about a message, before limits; empty texts count as missing. */

@@ -20,7 +20,7 @@ export interface MessagePayload {
  */
 export const MAX_PLAINTEXT_OCTETS = 3_993;
 
-/** Octets of a payload that holds the ids alone; no payload can be asked to be smaller. */
+/** Octets of the largest payload that holds the ids alone; none can be asked to be smaller. */
 export const MIN_PLAINTEXT_OCTETS = '{"uid":4294967295,"uidvalidity":4294967295}'.length;
 
 /**

@@ -7,13 +7,14 @@ import { historyOf, joinHistories, NO_DELIVERIES } from './delivery-history.ts';
 import type { DeliveryHistory, DeliveryResult } from './delivery-history.ts';
 import { HistoryBuffer } from './history-buffer.ts';
 import type { SubscriptionChange } from './subscription-change.ts';
-import { SubscriptionPlan, type SubscriptionRules } from './subscription-plan.ts';
+import { SubscriptionPlan } from './subscription-plan.ts';
 import {
   decodeRecord,
   SUBSCRIPTION_PREFIX,
   subscriptionKey,
   type SubscriptionRecord,
 } from './subscription-record.ts';
+import type { SubscriptionRules } from './subscription-rules.ts';
 
 export interface SubscriptionLedgerOptions extends SubscriptionRules {
   store: Store;
@@ -106,6 +107,14 @@ export class SubscriptionLedger {
         .peek(user)
         .find((entry) => entry.id === id && entry.endpoint === endpoint);
       return joinHistories(kept?.history ?? NO_DELIVERIES, waiting?.history ?? NO_DELIVERIES);
+    });
+  }
+
+  /** A user's records by ID as they stand now, with the delivery results that are not stored yet. */
+  inspect(user: string): Promise<ReadonlyMap<string, SubscriptionRecord>> {
+    return this.transact(user, (plan) => {
+      plan.addHistory(this.#buffer.peek(user));
+      return Promise.resolve(plan.records);
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Change } from '../stores/store.ts';
-import { requireHttps, type EndpointJudge } from './check-endpoint.ts';
+import { adoptedSubscription, judgeAdoption, type Adoption } from './adopt-subscription.ts';
+import { requireHttps } from './check-endpoint.ts';
 import { joinHistories, NO_DELIVERIES } from './delivery-history.ts';
 import type { BufferedHistory } from './history-buffer.ts';
 import { parseSubscription } from './parse-subscription.ts';
@@ -13,22 +14,11 @@ import {
   type SubscriptionRecord,
 } from './subscription-record.ts';
 import { refusals } from './subscription-refused-error.ts';
-import {
-  createValidationToken,
-  hashToken,
-  matchesToken,
-  type RandomBytes,
-} from './validation-token.ts';
+import type { SubscriptionRules } from './subscription-rules.ts';
+import { createValidationToken, hashToken, matchesToken } from './validation-token.ts';
 import { createValidationPush, type ValidationPush } from './validation-push.ts';
 
-export interface SubscriptionRules {
-  /** How many subscriptions a user may have (`webpush.subscription_limit`). */
-  limit: number;
-  /** Milliseconds from registering until the validation is too late (`webpush.subscription_expire`). */
-  expireMsecs: number;
-  judgeEndpoint?: EndpointJudge;
-  randomBytes?: RandomBytes;
-}
+export type { SubscriptionRules };
 
 /**
  * What one transaction makes of a user's subscriptions: requests go in, store changes come out.
@@ -125,6 +115,25 @@ export class SubscriptionPlan {
     }
   }
 
+  /**
+   * Takes in what was validated elsewhere, {@link judgeAdoption}; what waits under its ID goes on waiting.
+   *
+   * @throws InvalidInputError the ID or the value breaks a rule
+   * @throws SubscriptionRefusedError `limit`
+   */
+  adopt(idText: string, value: Uint8Array, created: string, overwrite: boolean): Adoption {
+    const id = parseSubscriptionId(idText);
+    const request = parseSubscription(value, this.#rules.judgeEndpoint ?? requireHttps);
+    const { active, pending } = this.#records.get(id) ?? {};
+    const adoption = judgeAdoption(active, request, overwrite);
+    if (adoption === 'unchanged' || adoption === 'kept') return adoption;
+    if (!active && !pending && this.#usedIds().length >= this.#rules.limit) {
+      throw refusals.limit(this.#rules.limit);
+    }
+    this.#put(id, { active: adoptedSubscription(request, created, this.#now), pending });
+    return adoption;
+  }
+
   /** Frees an ID. As with any annotation, one that has no value can be removed. */
   remove(idText: string): void {
     const id = findSubscriptionId(idText);
@@ -207,6 +216,11 @@ export class SubscriptionPlan {
         ? { op: 'unset', key }
         : { op: 'set', key, value: encodeRecord(record) };
     });
+  }
+
+  /** By ID, as this plan would leave them. */
+  get records(): ReadonlyMap<string, SubscriptionRecord> {
+    return this.#records;
   }
 
   /** The validation pushes to send once the changes are stored. */

@@ -27,3 +27,15 @@ export interface Subscription {
 /** Whether a subscription for `wanted` is to hear of a message that is, or is not, a chat message. */
 export const wantsMessage = (wanted: MessageType, isChat: boolean): boolean =>
   wanted === 'all' || (wanted === 'chat') === isChat;
+
+/** Whether both ask for the same at the same place; when they were stored does not matter. */
+export const isSameSubscription = (
+  one: Omit<Subscription, 'created' | 'validated'>,
+  other: Omit<Subscription, 'created' | 'validated'>,
+): boolean =>
+  one.client === other.client &&
+  one.device === other.device &&
+  one.msgtype === other.msgtype &&
+  one.resource.endpoint === other.resource.endpoint &&
+  one.resource.keys.p256dh === other.resource.keys.p256dh &&
+  one.resource.keys.auth === other.resource.keys.auth;

@@ -7,7 +7,7 @@ import {
   type SubscriptionLedgerOptions,
 } from './subscription-ledger.ts';
 import type { SubscriptionPlan } from './subscription-plan.ts';
-import { isExpired, shownSubscription } from './subscription-record.ts';
+import { isExpired, shownSubscription, type SubscriptionRecord } from './subscription-record.ts';
 import { refusals } from './subscription-refused-error.ts';
 import { wantsMessage, type PushResource, type Subscription } from './subscription.ts';
 import type { ValidationPush } from './validation-push.ts';
@@ -126,6 +126,11 @@ export class Subscriptions {
     const id = findSubscriptionId(idText);
     const record = id === undefined ? undefined : await this.#ledger.read(user, id);
     return record && shownSubscription(record, this.#options.clock.now());
+  }
+
+  /** {@link SubscriptionLedger.inspect} */
+  inspect(user: string): Promise<ReadonlyMap<string, SubscriptionRecord>> {
+    return this.#ledger.inspect(user);
   }
 
   /** Whom a message's push goes to: validated subscriptions that ask for such messages. */

@@ -1,10 +1,16 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { systemClock, type Clock } from '../clock.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Store } from '../stores/store.ts';
 import type { VapidCurve, VapidKey } from './vapid-key.ts';
-import { decodeVapidRecord, encodeVapidRecord, VAPID_KEY, type Sealer } from './vapid-record.ts';
+import {
+  decodeVapidRecord,
+  encodeVapidRecord,
+  toVapidKey,
+  VAPID_KEY,
+  type Sealer,
+} from './vapid-record.ts';
 
 export interface VapidKeysOptions {
   store: Store;
@@ -53,6 +59,39 @@ export class VapidKeys {
     );
   }
 
+  /** The user's key, if there is one; none is made. */
+  find(user: string): Promise<VapidKey | undefined> {
+    return this.#turns.run(user, async () => this.#cache.get(user) ?? (await this.#load(user)));
+  }
+
+  /**
+   * Takes over a key that was made elsewhere, with the subscriptions that were made with it.
+   *
+   * @param privateKey an EC key on one of the three curves
+   * @param overwrite whether it takes the place of another key
+   * @param dryRun whether only to say what would happen
+   * @returns `kept` when another key is there and stays
+   * @throws UnavailableError the store cannot be written, or the key in it cannot be read
+   */
+  adopt(
+    user: string,
+    privateKey: KeyObject,
+    { overwrite, dryRun }: { overwrite: boolean; dryRun: boolean },
+  ): Promise<'added' | 'changed' | 'unchanged' | 'kept'> {
+    return this.#turns.run(user, async () => {
+      const known = await this.#load(user);
+      if (known?.publicPem === toVapidKey(privateKey).publicPem) return 'unchanged';
+      if (known && !overwrite) return 'kept';
+      if (!dryRun) await this.#save(user, privateKey);
+      return known ? 'changed' : 'added';
+    });
+  }
+
+  /** Drops what is kept in memory: another sidecar over the same store may have replaced it. */
+  forget(): void {
+    this.#cache.clear();
+  }
+
   /**
    * Replaces the user's key, for when it may have become known to others.
    *
@@ -77,9 +116,13 @@ export class VapidKeys {
     return key;
   }
 
-  async #create(user: string): Promise<VapidKey> {
-    const { store, sealer, curve } = this.#options;
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: curve });
+  #create(user: string): Promise<VapidKey> {
+    const { curve } = this.#options;
+    return this.#save(user, generateKeyPairSync('ec', { namedCurve: curve }).privateKey);
+  }
+
+  async #save(user: string, privateKey: KeyObject): Promise<VapidKey> {
+    const { store, sealer } = this.#options;
     const value = encodeVapidRecord(user, privateKey, sealer);
     await store.commit(user, [{ op: 'set', key: VAPID_KEY, value }]);
     this.#cache.delete(user);

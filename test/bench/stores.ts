@@ -1,18 +1,20 @@
 /*
- * Stores and outbox on this machine's disk:
- *   node test/bench/stores.ts [directory]      (default: the system's temporary directory)
+ * The stores and the outbox, on the disk that holds a directory:
+ *   node test/bench/stores.ts [directory [sqlite | outbox | redis]]
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { DatabaseSync } from 'node:sqlite';
 import type { NewPush } from '../../src/stores/outbox-store.ts';
-import type { Store } from '../../src/stores/store.ts';
+import { openRedisStore } from '../../src/stores/redis/redis-store.ts';
 import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
+import type { Store } from '../../src/stores/store.ts';
+import { RedisServer, redisIsMissing } from '../stores/redis/redis-server.ts';
 
-const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'coi-bench-'));
+const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'stores-bench-'));
 const VALUE_OCTETS = 700;
 const PAYLOAD = 'x'.repeat(1500);
 
@@ -28,26 +30,20 @@ const key = (): string => `priv/vendor/vendor.dovecot/webpush/subscriptions/s${s
 
 const mebibytes = (octets: number): string => `${(octets / 2 ** 20).toFixed(1)} MiB`;
 
-function report(name: string, latencies: number[], elapsed: number, more = ''): void {
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): string => {
-    const msecs = latencies[Math.floor((latencies.length - 1) * share)] ?? 0;
-    return `${(msecs * 1000).toFixed(0)} µs`.padStart(9);
-  };
-  const rate = Math.round((latencies.length / elapsed) * 1000).toLocaleString('en');
-  console.log(`${name.padEnd(44)} p50 ${at(0.5)}  p99 ${at(0.99)}  ${rate.padStart(8)}/s ${more}`);
-}
+const microseconds = (msecs: number): string => `${(msecs * 1000).toFixed(0)} µs`.padStart(9);
 
+/** `count` runs of `work`, `inFlight` at a time: latency, rate, CPU time of all threads a run. */
 async function measure(
   name: string,
   count: number,
   inFlight: number,
-  work: () => Promise<unknown> | undefined,
+  work: () => unknown,
 ): Promise<void> {
   const latencies: number[] = [];
   let left = count;
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
+  const cpu = process.cpuUsage();
   const start = performance.now();
   const loop = async (): Promise<void> => {
     while (left-- > 0) {
@@ -58,10 +54,23 @@ async function measure(
   };
   await Promise.all(Array.from({ length: inFlight }, loop));
   const elapsed = performance.now() - start;
+  const { user: inUser, system } = process.cpuUsage(cpu);
   delay.disable();
-  report(name, latencies, elapsed, `loop delay p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`);
+  latencies.sort((a, b) => a - b);
+  const quantile = (share: number): string =>
+    microseconds(latencies[Math.floor((latencies.length - 1) * share)] ?? 0);
+  const columns = [
+    name.padEnd(42),
+    `p50${quantile(0.5)}`,
+    `p99${quantile(0.99)}`,
+    `${Math.round((count / elapsed) * 1000).toLocaleString('en')}/s`.padStart(10),
+    `CPU${microseconds((inUser + system) / 1000 / count)}`,
+    `loop delay p99${microseconds(delay.percentile(99) / 1e6)}`,
+  ];
+  console.log(columns.join('  '));
 }
 
+/** What the worker thread must be better than. */
 async function benchMainThread(): Promise<void> {
   const db = new DatabaseSync(join(directory, 'main.db'));
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
@@ -69,22 +78,21 @@ async function benchMainThread(): Promise<void> {
   const upsert = db.prepare(
     'INSERT INTO e VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
   );
-  const commit = (): undefined => {
+  await measure('main thread (no worker), lone commits', 2000, 1, () => {
     db.exec('BEGIN IMMEDIATE');
     upsert.run(user(), key(), nextValue());
     db.exec('COMMIT');
-  };
-  await measure('main thread (no worker), lone commits', 2000, 1, commit);
+  });
   db.close();
 }
 
 async function benchStore(name: string, store: Store): Promise<void> {
   const commit = (): Promise<unknown> =>
     store.commit(user(), [{ op: 'set', key: key(), value: nextValue() }]);
-  await measure(`${name}, warm-up`, 500, 8, commit);
+  await Promise.all(Array.from({ length: 3500 }, commit));
   for (const inFlight of [1, 2, 8, 32, 256, 1000])
-    await measure(`${name}, ${inFlight} commits in flight`, 2000 + inFlight * 20, inFlight, commit);
-  await measure(`${name}, get`, 20_000, 1, () => (serial++, store.get(user(), key())));
+    await measure(`${name}, ${inFlight} in flight`, 2000 + inFlight * 20, inFlight, commit);
+  await measure(`${name}, get`, 10_000, 1, () => (serial++, store.get(user(), key())));
   await measure(`${name}, list of 7`, 10_000, 1, () => (serial++, store.list(user(), 'priv/')));
   await store.close();
 }
@@ -104,38 +112,56 @@ const push = (): NewPush => ({
 async function benchOutbox(): Promise<void> {
   const path = join(directory, 'outbox.db');
   const outbox = await openSqliteOutboxStore(path, { rememberMsecs: 3_600_000 });
-  const size = (): string =>
-    `${mebibytes(statSync(path).size)} + WAL ${mebibytes(statSync(`${path}-wal`).size)}`;
-  const pair = async (): Promise<void> => {
+  const reportSize = (when: string): void => {
+    const [file, log] = [path, `${path}-wal`].map((name) => mebibytes(statSync(name).size));
+    console.log(`outbox file ${when}: ${file}, log ${log}`);
+  };
+  const addAndSettle = async (): Promise<void> => {
     const owed = await outbox.add([push()]);
     await outbox.settle(owed.map(({ id }) => id));
   };
   await measure('outbox, lone add', 2000, 1, () => outbox.add([push()]));
   await outbox.trim(0);
   for (const inFlight of [1, 8, 32])
-    await measure(`outbox, ${inFlight} add+settle in flight`, 300 * inFlight, inFlight, pair);
-  await measure('outbox, 256 add+settle in flight', 100_000, 256, pair);
-  console.log(`outbox file after 100,000 add+settle: ${size()}`);
-  await measure('outbox, 256 add+settle in flight', 100_000, 256, pair);
-  console.log(`outbox file after 200,000 add+settle: ${size()}`);
-  await measure('outbox, backlog of 50,000 adds', 50_000, 256, () => outbox.add([push()]));
-  console.log(`outbox file with 50,000 owed: ${size()}`);
-  await measure('outbox, count', 20, 1, () => outbox.count());
-  await measure('outbox, page of 500', 50, 1, () => outbox.page(0, 500));
+    await measure(
+      `outbox, add+settle, ${inFlight} in flight`,
+      300 * inFlight,
+      inFlight,
+      addAndSettle,
+    );
+  for (const total of ['100,000', '200,000']) {
+    await measure('outbox, add+settle, 256 in flight', 100_000, 256, addAndSettle);
+    reportSize(`after ${total} add+settle`);
+  }
+  await measure('outbox, add, 256 in flight', 50_000, 256, () => outbox.add([push()]));
+  reportSize('with 50,000 owed');
+  await measure('outbox, count of 50,000', 20, 1, () => outbox.count());
+  await measure('outbox, page of 64', 50, 1, () => outbox.page(10_000, 64));
   const owed = (await outbox.page(0, 50_000)).map(({ id }) => id);
-  await measure('outbox, 256 settles in flight', 50_000, 256, () =>
-    outbox.settle([owed.pop() ?? 0]),
-  );
-  console.log(`outbox file with none owed: ${size()}`);
+  const settleNext = (): Promise<void> => outbox.settle([owed.pop() ?? 0]);
+  await measure('outbox, settle, 256 in flight', 50_000, 256, settleNext);
+  reportSize('with none owed');
   await outbox.close();
   console.log(`outbox file when closed: ${mebibytes(statSync(path).size)}`);
 }
 
-if (process.env['OB']) {
-  await benchOutbox();
-  process.exit();
+async function benchRedis(...options: string[]): Promise<void> {
+  const server = await RedisServer.start(...options);
+  await benchStore(['redis', ...options].join(' '), await openRedisStore(server.url()));
+  await server.dispose();
 }
-await benchMainThread();
-await benchStore('sqlite', await openSqliteStore(join(directory, 'state.db')));
-await benchOutbox();
-rmSync(directory, { recursive: true });
+
+const only = process.argv[3];
+try {
+  if (only === undefined || only === 'sqlite') {
+    await benchMainThread();
+    await benchStore('sqlite', await openSqliteStore(join(directory, 'state.db')));
+  }
+  if (only === undefined || only === 'outbox') await benchOutbox();
+  if (redisIsMissing === false && (only === undefined || only === 'redis')) {
+    await benchRedis();
+    await benchRedis('--appendonly', 'yes', '--appendfsync', 'always');
+  }
+} finally {
+  rmSync(directory, { recursive: true });
+}

@@ -100,5 +100,7 @@ describe('isFromBlocked', () => {
     assert.equal(hashes[1], '55d803296f6dec51d35f091f34a094442b2300fbee9adc8370ba4b2602534efa');
   });
 
-  test('no From', () => assert.deepEqual(senderHashes(header('To: x@y')), []));
+  for (const text of ['To: x@y', 'From:', 'From: John', 'From: John <>']) {
+    test(`no sender: ${text}`, () => assert.deepEqual(senderHashes(header(text)), []));
+  }
 });

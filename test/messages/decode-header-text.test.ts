@@ -24,6 +24,7 @@ describe('decodeHeaderText', () => {
     ['=?utf-8?X?abc?=', '=?utf-8?X?abc?='],
     ['=?utf-8?Q?no end', '=?utf-8?Q?no end'],
     ['=?utf-8?Q?two=0D=0Alines=00?=', 'two lines'],
+    ['=?utf-8?Q?two=E2=80=A8lines?=', 'two lines'],
     [' \t x \0 ', 'x'],
     ['\ud83e', '\ufffd'],
     ['=?utf-8?Q??=', ''],

@@ -6,7 +6,7 @@ import { MAX_KEY_OCTETS, type Change, type Store } from '../../src/stores/store.
 
 export interface StoreFixture {
   store: Store;
-  dispose(): Promise<void> | void;
+  dispose: () => Promise<void> | void;
 }
 
 const set = (key: string, value: string | Buffer = ''): Change => ({
@@ -303,13 +303,13 @@ export function testStoreContract(kind: string, open: () => Promise<StoreFixture
       it('is seen whole or not at all', async () => {
         const user = newUser();
         await store.commit(user, [set('a', '0'), set('b', '0')]);
-        let writing = true;
+        const state = { writing: true };
         const commits = Promise.all(
           Array.from({ length: 300 }, (_, n) =>
             store.commit(user, [set('a', `${n}`), set('b', `${n}`)]),
           ),
-        ).finally(() => (writing = false));
-        while (writing) {
+        ).finally(() => (state.writing = false));
+        while (state.writing) {
           const [a, b] = await store.list(user, '');
           assert.deepEqual(a!.value, b!.value);
           await new Promise((resolve) => setImmediate(resolve));

@@ -8,11 +8,12 @@ import {
   type PrivateDovecot,
   type PrivateDovecotOptions,
 } from '../../src/cli/demo/private-dovecot.ts';
-import { makeCertificate } from '../../src/cli/demo/make-certificate.ts';
+import { makeCertificate, type Certificate } from '../../src/cli/demo/make-certificate.ts';
 import { startPushService, type PushService } from '../../src/cli/demo/push-service.ts';
 import { readConfig } from '../../src/config/load-config.ts';
-import { createLogger } from '../../src/logging.ts';
+import { createLogger, type Logger } from '../../src/logging.ts';
 import { ImapClient } from './imap-client.ts';
+import { startUserAgent, type UserAgent } from './user-agent.ts';
 
 /** What the specification's entries begin with over IMAP. */
 export const VENDOR = '/private/vendor/vendor.dovecot';
@@ -21,6 +22,10 @@ export interface StageOptions extends PrivateDovecotOptions {
   /** Configuration over the stage's own, section by section. */
   config?: Record<string, Record<string, unknown>>;
   clock?: Clock;
+  /** Default: silent, or standard output with COI_TEST_LOG. */
+  log?: Logger;
+  /** Certificate authorities of push services besides the stage's own, in PEM. */
+  authorities?: readonly string[];
 }
 
 /** A private stock Dovecot with the sidecar beside it, in this process, and a push service. */
@@ -28,6 +33,10 @@ export interface Stage {
   dovecot: PrivateDovecot;
   app: App;
   push: PushService;
+  /** Signed by itself; the sidecar trusts it. */
+  certificate: Certificate;
+  /** A further user agent, with a push service of its own; closed with the stage. */
+  userAgent(): Promise<UserAgent>;
   /** Starts the sidecar anew over the same state, as after a crash or an upgrade. */
   restart(): Promise<void>;
   /** Logs a user in over IMAP; closed with the stage. */
@@ -44,13 +53,15 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const certificate = await makeCertificate();
   const push = await startPushService(certificate);
   const caFile = join(dovecot.layout.dir, 'ca.pem');
-  await writeFile(caFile, certificate.cert);
+  await writeFile(caFile, [certificate.cert, ...(options.authorities ?? [])].join('\n'));
   const clients: ImapClient[] = [];
+  const agents: UserAgent[] = [];
 
   const config = readConfig(JSON.stringify(stageConfig(dovecot, caFile, options)));
   const start = async (): Promise<App> => {
     const app = await createApp(config, {
-      log: createLogger(process.env['COI_TEST_LOG'] === undefined ? 'silent' : 'debug'),
+      log:
+        options.log ?? createLogger(process.env['COI_TEST_LOG'] === undefined ? 'silent' : 'debug'),
       ...(options.clock && { clock: options.clock }),
     });
     await app.start();
@@ -59,7 +70,13 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const stage: Stage = {
     dovecot,
     push,
+    certificate,
     app: await start(),
+    userAgent: async () => {
+      const agent = await startUserAgent(certificate);
+      agents.push(agent);
+      return agent;
+    },
     restart: async () => {
       await stage.app.stop();
       stage.app = await start();
@@ -71,19 +88,20 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     },
     freshUser: () => `user${process.pid}-${++users}@example.org`,
     close: async () => {
-      for (const client of clients) await client.close();
+      await Promise.all(clients.map((client) => client.close()));
       await stage.app.stop();
-      await push.close();
+      await Promise.all([push, ...agents].map((service) => service.close()));
       await dovecot.stop();
     },
   };
   return stage;
 }
 
-function stageConfig(
+/** The sidecar's configuration beside a private Dovecot; JSON is YAML, too. */
+export function stageConfig(
   dovecot: PrivateDovecot,
   caFile: string,
-  { metadata = 'dict', config = {} }: StageOptions,
+  { metadata = 'dict', config = {} }: Pick<StageOptions, 'metadata' | 'config'> = {},
 ): Record<string, Record<string, unknown>> {
   const base: Record<string, Record<string, unknown>> = {
     http: {

@@ -264,6 +264,12 @@ describe('content: "if the final encrypted payload stays under 4kB"', () => {
     const longer = build(header + 'y'.repeat(octets + 1));
     assert.deepEqual(longer, { 'from-email': 'a@b', subject: '"x"', ...IDS });
   });
+  test('3993 octets: 4096 without header (86), padding (1) and tag (16)', () => {
+    assert.equal(MAX_PLAINTEXT_OCTETS, 4_096 - 86 - 1 - 16);
+  });
+  test('the header of the message does not count', () => {
+    assert.equal(build(`X: ${'x'.repeat(5_000)}\n${header}y`).content, 'y');
+  });
   test('escapes and UTF-8 count', () => {
     const quotes = Math.floor(room('"') / 2);
     assert.ok(build(header + '"'.repeat(quotes)).content);
@@ -340,6 +346,10 @@ describe('payloads of messages that could not be had', () => {
       'group-id': '1234abcd4321',
       ...IDS,
     });
+  });
+  test('a lone surrogate', () => {
+    const { payload } = buildMessagePayload({ messageId: '<a\ud83e@x>', subject: '\udc00' }, PLACE);
+    assert.deepEqual(payload, { 'msg-id': 'a\ufffd@x', subject: '\ufffd', ...IDS });
   });
   test('nothing known', () => {
     assert.deepEqual(buildMessagePayload({}, PLACE).payload, IDS);

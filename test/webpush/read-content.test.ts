@@ -153,6 +153,7 @@ describe('content-type: "at the least the first 200 bytes as a JSON string"', ()
 
   const long = `x="${'y'.repeat(200)}"`;
   const needed: [what: string, value: string][] = [
+    ['the type itself', `application/${'x'.repeat(200)}`],
     ['boundary', `multipart/mixed; ${long}; boundary=b`],
     ['charset', `text/html; ${long}; charset=iso-8859-1`],
     ['format', `text/plain; ${long}; format=flowed`],

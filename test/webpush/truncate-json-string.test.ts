@@ -19,6 +19,8 @@ describe('truncateJsonString', () => {
     ['two octets of UTF-8 over the end', `${nines}ä`, nines],
     ['three octets of UTF-8 at the end', `${nines.slice(2)}€`, `${nines.slice(2)}€`],
     ['three octets of UTF-8 over the end', `${nines.slice(1)}€`, nines.slice(1)],
+    ['U+07FF, the last of two octets', `${nines.slice(1)}\u07ff`, `${nines.slice(1)}\u07ff`],
+    ['U+0800, the first of three', `${nines.slice(1)}\u0800`, nines.slice(1)],
     ['a surrogate pair at the end', `${nines.slice(3)}🦄`, `${nines.slice(3)}🦄`],
     ['a surrogate pair over the end', `${nines.slice(2)}🦄`, nines.slice(2)],
     ['a quote at the end', `${nines.slice(1)}"`, `${nines.slice(1)}"`],

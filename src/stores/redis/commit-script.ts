@@ -1,14 +1,7 @@
-/**
- * One commit, as a Lua script: Redis runs it whole, with nothing else in between.
- *
- * KEYS: the user's hash, the set of users. ARGV: the user, `1` if anything is incremented, then for
- * each change its op, key and value. Replies `committed`, `missing` or `invalid`.
- *
- * A script that gives up halfway does not take its writes back by itself, so those before an
- * increment are remembered. All other errors (out of memory, read-only replica, wrong type) come
- * from the first write, before anything was changed.
- */
-export const COMMIT_SCRIPT = `
+import { createHash } from 'node:crypto';
+import type { RedisScript } from './redis-link.ts';
+
+const source = `
 local entries, users, user = KEYS[1], KEYS[2], ARGV[1]
 local may_fail = ARGV[2] == '1'
 local before = {}
@@ -52,3 +45,18 @@ if redis.call('EXISTS', entries) == 1 then redis.call('SADD', users, user)
 else redis.call('SREM', users, user) end
 return 'committed'
 `;
+
+/**
+ * One commit, as a Lua script: Redis runs it whole, with nothing else in between.
+ *
+ * KEYS: the user's hash, the set of users. ARGV: the user, `1` if anything is incremented, then for
+ * each change its op, key and value. Replies `committed`, `missing` or `invalid`.
+ *
+ * A script that gives up halfway does not take its writes back by itself, so those before an
+ * increment are remembered. All other errors (out of memory, read-only replica, wrong type) come
+ * from the first write, before anything was changed.
+ */
+export const COMMIT_SCRIPT: RedisScript = {
+  source,
+  digest: createHash('sha1').update(source).digest('hex'),
+};

@@ -4,8 +4,11 @@ import { withDeadline } from '../with-deadline.ts';
 
 type Client = ReturnType<typeof createRedisClient>;
 
-/** An answer of Redis that is an error: the command was understood and refused. */
-export const isRefusal = (error: unknown): error is Error => error instanceof ErrorReply;
+export interface RedisScript {
+  source: string;
+  /** SHA-1 of the source, in hexadecimal. */
+  digest: string;
+}
 
 export interface RedisLinkOptions {
   /** How long a command may take, the wait for a lost connection included, in milliseconds. */
@@ -16,16 +19,20 @@ export interface RedisLinkOptions {
 }
 
 /**
- * A connection that comes back by itself and commands that never hang: the client package would wait
- * for a reply, or for a connection, as long as it takes.
+ * A connection that comes back by itself, and commands that never hang: the client package would
+ * wait for a connection, and for a reply, as long as it takes.
+ *
+ * A command is never sent twice. One that ran into its deadline or lost its connection underway may
+ * have been carried out all the same.
  */
 export class RedisLink {
   readonly #url: string;
   readonly #options: RedisLinkOptions;
-  #client: Client;
-  #downSince: number | undefined = performance.now();
-  #lastError = 'not connected';
   readonly #pending = new Set<Promise<unknown>>();
+  #client: Client;
+  #connected = Promise.withResolvers<undefined>();
+  #downSince: number | undefined = performance.now();
+  #lastError = 'no connection yet';
   #closed = false;
 
   constructor(url: string, options: RedisLinkOptions) {
@@ -35,18 +42,25 @@ export class RedisLink {
   }
 
   /**
-   * The reply to one command, with octets as Buffers. It is never sent twice; one that ran into the
-   * deadline or lost its connection underway may have been carried out all the same.
+   * The reply to one command, with octets as Buffers.
    *
-   * @throws UnavailableError Redis does not answer
-   * @throws ErrorReply Redis refused
+   * @throws UnavailableError Redis does not answer, or refuses
    */
   send(args: RedisArgument[]): Promise<unknown> {
-    if (this.#closed)
-      return Promise.reject(new UnavailableError('The connection to Redis is closed.'));
-    const reply = this.#send(args).finally(() => this.#pending.delete(reply));
-    this.#pending.add(reply);
-    return reply;
+    return this.#track(() => this.#send(args));
+  }
+
+  /** The reply of a Lua script, which travels only if the server does not have it yet. */
+  runScript(script: RedisScript, args: RedisArgument[]): Promise<unknown> {
+    return this.#track(async () => {
+      try {
+        return await this.#send(['EVALSHA', script.digest, ...args]);
+      } catch (error) {
+        const cause = error instanceof UnavailableError ? error.cause : undefined;
+        if (!(cause instanceof ErrorReply && cause.message.startsWith('NOSCRIPT'))) throw error;
+        return this.#send(['EVAL', script.source, ...args]);
+      }
+    });
   }
 
   /** Waits for the replies that are due, at most until their deadlines. */
@@ -56,50 +70,72 @@ export class RedisLink {
     this.#client.destroy();
   }
 
+  #track(work: () => Promise<unknown>): Promise<unknown> {
+    if (this.#closed)
+      return Promise.reject(new UnavailableError('The connection to Redis is closed.'));
+    const reply = work().finally(() => this.#pending.delete(reply));
+    this.#pending.add(reply);
+    return reply;
+  }
+
   async #send(args: RedisArgument[]): Promise<unknown> {
-    const { deadlineMsecs } = this.#options;
-    // Who comes while Redis has been away for long does not wait for it any more.
-    const away = this.#downSince === undefined ? 0 : performance.now() - this.#downSince;
-    if (away > deadlineMsecs) throw this.#unavailable(this.#lastError);
+    const deadline = performance.now() + this.#options.deadlineMsecs;
+    await this.#waitForConnection();
     const client = this.#client;
-    const timeout = new UnavailableError(`Redis did not answer within ${deadlineMsecs} ms.`);
     try {
-      const reply = client.sendCommand(args, {
-        // Takes the command out of the queue if it could not be sent by then.
-        timeout: deadlineMsecs,
-        typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer },
-      });
-      return await withDeadline(reply, deadlineMsecs, timeout.message);
+      const reply = client.sendCommand(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
+      return await withDeadline(reply, deadline - performance.now(), NO_ANSWER);
     } catch (error) {
-      if (isRefusal(error)) throw error;
-      // A silent connection may be dead (no reset ever came): start over on a new one.
-      if (error instanceof UnavailableError && client.isReady) this.#replace(client);
-      throw this.#unavailable(errorMessage(error));
+      if (error instanceof ErrorReply)
+        throw new UnavailableError(`Redis refuses: ${error.message}`, { cause: error });
+      // A silent connection may be dead without anyone having said so: start over on a new one.
+      if (error instanceof UnavailableError) this.#replace(client);
+      throw new UnavailableError(`Redis is not available: ${describe(error)}`, { cause: error });
     }
+  }
+
+  /**
+   * The package's own queue is not used: it sends what waits right behind AUTH and SELECT, whether or
+   * not those succeed.
+   */
+  async #waitForConnection(): Promise<void> {
+    if (this.#downSince === undefined) return;
+    // Who comes when Redis has been away for long does not wait for it any more.
+    const patience = this.#downSince + this.#options.deadlineMsecs - performance.now();
+    await withDeadline(this.#connected.promise, Math.max(0, patience), '').catch(() => {
+      throw new UnavailableError(`Redis is not available: ${this.#lastError}`);
+    });
   }
 
   #connect(): Client {
     const client = createRedisClient(this.#url, this.#options.deadlineMsecs);
+    // The package gives a connection that was accepted as long as it takes to greet us.
+    let greeting: NodeJS.Timeout | undefined;
+    client.on('connect', () => {
+      greeting = setTimeout(() => undefined, this.#options.deadlineMsecs);
+    });
+    for (const event of ['ready', 'error', 'end']) client.on(event, () => clearTimeout(greeting));
     client.on('ready', () => {
       if (this.#client === client) this.#up();
     });
     client.on('error', (error: unknown) => {
-      if (this.#client === client) this.#down(errorMessage(error));
+      if (this.#client === client) this.#down(describe(error));
     });
-    // Rejects when the client is destroyed while connecting; errors arrive as events.
+    // Rejects when the client is destroyed while it connects; what goes wrong arrives as an event.
     client.connect().catch(() => undefined);
     return client;
   }
 
   #replace(silent: Client): void {
-    if (this.#client !== silent || this.#closed) return;
-    this.#down('no answer');
-    this.#client = this.#connect();
+    if (this.#client !== silent) return;
+    this.#down(NO_ANSWER);
+    if (!this.#closed) this.#client = this.#connect();
     silent.destroy();
   }
 
   #up(): void {
     this.#downSince = undefined;
+    this.#connected.resolve(undefined);
     this.#options.onUp?.();
   }
 
@@ -107,12 +143,17 @@ export class RedisLink {
     this.#lastError = reason;
     if (this.#downSince !== undefined) return;
     this.#downSince = performance.now();
+    this.#connected = Promise.withResolvers<undefined>();
     this.#options.onDown?.(reason);
   }
+}
 
-  #unavailable(reason: string): UnavailableError {
-    return new UnavailableError(`Redis is not available: ${reason}`);
-  }
+const NO_ANSWER = 'it does not answer';
+
+/** The errors of `node:net` and of the package do not all have a message. */
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(errorMessage).join(', ');
+  return errorMessage(error) || String(error);
 }
 
 /** RESP 2 does for all that is asked here, and older servers speak it too. */
@@ -121,6 +162,7 @@ const createRedisClient = (url: string, connectTimeout: number) =>
     url,
     RESP: 2,
     name: 'coi-sidecar',
+    disableOfflineQueue: true,
     socket: {
       connectTimeout,
       reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, 1000) * (0.5 + Math.random() / 2),

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
+import { InvalidInputError } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import { checkCommit } from '../check-commit.ts';
 import type { Change, CommitResult, Store, StoreEntry } from '../store.ts';
 import { COMMIT_SCRIPT } from './commit-script.ts';
-import { RedisLink, isRefusal } from './redis-link.ts';
+import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
 
 export interface RedisStoreOptions {
@@ -25,8 +24,6 @@ const CHECK = `${PREFIX}check`;
 const CHECK_SECONDS = '60';
 /** SSCAN's COUNT: users in one reply, roughly. */
 const USERS_PER_PAGE = '500';
-
-const COMMIT_SHA1 = createHash('sha1').update(COMMIT_SCRIPT).digest('hex');
 
 /**
  * Opens the store in a Redis server: `redis://[user:password@]host[:port][/db]` or `rediss://…`.
@@ -74,12 +71,12 @@ class RedisStore implements Store {
   }
 
   async get(user: string, key: string): Promise<Buffer | undefined> {
-    const value = await this.#send(['HGET', hashOf(user), key]);
+    const value = await this.#link.send(['HGET', hashOf(user), key]);
     return Buffer.isBuffer(value) ? value : undefined;
   }
 
   async list(user: string, prefix: string): Promise<StoreEntry[]> {
-    const fields = (await this.#send(['HGETALL', hashOf(user)])) as Buffer[];
+    const fields = (await this.#link.send(['HGETALL', hashOf(user)])) as Buffer[];
     const start = Buffer.from(prefix);
     return toPairs(fields)
       .filter(([key]) => key.subarray(0, start.length).equals(start))
@@ -98,7 +95,7 @@ class RedisStore implements Store {
       increments ? '1' : '0',
       ...changes.flatMap(toArgs),
     ];
-    const result = String(await this.#runScript(args));
+    const result = String(await this.#link.runScript(COMMIT_SCRIPT, args));
     if (result === 'invalid')
       throw new InvalidInputError(
         'An increment names a value that is not a whole number, or leads out of 64 bits.',
@@ -111,7 +108,7 @@ class RedisStore implements Store {
     const seen = new Set<string>();
     let cursor = '0';
     do {
-      const reply = await this.#send(['SSCAN', USERS, cursor, 'COUNT', USERS_PER_PAGE]);
+      const reply = await this.#link.send(['SSCAN', USERS, cursor, 'COUNT', USERS_PER_PAGE]);
       const [next, names] = reply as [Buffer, Buffer[]];
       cursor = next.toString();
       for (const name of names.map(String)) {
@@ -124,28 +121,11 @@ class RedisStore implements Store {
 
   /** Writes: a full, read-only or failing server answers PING all the same. */
   async check(): Promise<void> {
-    await this.#send(['SET', CHECK, '1', 'EX', CHECK_SECONDS]);
+    await this.#link.send(['SET', CHECK, '1', 'EX', CHECK_SECONDS]);
   }
 
   close(): Promise<void> {
     return this.#link.close();
-  }
-
-  async #runScript(args: (string | Buffer)[]): Promise<unknown> {
-    try {
-      return await this.#link.send(['EVALSHA', COMMIT_SHA1, ...args]);
-    } catch (error) {
-      if (!isRefusal(error) || !error.message.startsWith('NOSCRIPT')) throw explain(error);
-      return this.#send(['EVAL', COMMIT_SCRIPT, ...args]);
-    }
-  }
-
-  async #send(args: (string | Buffer)[]): Promise<unknown> {
-    try {
-      return await this.#link.send(args);
-    } catch (error) {
-      throw explain(error);
-    }
   }
 }
 
@@ -168,8 +148,3 @@ function toPairs(fields: readonly Buffer[]): [Buffer, Buffer][] {
     pairs.push([fields[index] as Buffer, fields[index + 1] as Buffer]);
   return pairs;
 }
-
-const explain = (error: unknown): unknown =>
-  isRefusal(error)
-    ? new UnavailableError(`Redis refuses: ${errorMessage(error)}`, { cause: error })
-    : error;

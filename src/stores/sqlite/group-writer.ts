@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { UnavailableError, errorMessage } from '../../errors.ts';
-import type { Purpose } from './job-runners.ts';
 import { fromPortableError } from './portable-error.ts';
 import type {
   PortableError,
@@ -19,7 +18,7 @@ export interface RunOptions {
 }
 
 /** One message to the thread holds at most this much: a group must not outgrow memory or patience. */
-const MAX_GROUP_JOBS = Number(process.env['MGJ'] ?? 256);
+const MAX_GROUP_JOBS = 256;
 const MAX_GROUP_OCTETS = 8 * 1024 * 1024;
 /** How long lazy jobs wait, and how many of them are worth an fsync of their own. */
 const LAZY_MSECS = 5;
@@ -49,13 +48,8 @@ export class GroupWriter<Job, Result> {
   }
 
   /** @throws UnavailableError the database cannot be opened; the message says why and what to do */
-  static async open<Job, Result>(
-    purpose: Purpose,
-    path: string,
-    options: unknown,
-    busyTimeoutMsecs: number,
-  ): Promise<GroupWriter<Job, Result>> {
-    const writer = new GroupWriter<Job, Result>({ purpose, path, options, busyTimeoutMsecs });
+  static async open<Job, Result>(setup: WriterSetup): Promise<GroupWriter<Job, Result>> {
+    const writer = new GroupWriter<Job, Result>(setup);
     const worker = writer.#start();
     const [reply] = (await once(worker, 'message')) as [WriterReply];
     if (typeof reply === 'object' && 'refused' in reply) {
@@ -152,6 +146,8 @@ export class GroupWriter<Job, Result> {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`./writer-worker.${extension}`, import.meta.url), {
       workerData: this.#setup,
+      // Options of this process, as --input-type, may not suit a file of ours.
+      execArgv: [],
     });
     let fault = 'it ended';
     worker.on('message', (reply: WriterReply) => {

@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import type { SQLOutputValue } from 'node:sqlite';
 import type { NewPush, OwedPush, Postponement, PushKind, Urgency } from '../outbox-store.ts';
 import type { JobRunner } from './job-runner.ts';
+import { hashDedupeKey, prepareTombstones } from './tombstones.ts';
 
 /** `now` is in milliseconds since the epoch, from the caller's clock. */
 export type OutboxJob =
@@ -42,36 +42,26 @@ const VERSION_1 = `
     dedupe_hash BLOB PRIMARY KEY,
     settled_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX settled_at ON settled (settled_at);
   CREATE TABLE probe (id INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 `;
 
 /** Pages that may lie idle in the file before it is cut back: 16 MiB. */
 const IDLE_PAGES = 4096;
-/** Pages given back to the file system at once, so that no settle takes long. */
+/** Pages given back to the file system at once, so that no settle takes long, and how often. */
 const PAGES_GIVEN_BACK = 128;
-/** Settled pushes from one tidying up to the next. */
-const TIDY_EVERY = 64;
-
-export const dedupeHash = (dedupeKey: string): Buffer =>
-  hash('sha256', dedupeKey, 'buffer').subarray(0, 16);
-
+const GIVE_BACK_EVERY = 64;
 /** The outbox: both halves, for its readers can wait where its writers wait. */
 export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number }> = {
   // "COIo"
   schema: { applicationId: 0x434f496f, migrations: [VERSION_1] },
 
   prepare(db, { rememberMsecs }) {
+    const tombstones = prepareTombstones(db, rememberMsecs);
     const insert = db.prepare(`
       INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency, topic,
         created_at, expires_at, dedupe_key, attempts, next_attempt_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`);
-    const remembered = db.prepare('SELECT 1 FROM settled WHERE dedupe_hash = ? AND settled_at > ?');
     const remove = db.prepare('DELETE FROM owed WHERE id = ? RETURNING dedupe_hash');
-    const remember = db.prepare('INSERT OR REPLACE INTO settled VALUES (?, ?)');
-    const forget = db.prepare(`
-      DELETE FROM settled WHERE dedupe_hash IN
-        (SELECT dedupe_hash FROM settled WHERE settled_at <= ? ORDER BY settled_at LIMIT ?)`);
     const idlePages = db.prepare('PRAGMA freelist_count');
     const giveBack = db.prepare(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
     const postpone = db.prepare(
@@ -87,8 +77,8 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
     const countOwed = (): number => Number(count.get()?.['count']);
 
     const add = (push: NewPush, now: number): number | undefined => {
-      const key = dedupeHash(push.dedupeKey);
-      if (remembered.get(key, now - rememberMsecs) !== undefined) return undefined;
+      const key = hashDedupeKey(push.dedupeKey);
+      if (tombstones.has(key, now)) return undefined;
       const { changes, lastInsertRowid } = insert.run(
         key,
         push.user,
@@ -108,19 +98,14 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
     const settle = (ids: readonly number[], now: number): void => {
       for (const id of ids) {
         const key = remove.get(id)?.['dedupe_hash'];
-        if (key !== undefined && rememberMsecs > 0) remember.run(key, now);
+        if (key !== undefined) tombstones.set(key, now);
       }
       settled += ids.length;
-      if (settled >= TIDY_EVERY) tidy(now);
-    };
-
-    let settled = 0;
-    const tidy = (now: number): void => {
-      // Twice as many as came in: the old ones die out without a timer of their own.
-      forget.run(now - rememberMsecs, 2 * settled);
+      if (settled < GIVE_BACK_EVERY) return;
       settled = 0;
       if (Number(idlePages.get()?.['freelist_count']) > IDLE_PAGES) giveBack.all();
     };
+    let settled = 0;
 
     return (job) => {
       switch (job.op) {

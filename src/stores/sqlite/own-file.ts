@@ -1,4 +1,12 @@
-import { closeSync, existsSync, openSync, realpathSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
@@ -7,6 +15,7 @@ import { explainSqliteError } from './explain-sqlite-error.ts';
 export interface OwnedFile {
   /** The file's real path. */
   path: string;
+  inode: number;
   release(): void;
 }
 
@@ -27,11 +36,15 @@ export function ownFile(path: string): OwnedFile {
   const lock = takeLock(lockPath, real);
   try {
     create(real);
+    checkAccess(real);
+    const release = (): void => {
+      if (lock.isOpen) lock.close();
+    };
+    return { path: real, inode: statSync(real).ino, release };
   } catch (error) {
     lock.close();
     throw error;
   }
-  return { path: real, release: () => lock.isOpen && lock.close() };
 }
 
 /** Two names of one file must lead to one lock. */
@@ -63,6 +76,19 @@ function create(path: string): void {
     throw new UnavailableError(
       `${path} cannot be created: ${errorMessage(error)}. Its directory must be writable for the ` +
         'user that runs the sidecar.',
+      { cause: error },
+    );
+  }
+}
+
+/** SQLite would open the file for reading only and fail at the first write. */
+function checkAccess(path: string): void {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw new UnavailableError(
+      `${path} cannot be read and written: ${errorMessage(error)}. Give it to the user that runs ` +
+        'the sidecar (chown), and check how its file system is mounted.',
       { cause: error },
     );
   }

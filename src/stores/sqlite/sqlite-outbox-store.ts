@@ -34,12 +34,13 @@ export async function openSqliteOutboxStore(
 ): Promise<OutboxStore> {
   const file = ownFile(path);
   try {
-    const writer = await GroupWriter.open<OutboxJob, OutboxResult>(
-      'outbox',
-      file.path,
-      { rememberMsecs },
+    const writer = await GroupWriter.open<OutboxJob, OutboxResult>({
+      purpose: 'outbox',
+      path: file.path,
+      inode: file.inode,
       busyTimeoutMsecs,
-    );
+      options: { rememberMsecs },
+    });
     return new SqliteOutboxStore(file, writer, clock);
   } catch (error) {
     file.release();

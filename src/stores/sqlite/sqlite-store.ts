@@ -26,12 +26,13 @@ export async function openSqliteStore(
 ): Promise<Store> {
   const file = ownFile(path);
   try {
-    const writer = await GroupWriter.open<EntriesJob, CommitResult>(
-      'entries',
-      file.path,
-      undefined,
+    const writer = await GroupWriter.open<EntriesJob, CommitResult>({
+      purpose: 'entries',
+      path: file.path,
+      inode: file.inode,
       busyTimeoutMsecs,
-    );
+      options: undefined,
+    });
     return new SqliteStore(file, writer);
   } catch (error) {
     file.release();

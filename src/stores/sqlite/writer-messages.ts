@@ -4,6 +4,8 @@ import type { Purpose } from './job-runners.ts';
 export interface WriterSetup {
   purpose: Purpose;
   path: string;
+  /** Of the file at `path`: no other one may take its place while this process runs. */
+  inode: number;
   busyTimeoutMsecs: number;
   options: unknown;
 }

@@ -25,8 +25,9 @@ export class WriterSession {
     const runner = jobRunners[purpose] as JobRunner<unknown, unknown, unknown>;
     let db: DatabaseSync | undefined;
     try {
+      this.#checkFile();
       db = openWritable(path, runner.schema, busyTimeoutMsecs);
-      this.#open = { db, run: runner.prepare(db, options), inode: statSync(path).ino };
+      this.#open = { db, run: runner.prepare(db, options) };
       return this.#open;
     } catch (error) {
       db?.close();
@@ -36,8 +37,8 @@ export class WriterSession {
 
   runAll(jobs: readonly unknown[]): PortableOutcome[] {
     try {
-      const { db, run, inode } = this.#open ?? this.open();
-      this.#checkFile(inode);
+      this.#checkFile();
+      const { db, run } = this.#open ?? this.open();
       const outcomes = runGroup(db, jobs, run);
       if (outcomes.some((outcome) => 'error' in outcome && needsReopening(outcome.error)))
         this.close();
@@ -52,9 +53,9 @@ export class WriterSession {
     this.#open = undefined;
   }
 
-  /** SQLite would go on writing to a file that was removed, and everything in it would be lost. */
-  #checkFile(inode: number): void {
-    const { path } = this.#setup;
+  /** SQLite would go on writing to a file that was removed, or begin with an empty one. */
+  #checkFile(): void {
+    const { path, inode } = this.#setup;
     if (statSync(path, { throwIfNoEntry: false })?.ino !== inode)
       throw new UnavailableError(
         `${path} was removed or replaced while in use: stop the sidecar, put the right file in ` +
@@ -71,5 +72,4 @@ export class WriterSession {
 interface OpenSession {
   db: DatabaseSync;
   run: (job: unknown) => unknown;
-  inode: number;
 }

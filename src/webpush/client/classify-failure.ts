@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { GuardError } from '../guard/guard-error.ts';
 import { ResolveError } from '../guard/resolve-host.ts';
 import { ProxyError } from './proxy-error.ts';
@@ -48,8 +49,8 @@ export function classifyFailure(error: unknown): FailureReason {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return classifyFailure(error.errors[0]);
   }
+  if (error instanceof errors.HTTPParserError) return 'protocol';
   const code = (error as { code?: unknown } | null | undefined)?.code;
   if (typeof code !== 'string') return 'internal';
-  if (code.startsWith('HPE_')) return 'protocol';
   return BY_CODE[code] ?? (TLS_CODE.test(code) ? 'tls' : 'internal');
 }

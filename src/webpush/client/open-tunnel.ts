@@ -51,7 +51,8 @@ export async function openTunnel(authority: string, options: TunnelOptions): Pro
     throw new ProxyError('down', 'the proxy cannot be reached', { cause: error });
   } finally {
     clearTimeout(timer);
-    void client.close();
+    // Nothing is left to it: a tunnel that was opened no longer belongs to the client.
+    void client.destroy();
   }
 }
 

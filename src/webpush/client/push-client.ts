@@ -63,7 +63,9 @@ export function createPushClient(options: PushClientOptions): PushClient {
     max: options.maxOrigins ?? 256,
     dispose: (pool) => {
       closing.add(pool);
-      void pool.close().finally(() => closing.delete(pool));
+      const forget = (): boolean => closing.delete(pool);
+      // It is destroyed before it could close when the whole client ends.
+      pool.close().then(forget, forget);
     },
   });
 

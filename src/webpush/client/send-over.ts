@@ -82,7 +82,11 @@ export function sendOver(
           if (octets <= MAX_ANSWER_OCTETS) chunks.push(chunk);
           else cutOff();
         },
-        onResponseEnd: settleAnswered,
+        onResponseEnd() {
+          // Undici takes the connection back in the next turn of the event loop. Whoever sends again
+          // before that would be given a new one.
+          queueMicrotask(() => setImmediate(settleAnswered));
+        },
         onResponseError(_controller, error) {
           settleFailed(error);
         },

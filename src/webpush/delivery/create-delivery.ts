@@ -1,15 +1,17 @@
-import { errorMessage } from '../../errors.ts';
 import type { NewPush, OwedPush } from '../../stores/outbox-store.ts';
+import { MAX_DELAY_MSECS } from '../outcome/calculate-retry-delay.ts';
 import { Agenda, systemTimers } from './agenda.ts';
 import type {
   Delivery,
   DeliveryLevels,
   DeliveryParts,
   DeliverySnapshot,
+  DropReason,
   FirstAttemptReport,
   ListedPush,
 } from './delivery.ts';
 import { toLevels, toListedPush, toOriginSnapshots } from './delivery-views.ts';
+import { createExpirySweep } from './expiry-sweep.ts';
 import { FirstAttempts } from './first-attempts.ts';
 import type { QueuedPush } from './lane.ts';
 import { createOutboxLimit } from './outbox-limit.ts';
@@ -20,7 +22,6 @@ import { Settler } from './settler.ts';
 import { Workload } from './workload.ts';
 
 const LOAD_PAGE = 500;
-const SWEEP_MSECS = 10_000;
 
 /**
  * The delivery engine over an outbox.
@@ -43,6 +44,7 @@ class PushDelivery implements Delivery {
   readonly #runner: PushRunner;
   readonly #firstAttempts: FirstAttempts;
   readonly #keepWithinLimit: (owed: number) => void;
+  readonly #keepSweeping: () => void;
   #state: DeliverySnapshot['state'] = 'idle';
   /** Owed since the schedule began to load; they come after what is loaded. */
   #late: OwedPush[] = [];
@@ -68,16 +70,23 @@ class PushDelivery implements Delivery {
     this.#workload = new Workload(options.totalLimit ?? 256, timers);
     this.#firstAttempts = new FirstAttempts(timers);
     this.#runner = new PushRunner(parts, this.#shelf, this.#firstAttempts);
+    this.#keepSweeping = createExpirySweep({
+      agenda: this.#agenda,
+      queue: this.#queue,
+      monotonic,
+      onExpired: (pushes) => {
+        for (const { id } of pushes) {
+          this.#forget(id);
+          parts.metrics.dropped('expired');
+        }
+        this.#pump();
+      },
+    });
     this.#keepWithinLimit = createOutboxLimit({
       store,
       log,
       maxPushes: options.maxPushes,
-      onDropped: ({ id }) => {
-        this.#queue.remove(id);
-        this.#shelf.remove(id);
-        this.#firstAttempts.report(id, { verdict: 'refused', reason: 'gone' });
-        parts.metrics.dropped('overflow');
-      },
+      onDropped: ({ id }) => this.#discard(id, 'overflow'),
     });
   }
 
@@ -112,7 +121,6 @@ class PushDelivery implements Delivery {
     this.#state = 'running';
     const owed = this.#queue.size;
     if (owed > 0) this.#parts.log.info({ owed }, 'pushes are owed from before');
-    this.#agenda.at(this.#monotonic() + SWEEP_MSECS, () => this.#sweep());
     const late = this.#late;
     this.#late = [];
     this.#accept(late);
@@ -151,10 +159,7 @@ class PushDelivery implements Delivery {
     const [push] = await this.#parts.store.page(id - 1, 1);
     if (push?.id !== id) return false;
     await this.#parts.store.settle([id]);
-    this.#queue.remove(id);
-    this.#shelf.remove(id);
-    this.#firstAttempts.report(id, { verdict: 'refused', reason: 'gone' });
-    this.#parts.metrics.dropped('admin');
+    this.#discard(id, 'admin');
     this.#pump();
     return true;
   }
@@ -183,6 +188,7 @@ class PushDelivery implements Delivery {
       this.#schedule(push);
     }
     this.#keepWithinLimit(this.#queue.size);
+    this.#keepSweeping();
     this.#pump();
   }
 
@@ -191,8 +197,8 @@ class PushDelivery implements Delivery {
     const now = this.#monotonic();
     const wallNow = this.#parts.clock.now();
     const life = push.expiresAt - wallNow;
-    // However wrong the clock was when the next attempt was set, no push waits longer than it lives.
-    const wait = Math.max(0, Math.min(push.nextAttemptAt - wallNow, life));
+    // However wrong the clock was when the next attempt was set, it is not far away.
+    const wait = Math.max(0, Math.min(push.nextAttemptAt - wallNow, 1.5 * MAX_DELAY_MSECS));
     this.#queue.add(push, now + life, now + wait);
   }
 
@@ -215,7 +221,7 @@ class PushDelivery implements Delivery {
     if (disposal.report) this.#firstAttempts.report(push.id, disposal.report);
     if (disposal.kind === 'again' && !push.removed) {
       this.#queue.postpone(push, this.#monotonic() + disposal.delayMsecs);
-      if (disposal.persist) this.#persist(push, disposal.delayMsecs);
+      if (disposal.persist) this.#runner.noteFailure(push, disposal.delayMsecs);
       return;
     }
     if (disposal.kind === 'settled' && disposal.dropped && !push.removed) {
@@ -225,28 +231,16 @@ class PushDelivery implements Delivery {
     this.#forget(push.id);
   }
 
-  #persist({ id, attempts }: QueuedPush, delayMsecs: number): void {
-    const { store, clock, log } = this.#parts;
-    const nextAttemptAt = Math.round(clock.now() + delayMsecs);
-    store.postpone(id, { attempts, nextAttemptAt }).catch((error: unknown) => {
-      // This process knows; only the next one would try a little early.
-      log.warn({ error: errorMessage(error) }, 'a failed attempt could not be noted in the outbox');
-    });
+  /** Lets go of a push that the store does not have any more. */
+  #discard(id: number, reason: DropReason): void {
+    this.#queue.remove(id);
+    this.#shelf.remove(id);
+    this.#firstAttempts.report(id, { verdict: 'refused', reason: 'gone' });
+    this.#parts.metrics.dropped(reason);
   }
 
   #forget(id: number): void {
     this.#shelf.remove(id);
     this.#settler.settle(id);
-  }
-
-  /** What expired while it waited behind others goes without waiting for its turn. */
-  #sweep(): void {
-    const now = this.#monotonic();
-    for (const { id } of this.#queue.takeExpired(now)) {
-      this.#forget(id);
-      this.#parts.metrics.dropped('expired');
-    }
-    this.#agenda.at(now + SWEEP_MSECS, () => this.#sweep());
-    this.#pump();
   }
 }

@@ -10,6 +10,9 @@ export type OriginState = 'open' | 'held' | 'failing';
 /** Failures in a row, of whatever pushes, after which a service counts as down. */
 const FAILURES_UNTIL_PAUSE = 5;
 
+/** "Retry-After: 0" must not make us knock as fast as we can. */
+const SHORTEST_PAUSE_MSECS = 1_000;
+
 /** How many pushes a service gets at a time before it answered for the first time. */
 const UNPROVEN_LIMIT = 4;
 
@@ -74,7 +77,7 @@ export class OriginGate {
       this.#pausedUntil = Math.max(this.#pausedUntil, now + (holdMsecs ?? 0));
       return;
     }
-    this.#pause('held', now, holdMsecs ?? this.#nextPause());
+    this.#pause('held', now, Math.max(SHORTEST_PAUSE_MSECS, holdMsecs ?? this.#nextPause()));
   }
 
   #pause(state: OriginState, now: number, msecs: number): void {

@@ -1,3 +1,4 @@
+import { errorMessage } from '../../errors.ts';
 import { createReceiverKeyCache } from '../encryption/receiver-keys.ts';
 import { attemptPush, type AttemptParts } from './attempt-push.ts';
 import type { DeliveryParts } from './delivery.ts';
@@ -9,12 +10,14 @@ import { SizeLimits } from './size-limits.ts';
 
 /** Attempts pushes and draws the consequences; what becomes of the schedule is left to the caller. */
 export class PushRunner {
+  readonly #parts: DeliveryParts;
   readonly #attempts: AttemptParts;
   readonly #outcomes: OutcomeHandler;
   readonly #firstAttempts: FirstAttempts;
 
   constructor(parts: DeliveryParts, shelf: PayloadShelf, firstAttempts: FirstAttempts) {
     const monotonic = (): number => parts.clock.monotonic();
+    this.#parts = parts;
     this.#firstAttempts = firstAttempts;
     this.#outcomes = new OutcomeHandler({ ...parts, random: parts.random ?? Math.random });
     this.#attempts = {
@@ -39,5 +42,15 @@ export class PushRunner {
     } catch (error) {
       return this.#outcomes.stumbled(push, error);
     }
+  }
+
+  /** Notes in the store when the push is to go out again, for the next process. */
+  noteFailure({ id, attempts }: QueuedPush, delayMsecs: number): void {
+    const { store, clock, log } = this.#parts;
+    const nextAttemptAt = Math.round(clock.now() + delayMsecs);
+    store.postpone(id, { attempts, nextAttemptAt }).catch((error: unknown) => {
+      // This process knows; only the next one would try a little early.
+      log.warn({ error: errorMessage(error) }, 'a failed attempt could not be noted in the outbox');
+    });
   }
 }

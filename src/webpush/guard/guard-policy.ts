@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { InvalidInputError } from '../../errors.ts';
+import { isAddress } from './is-address.ts';
 
 /** What `webpush.allow_private_endpoints` lets through, on top of the public Internet. */
 export interface GuardPolicy {
@@ -32,7 +33,7 @@ export function parseGuardPolicy(entries: readonly string[]): GuardPolicy {
     else hosts.push({ what: parseHostName(host, entry), port });
   }
   const allowsAddress = (address: string, port: number): boolean => {
-    if (!ipaddr.isValid(address)) return false;
+    if (!isAddress(address)) return false;
     const parsed = ipaddr.process(address);
     return ranges.some(
       ({ what: [network, bits], port: only }) =>
@@ -67,11 +68,7 @@ function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefin
 
 function parseHostName(host: string, entry: string): string {
   const name = URL.parse(`http://${host}/`)?.hostname ?? '';
-  if (
-    /[/?#@\\:\s*]/.test(host) ||
-    !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name) ||
-    ipaddr.isValid(name)
-  ) {
+  if (/[/?#@\\:\s*]/.test(host) || !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name) || isAddress(name)) {
     throw new InvalidInputError(
       `webpush.allow_private_endpoints: "${entry}" is no host name, address or CIDR; write "ntfy.lan", "ntfy.lan:8080", "10.0.0.5" or "10.0.0.0/8"`,
     );

@@ -1,10 +1,10 @@
 import type { SecureContext } from 'node:tls';
-import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
 import { GuardError } from './guard-error.ts';
 import type { GuardPolicy } from './guard-policy.ts';
 import { judgeConnection, judgeHost, type Destination } from './judge-host.ts';
 import type { ResolveHost } from './resolve-host.ts';
+import { isAddress } from './is-address.ts';
 
 export type Connector = buildConnector.connector;
 
@@ -45,7 +45,7 @@ export function createGuardedConnector(
     ...(secureContext && { secureContext }),
   });
   return (target, callback) => {
-    if (ipaddr.isValid(destination.host)) {
+    if (isAddress(destination.host)) {
       const refusal = refusalOf(destination.host, destination, policy);
       if (refusal !== undefined) {
         callback(refusal, null);

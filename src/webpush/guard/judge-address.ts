@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { isAddress } from './is-address.ts';
 
 /** Addresses that are public by their range, and yet answered by the cloud that a machine runs in. */
 const CLOUD_INTERNAL = new Set([
@@ -14,7 +15,7 @@ const CLOUD_INTERNAL = new Set([
  * @returns undefined when it is public, else the kind of address: for logs
  */
 export function judgeAddress(address: string): string | undefined {
-  if (!ipaddr.isValid(address)) return 'invalid';
+  if (!isAddress(address)) return 'invalid';
   const parsed = ipaddr.process(address);
   const range = parsed.range();
   if (range !== 'unicast') return range;

@@ -1,6 +1,6 @@
-import ipaddr from 'ipaddr.js';
 import type { GuardPolicy } from './guard-policy.ts';
 import { judgeAddress } from './judge-address.ts';
+import { isAddress } from './is-address.ts';
 
 const refuse = (reason: string): EndpointVerdict => ({ allowed: false, reason });
 
@@ -39,12 +39,12 @@ export function judgeUrl(url: URL, policy: GuardPolicy): EndpointVerdict {
 
   const port = portOf(url);
   if (policy.allowsHost(host, port)) return { allowed: true, url };
-  if (ipaddr.isValid(host)) {
+  if (isAddress(host)) {
     const range = judgeAddress(host);
     if (range !== undefined) return refuse(`the endpoint's address is not public (${range})`);
   }
   // A name may yet resolve to an address that the policy lists; then http:// and any port will do.
-  const undecided = policy.hasAddresses && !ipaddr.isValid(host);
+  const undecided = policy.hasAddresses && !isAddress(host);
   if (needsPermission(url.protocol, port) && !undecided) {
     return url.protocol === 'https:'
       ? refuse('the endpoint has a port that is neither 443 nor above 1023')

@@ -1,9 +1,9 @@
-import ipaddr from 'ipaddr.js';
 import { GuardError } from './guard-error.ts';
 import type { GuardPolicy } from './guard-policy.ts';
 import { judgeAddress } from './judge-address.ts';
 import { needsPermission } from './judge-endpoint.ts';
 import type { ResolvedAddress, ResolveHost } from './resolve-host.ts';
+import { isAddress } from './is-address.ts';
 
 export interface Destination {
   /** `https:` or `http:`. */
@@ -27,7 +27,7 @@ export async function judgeHost(
 ): Promise<ResolvedAddress[]> {
   const { host, port } = destination;
   const trusted = policy.allowsHost(host, port);
-  const addresses = ipaddr.isValid(host) ? [literal(host)] : await resolve(host, trusted);
+  const addresses = isAddress(host) ? [literal(host)] : await resolve(host, trusted);
   if (addresses.length === 0) throw new GuardError('the push service has no address');
   for (const { address } of addresses) judgeConnection(address, destination, policy);
   return addresses;
@@ -54,5 +54,5 @@ export function judgeConnection(
 
 const literal = (host: string): ResolvedAddress => ({
   address: host,
-  family: ipaddr.IPv6.isValid(host) ? 6 : 4,
+  family: host.includes(':') ? 6 : 4,
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -189,6 +189,32 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       await until(succeeds(() => store.commit('u', [set('a', '5')])));
       assert.equal((await store.get('u', 'a'))?.toString(), '5');
     });
+  });
+});
+
+describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
+  it('is given up by the deadline, greeting or not, and tried anew', async () => {
+    const server = await RedisServer.start();
+    const sockets: Socket[] = [];
+    // Of the connections after the first, two are accepted and lead nowhere.
+    const gate = createServer((socket) => {
+      sockets.push(socket.on('error', () => undefined));
+      if (sockets.length === 2 || sockets.length === 3) return;
+      const onward = connect(server.port, '127.0.0.1').on('error', () => undefined);
+      socket.pipe(onward).pipe(socket);
+    }).listen(0, '127.0.0.1');
+    await once(gate, 'listening');
+    const address = gate.address();
+    assert(address !== null && typeof address === 'object');
+    const url = server.url().replace(`:${server.port}/`, `:${address.port}/`);
+    const store = await openRedisStore(url, { deadlineMsecs: 200 });
+    sockets[0]?.destroy();
+    await until(succeeds(() => store.commit('u', [set('a', '1')])));
+    assert.equal(sockets.length, 4);
+    await store.close();
+    gate.close();
+    for (const socket of sockets) socket.destroy();
+    await server.dispose();
   });
 });
 

@@ -1,0 +1,45 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { createListMailboxGuids } from '../dovecot/mailbox-guids.ts';
+import { adminRoutes } from '../http/routes/admin.ts';
+import { createExportAnnotations } from '../metadata/export-annotations.ts';
+import { createImportAnnotations } from '../metadata/import-annotations.ts';
+import { createUserAdministration } from '../metadata/user-administration.ts';
+import { createSendTest } from '../webpush/send-test.ts';
+import type { Domain } from './build-domain.ts';
+import type { Flows } from './build-flows.ts';
+import type { Ground } from './build-ground.ts';
+
+/** What administrators can ask and do, as routes. */
+export function buildAdmin(
+  ground: Ground,
+  domain: Domain,
+  { source }: Flows,
+): FastifyPluginAsyncTypebox {
+  const { config, store, doveadm, clock, log } = ground;
+  const { subscriptions, vapidKeys, throttle, delivery, folders } = domain;
+  const listMailboxes = createListMailboxGuids(doveadm);
+  const kept = { store, subscriptions, vapidKeys, listMailboxes };
+  return adminRoutes({
+    ...{ throttle, delivery },
+    users: createUserAdministration({
+      ...{ store, subscriptions, vapidKeys, throttle },
+      // What was done is done; the next look at the user's annotations shows it.
+      publish: (user) =>
+        source
+          .publish(user)
+          .catch((error: unknown) => log.warn({ err: error, user }, 'cannot publish')),
+      sendTest: createSendTest(delivery, clock),
+    }),
+    importAnnotations: createImportAnnotations({
+      ...kept,
+      mailboxRoot: folders.names.root,
+      now: () => clock.now(),
+    }),
+    exportAnnotations: createExportAnnotations(kept),
+    source: config.metadata.source,
+    forget: () => {
+      source.forget();
+      vapidKeys.forget();
+    },
+  });
+}

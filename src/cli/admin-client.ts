@@ -1,0 +1,111 @@
+import { Pool } from 'undici';
+import { parseListenAddress } from '../config/parse-listen-address.ts';
+import type { Config } from '../config/schema.ts';
+import { errorMessage, InvalidInputError, SidecarError, UnavailableError } from '../errors.ts';
+
+export interface AdminRequest {
+  query?: Readonly<Record<string, string | undefined>>;
+  body?: Buffer;
+}
+
+/** The admin calls of the service that the same configuration runs. */
+export interface AdminClient {
+  /**
+   * @param path with every name in it percent-encoded: {@link pathOf}
+   * @throws SidecarError the service refused, in its own words
+   * @throws UnavailableError it is not running, or has no admin calls
+   */
+  call<Reply>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    request?: AdminRequest,
+  ): Promise<Reply>;
+  /** The same, for calls that answer octets. */
+  fetch(path: string): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** `['users', 'a/b@example.org', 'throttle']` → `/v1/users/a%2Fb%40example.org/throttle`. */
+export const pathOf = (...parts: (string | number)[]): string =>
+  ['/v1', ...parts.map((part) => encodeURIComponent(part))].join('/');
+
+/** @throws InvalidInputError no http.admin_token is set */
+export function createAdminClient({ http }: Config): AdminClient {
+  if (http.admin_token === '') {
+    throw new InvalidInputError(
+      'http.admin_token is not set: set it in the configuration and restart the service',
+    );
+  }
+  const origin = originOf(http.listen);
+  const pool = new Pool(origin, { connections: 8 });
+
+  async function request(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    { query = {}, body }: AdminRequest = {},
+  ): Promise<Buffer> {
+    const given = Object.entries(query).filter(
+      (pair): pair is [string, string] => pair[1] !== undefined,
+    );
+    const search = given.length > 0 ? `?${new URLSearchParams(given).toString()}` : '';
+    let answer;
+    try {
+      const { statusCode, body: stream } = await pool.request({
+        method,
+        path: path + search,
+        headers: {
+          authorization: `Bearer ${http.admin_token}`,
+          ...(body && { 'content-type': 'application/octet-stream' }),
+        },
+        body: body ?? null,
+      });
+      answer = { statusCode, octets: Buffer.from(await stream.arrayBuffer()) };
+    } catch (error) {
+      throw new UnavailableError(
+        `no service answers at ${origin} (${errorMessage(error)}); is coi-sidecar running with this configuration?`,
+        { cause: error },
+      );
+    }
+    if (answer.statusCode < 300) return answer.octets;
+    throw explain(answer.statusCode, answer.octets, origin);
+  }
+
+  return {
+    call: async <Reply>(...args: Parameters<typeof request>) => {
+      const octets = await request(...args);
+      return (octets.length > 0 ? JSON.parse(octets.toString()) : undefined) as Reply;
+    },
+    fetch: (path) => request('GET', path),
+    close: () => pool.close(),
+  };
+}
+
+function originOf(listen: string): string {
+  const { host, port } = parseListenAddress(listen);
+  const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
+
+function explain(status: number, octets: Buffer, origin: string): SidecarError {
+  if (status === 401) {
+    return new UnavailableError(
+      `the service at ${origin} refused our token: it was started with another http.admin_token`,
+    );
+  }
+  const { error, message } = readError(octets);
+  // Ours have a code of ours; that of fastify's own "no such route" is "Not Found".
+  if (status === 404 && error !== 'not_found') {
+    return new UnavailableError(
+      `the service at ${origin} has no such call: it was started without http.admin_token, or is of another version`,
+    );
+  }
+  return new SidecarError(error ?? 'internal', message ?? `the service answered ${status}`);
+}
+
+function readError(octets: Buffer): { error?: string; message?: string } {
+  try {
+    return JSON.parse(octets.toString()) as { error?: string; message?: string };
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { conformance } from '../../support/conformance.ts';
+import {
+  chat,
+  coiAccount,
+  deliverTo,
+  ENABLED,
+  eventually,
+  flagsIn,
+  get,
+  mailboxes,
+  newAccount,
+} from './steps.ts';
+
+conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
+  section('Indirectly Disabling and Enabling COI', (sentence) => {
+    sentence(
+      'RECOMMENDED',
+      'It is RECOMMENDED that servers treat the deletion of the <MAILBOX-ROOT>/Chats folder as an indirect request to disable COI for the user. A deletion can either happen either directly with the IMAP `DELETE` command or indirectly by a `RENAME` operation that moves the Chats folder under a `\\Trash` special-use or the default trash folder.',
+      'The parent counts as well. Trash mailboxes are those that `coi.trash_mailboxes` names',
+      async () => {
+        for (const commands of [
+          ['DELETE COI/Chats'],
+          ['RENAME COI/Chats Trash/Chats'],
+          ['RENAME COI/Chats Trash/2024/Chats'],
+          ['RENAME COI Trash/COI'],
+        ]) {
+          const { user, client } = await coiAccount(stage(), 'active');
+          for (const command of commands) await client.ok(command);
+          assert.equal(await get(client, ENABLED), null, commands.join());
+          assert.ok(!(await mailboxes(client)).includes('COI/Chats'), 'it is not made again');
+          await deliverTo(stage(), user, chat());
+          assert.deepEqual(await flagsIn(client, 'INBOX'), [[]]);
+        }
+      },
+    );
+
+    sentence(
+      'RECOMMENDED',
+      'It is RECOMMENDED to not allow other `RENAME` operations, such attempts are RECOMMENDED to be answered with NO.',
+      {
+        instead:
+          'stock Dovecot cannot refuse a RENAME: it is answered with OK and undone at once, mail and subscription included. Where that fails, COI is disabled',
+      },
+      async () => {
+        for (const [from, to] of [
+          ['COI/Chats', 'COI/Talks'],
+          ['COI/Chats', 'Chats'],
+          ['COI', 'Archive'],
+        ] as const) {
+          const { user, client } = await coiAccount(stage(), 'active');
+          await deliverTo(stage(), user, chat());
+          await client.ok(`RENAME ${from} ${to}`);
+          const names = await mailboxes(client, '*');
+          assert.ok(names.includes('COI/Chats') && !names.includes(to), names.join());
+          assert.equal(await get(client, ENABLED), 'yes');
+          assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['$Chat']]);
+          await deliverTo(stage(), user, chat());
+          assert.equal((await flagsIn(client, 'COI/Chats')).length, 2);
+          const subscribed = await mailboxes(client, '*', 'LSUB');
+          assert.ok(subscribed.includes('COI/Chats'), subscribed.join());
+        }
+        const { client } = await coiAccount(stage());
+        // Taken at once by another mailbox, the name cannot be given back.
+        await client.command('RENAME COI/Chats Talks');
+        assert.equal(await get(client, ENABLED), 'yes');
+      },
+    );
+
+    sentence(
+      'RECOMMENDED',
+      'It is RECOMMENDED that this folder cannot be renamed by clients - or only renamed (moved) to the trash folder.',
+      { instead: 'see the RENAME above: undone at once' },
+      async () => {
+        const { client } = await coiAccount(stage());
+        await client.ok('RENAME COI/Chats Elsewhere');
+        assert.ok((await mailboxes(client)).includes('COI/Chats'));
+        await client.ok('RENAME COI/Chats Trash/Chats');
+        assert.ok((await mailboxes(client, 'Trash/*')).includes('Trash/Chats'));
+      },
+    );
+
+    sentence(
+      'RECOMMENDED',
+      'It is RECOMMENDED that servers treat the creation of the <MAILBOX-ROOT>/Chats folder as an indirect request to enable COI for the user. The creation can be done either with a `CREATE` or with a `RENAME` call.',
+      'Contacts is made too; a parent that is renamed and brings Chats along counts as well',
+      async () => {
+        for (const commands of [
+          ['CREATE COI/Chats'],
+          ['CREATE Talks', 'RENAME Talks COI/Chats'],
+          ['CREATE Other/Chats', 'RENAME Other COI'],
+        ]) {
+          const { user, client } = await newAccount(stage());
+          for (const command of commands) await client.ok(command);
+          assert.equal(await get(client, ENABLED), 'yes', commands.join());
+          assert.ok((await mailboxes(client)).includes('COI/Contacts'));
+          await deliverTo(stage(), user, chat());
+          assert.deepEqual(await flagsIn(client, 'INBOX'), [['$Chat']]);
+        }
+        const { client } = await newAccount(stage());
+        for (const other of ['COI', 'COI/Contacts', 'Chats', 'COI/Chats2', 'COI/Chats/below']) {
+          if (other === 'COI/Chats/below') continue;
+          await client.ok(`CREATE ${other}`);
+        }
+        assert.equal(await get(client, ENABLED), null);
+      },
+    );
+
+    sentence(
+      'MUST',
+      'If the server indirectly enables or disables COI, it MUST also update the corresponding METADATA setting under `/private/vendor/vendor.dovecot/coi/config/enabled`.',
+      'By the time that CREATE, DELETE or RENAME is answered, for every session',
+      async () => {
+        const { user, client } = await newAccount(stage());
+        const other = await stage().login(user);
+        const steps: [command: string, enabled: string | null][] = [
+          ['CREATE COI/Chats', 'yes'],
+          ['DELETE COI/Chats', null],
+          ['CREATE COI/Chats', 'yes'],
+          ['RENAME COI/Chats Trash/Chats', null],
+          ['RENAME Trash/Chats COI/Chats', 'yes'],
+        ];
+        for (const [command, enabled] of steps) {
+          await client.ok(command);
+          assert.equal(await get(other, ENABLED), enabled, command);
+        }
+        await eventually(async () => {
+          assert.match((await client.ok(`GETMETADATA "" ${ENABLED}`)).untagged.join(), /yes/);
+        });
+      },
+    );
+  });
+});

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
+import type { Clock } from '../../../src/clock.ts';
+import type { MessageFilter } from '../../../src/coi/settings.ts';
+import type { ImapClient } from '../../support/imap-client.ts';
+import { eventually, VENDOR, type Stage } from '../../support/start-stage.ts';
+import type { UserAgent } from '../../support/user-agent.ts';
+
+export { eventually, VENDOR };
+
+export const CONFIG = `${VENDOR}/coi/config`;
+export const ENABLED = `${CONFIG}/enabled`;
+export const FILTER = `${CONFIG}/message-filter`;
+export const MAILBOX_ROOT = `${CONFIG}/mailbox-root`;
+export const VAPID = `${VENDOR}/webpush/vapid`;
+export const SUBSCRIPTIONS = `${VENDOR}/webpush/subscriptions`;
+
+export interface Account {
+  user: string;
+  client: ImapClient;
+}
+
+/** Someone who has just been given an account. */
+export async function newAccount(stage: Stage): Promise<Account> {
+  const user = stage.freshUser();
+  return { user, client: await stage.login(user) };
+}
+
+/** Someone who has enabled COI. */
+export async function coiAccount(stage: Stage, filter?: MessageFilter): Promise<Account> {
+  const account = await newAccount(stage);
+  if (filter !== undefined) await set(account.client, FILTER, filter);
+  await set(account.client, ENABLED, 'yes');
+  return account;
+}
+
+/** SETMETADATA that must succeed; null is NIL. */
+export async function set(client: ImapClient, entry: string, value: string | null): Promise<void> {
+  const { status, text } = await client.setMetadata('', entry, value);
+  assert.equal(status, 'OK', `${entry}: ${text}`);
+}
+
+/** SETMETADATA that must be answered with NO and change nothing. */
+export async function refuse(
+  client: ImapClient,
+  entry: string,
+  value: string | null,
+  why = value,
+): Promise<string> {
+  const before = await get(client, entry);
+  const { status, text } = await client.setMetadata('', entry, value);
+  assert.equal(status, 'NO', `${entry}: ${why ?? 'NIL'}`);
+  assert.equal(await get(client, entry), before, 'nothing has changed');
+  return text;
+}
+
+/** One server annotation; null when there is none. */
+export async function get(client: ImapClient, entry: string): Promise<string | null> {
+  const [value = null] = (await client.getMetadata('', [entry])).values();
+  return value;
+}
+
+/** The flags of each message by UID, `$Chat` and all; `\Recent` left out. */
+export async function flagsIn(client: ImapClient, mailbox: string): Promise<string[][]> {
+  await client.ok(`EXAMINE "${mailbox}"`);
+  const { untagged } = await client.ok('UID FETCH 1:* (FLAGS)');
+  await client.ok('UNSELECT');
+  return untagged.flatMap((line) => {
+    const flags = /FLAGS \(([^)]*)\)/.exec(line)?.[1];
+    if (flags === undefined || !line.includes('FETCH')) return [];
+    return [flags.split(' ').filter((flag) => flag !== '' && flag !== '\\Recent')];
+  });
+}
+
+/** Names that LIST, or LSUB, gives, sorted. */
+export async function mailboxes(
+  client: ImapClient,
+  pattern = 'COI/*',
+  command: 'LIST' | 'LSUB' = 'LIST',
+): Promise<string[]> {
+  const { untagged } = await client.ok(`${command} "" "${pattern}"`);
+  return untagged.map((line) => line.replace(/^.* "?\/"? "?/, '').replace(/"$/, '')).sort();
+}
+
+let messages = 0;
+
+/** Header lines and a body as a message; each has a Message-ID of its own unless the headers say one. */
+export function message(headers: readonly string[], body = 'Hello\r\n'): Buffer {
+  const named = headers.some((line) => /^message-id:/i.test(line));
+  const id = `Message-ID: <m${++messages}@example.org>`;
+  const from = headers.some((line) => /^from:/i.test(line)) ? [] : ['From: alice@example.org'];
+  return Buffer.from([...from, ...(named ? [] : [id]), ...headers, '', body].join('\r\n'));
+}
+
+export const chat = (...headers: string[]): Buffer => message(['Chat-Version: 1.0', ...headers]);
+
+export const mail = (...headers: string[]): Buffer => message(headers);
+
+/** By LMTP; must be accepted for everyone. */
+export async function deliverTo(
+  stage: Stage,
+  recipients: string | readonly string[],
+  text: Buffer,
+): Promise<{ elapsedMs: number }> {
+  const { replies, elapsedMs } = await deliver(
+    stage.dovecot.lmtp,
+    'alice@example.org',
+    typeof recipients === 'string' ? [recipients] : recipients,
+    text,
+  );
+  for (const { code, text: said } of replies) assert.equal(code, 250, said);
+  return { elapsedMs };
+}
+
+/** The user's home directory. */
+export const homeOf = (stage: Stage, user: string): string =>
+  join(stage.dovecot.layout.mailDir, user);
+
+/** Gives a user a Sieve script of their own. */
+export async function userScript(stage: Stage, user: string, script: string): Promise<void> {
+  const home = homeOf(stage, user);
+  const file = join(home, '.dovecot.sieve');
+  await mkdir(home, { recursive: true });
+  await writeFile(file, script);
+  for (const path of [home, file]) await chown(path, stage.dovecot.mailUid, stage.dovecot.mailGid);
+}
+
+let ids = 0;
+
+/** An ID that no other subscription has. */
+export const newId = (): string => `subscription-${++ids}`;
+
+export const pathOf = (id: string): string => `${SUBSCRIPTIONS}/${id}`;
+
+/** What a client stores, as JSON. */
+export const subscription = (
+  agent: Pick<UserAgent, 'resource'>,
+  entries: Record<string, unknown> = {},
+): string =>
+  JSON.stringify({
+    client: 'My awesome WebPush App',
+    device: 'My Favorite Smartphone',
+    msgtype: 'all',
+    resource: agent.resource,
+    ...entries,
+  });
+
+/** Registers, takes the validation push, and validates. @returns the subscription's ID */
+export async function subscribe(
+  client: ImapClient,
+  agent: UserAgent,
+  entries: Record<string, unknown> = {},
+  id = newId(),
+): Promise<string> {
+  const token = await register(client, agent, entries, id);
+  await set(client, `${pathOf(id)}/validate`, token);
+  return id;
+}
+
+/** Registers and takes the validation push. @returns the validation text */
+export async function register(
+  client: ImapClient,
+  agent: UserAgent,
+  entries: Record<string, unknown> = {},
+  id = newId(),
+): Promise<string> {
+  await set(client, pathOf(id), subscription(agent, entries));
+  return String((await agent.next()).payload['validation']);
+}
+
+/** A subscription as the list has it; null when there is none. */
+export async function listed(
+  client: ImapClient,
+  id: string,
+): Promise<Record<string, unknown> | null> {
+  const json = (await client.getMetadata('', [SUBSCRIPTIONS], '1')).get(pathOf(id)) ?? null;
+  return json === null ? null : (JSON.parse(json) as Record<string, unknown>);
+}
+
+/** The real time, put forward by hand. */
+export interface SteppedClock extends Clock {
+  step(msecs: number): void;
+}
+
+export function steppedClock(): SteppedClock {
+  let ahead = 0;
+  return {
+    now: () => Date.now() + ahead,
+    monotonic: () => performance.now() + ahead,
+    step: (msecs) => {
+      ahead += msecs;
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { conformance } from '../../support/conformance.ts';
+import { startConnectProxy } from '../../support/connect-proxy.ts';
+import { startStage } from '../../support/start-stage.ts';
+import {
+  deliverTo,
+  listed,
+  mail,
+  newAccount,
+  newId,
+  pathOf,
+  refuse,
+  register,
+  set,
+  steppedClock,
+  subscribe,
+  subscription,
+} from './steps.ts';
+
+const clock = steppedClock();
+const options = { clock, config: { webpush: { timeout_msecs: 3_000 } } };
+
+conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
+  section('Security Considerations', (sentence) => {
+    sentence(
+      'rule',
+      'The WebPush-capable IMAP server requires to be able to access the Internet, which poses additional risks. Proxies are commended to be used.',
+      '`webpush.proxy_url`, `proxy_username` and `proxy_password`; with or without one no push goes to an address of our own network',
+      async () => {
+        const proxy = await startConnectProxy({ credentials: { username: 'u', password: 'p' } });
+        const proxied = await startStage({
+          config: {
+            webpush: { proxy_url: proxy.url, proxy_username: 'u', proxy_password: 'p' },
+          },
+        });
+        try {
+          const { user, client } = await newAccount(proxied);
+          const agent = await proxied.userAgent();
+          await subscribe(client, agent);
+          await deliverTo(proxied, user, mail('Subject: through the proxy'));
+          assert.equal((await agent.next()).payload['subject'], 'through the proxy');
+          const { host } = new URL(agent.resource.endpoint);
+          assert.deepEqual([...new Set(proxy.requests.map(({ authority }) => authority))], [host]);
+        } finally {
+          await proxied.close();
+          await proxy.close();
+        }
+      },
+    );
+
+    sentence(
+      'rule',
+      'Malicious web push services could be harming the IMAP server with the following means: Delay responses to push requests; Do not respond at all',
+      'A push service that hangs delays neither mail, nor IMAP, nor other push services',
+      async () => {
+        const { user, client } = await newAccount(stage());
+        const [hanging, quick] = [await stage().userAgent(), await stage().userAgent()];
+        await subscribe(client, hanging);
+        await subscribe(client, quick);
+        hanging.answer = () => undefined;
+        for (const subject of ['one', 'two', 'three']) {
+          const { elapsedMs } = await deliverTo(stage(), user, mail(`Subject: ${subject}`));
+          assert.ok(elapsedMs < 2_500, `the delivery took ${elapsedMs} ms`);
+          assert.equal((await quick.next(2_500)).payload['subject'], subject);
+        }
+        // The first attempt at a validation push is waited for, but only for so long.
+        const start = performance.now();
+        await set(client, pathOf(newId()), subscription(hanging));
+        assert.ok(performance.now() - start < 4_500);
+      },
+    );
+
+    sentence(
+      'MAY',
+      'A WebPush-capable IMAP server MAY unsubscribe push subscriptions that are having such bad-behaving push service implementations.',
+      {
+        instead:
+          'a slow or silent push service is given growing pauses, and its subscriptions stay: it may be back in a minute. What it misses is sent late or expires',
+      },
+      async () => {
+        const { user, client } = await newAccount(stage());
+        const agent = await stage().userAgent();
+        const id = await subscribe(client, agent);
+        agent.answer = (_response, _push, socket) => void socket.destroy();
+        for (let count = 0; count < 5; count++) await deliverTo(stage(), user, mail());
+        await agent.next();
+        await agent.next();
+        assert.equal((await listed(client, id))?.['validated'], true);
+      },
+    );
+
+    sentence(
+      'SHOULD',
+      'The validation flow catches those problems, IMAP servers SHOULD introduce throttling of subscriptions to counter such behavior.',
+      'Each refusal, and each subscription that is replaced or expires without validation, counts; past `abuse.refusals` answers are held back for a growing time. A validation takes one off',
+      async () => {
+        const { client } = await newAccount(stage());
+        const agent = await stage().userAgent();
+        const id = newId();
+        for (let count = 0; count < 7; count++) await register(client, agent, {}, id);
+        const { status } = await client.setMetadata('', pathOf(id), subscription(agent));
+        assert.equal(status, 'NO', 'throttled');
+        await set(client, pathOf(id), null);
+        clock.step(60_000);
+        await subscribe(client, agent);
+      },
+    );
+
+    sentence(
+      'RECOMMENDED',
+      'If a client tries to register several invalid subscriptions, the server is RECOMMENDED to lock out that specific client or throttle subscriptions for the affected user.',
+      'Throttled, then locked out for `abuse.lockout`; other users are not. Unsubscribing is always possible',
+      async () => {
+        const { user, client } = await newAccount(stage());
+        const agent = await stage().userAgent();
+        const kept = await subscribe(client, agent);
+        // What it takes to be locked out for an hour, without the pauses in between.
+        const { throttle } = stage().app.domain;
+        await refuse(client, pathOf(newId()), 'invalid');
+        while (throttle.snapshot().every((one) => one.user !== user || one.state !== 'locked')) {
+          throttle.refused(user);
+        }
+        await refuse(client, pathOf(newId()), subscription(agent));
+        await set(client, pathOf(kept), null);
+        const other = await newAccount(stage());
+        await subscribe(other.client, agent);
+        clock.step(3_600_000);
+        await subscribe(client, agent);
+      },
+    );
+  });
+});

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { createECDH } from 'node:crypto';
+import { isUtf8 } from 'node:buffer';
+import { after, before, describe, it } from 'node:test';
+import ece from 'http_ece';
+import type { ImapClient } from '../../support/imap-client.ts';
+import { fixtureFields } from '../../support/fixture-fields.ts';
+import { makeCertificates } from '../../support/make-certificates.ts';
+import {
+  startScriptedPushService,
+  type ArrivedPush,
+  type ScriptedPushService,
+  type UserAgent,
+} from '../../support/scripted-push-service.ts';
+import { fixture, startStage, type Stage, type StageOptions } from '../../support/start-stage.ts';
+import { bodyOf, readStoredMessage } from '../../support/stored-message.ts';
+import { subscribe } from '../../support/subscribe.ts';
+import { coiAccount, deliverTo, userScript } from '../conformance/steps.ts';
+
+/** How a message gets to the sidecar, and so into its push. */
+interface Road {
+  options: StageOptions;
+  /** Put in front of every message. */
+  header: string;
+  /** What the cache of classified messages answers for a message with a Message-ID. */
+  cache: 'hit' | 'miss';
+  /** doveadm's API answers in JSON, which cannot carry octets outside UTF-8. */
+  carriesAnyOctets: boolean;
+}
+
+const roads: Record<string, Road> = {
+  'classify, for chat': {
+    options: {},
+    header: 'Chat-Version: 1.0\r\n',
+    cache: 'hit',
+    carriesAnyOctets: true,
+  },
+  'doveadm fetch, for everything else': {
+    options: {
+      classify: 'none',
+      extraConfig: `protocol lmtp {
+        mail_plugins = $mail_plugins sieve
+      }
+      plugin {
+        sieve_before =
+      }`,
+    },
+    header: '',
+    cache: 'miss',
+    carriesAnyOctets: false,
+  },
+};
+
+const dates: Record<string, string | undefined> = {
+  'Mon, 4 Dec 2023 15:51:37 +0100': '2023-12-04T15:51:37+01:00',
+  'Thu, 29 Feb 2024 23:59:60 -0930': '2024-02-29T23:59:59-09:30',
+  'Sat, 1 Jan 2000 00:00:00 +1400 (LINT)': '2000-01-01T00:00:00+14:00',
+  '5 Dec 19 09:01 PDT': '2019-12-05T09:01:00-07:00',
+  'Thu, 30 Feb 2023 08:00:00 +0100': undefined,
+  yesterday: undefined,
+};
+
+const octets = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+for (const [name, road] of Object.entries(roads)) {
+  describe(`what a push says, by way of ${name}`, () => {
+    let stage: Stage;
+    let service: ScriptedPushService;
+    let agent: UserAgent;
+    let user: string;
+    let client: ImapClient;
+
+    before(async () => {
+      stage = await startStage({ ...road.options, authorities: [makeCertificates().ca] });
+      service = await startScriptedPushService();
+      agent = await service.addUserAgent();
+      ({ user, client } = await coiAccount(stage, 'none'));
+      await subscribe(client, agent);
+    });
+    after(async () => {
+      await stage.close();
+      await service.close();
+    });
+
+    async function push(message: Buffer | string): Promise<ArrivedPush> {
+      await agent.drain();
+      await deliverTo(stage, user, Buffer.concat([Buffer.from(road.header), Buffer.from(message)]));
+      return agent.next();
+    }
+
+    const cacheLookups = async (result: Road['cache']): Promise<number> => {
+      const { values } = await stage.app.ground.metrics.cacheLookups.get();
+      const is = values.find(
+        ({ labels }) => labels.cache === 'messages' && labels.result === result,
+      );
+      return is?.value ?? 0;
+    };
+
+    for (const [file, fields] of Object.entries(fixtureFields)) {
+      it(`${file}.eml: its fields, and its body as it is stored`, async () => {
+        const lookups = await cacheLookups(road.cache);
+        const { payload, body } = await push(fixture(`${file}.eml`));
+
+        const { uid, uidvalidity, folder, content, ...rest } = payload;
+        const stored = bodyOf(readStoredMessage(stage.dovecot, user, Number(uid)));
+        const [shown, encoding] = contentOf(stored);
+        assert.equal(content, shown);
+        const { 'content-type': type, 'content-encoding': own, ...always } = fields;
+        assert.deepEqual(rest, {
+          ...always,
+          ...(shown !== undefined && type !== undefined && { 'content-type': type }),
+          ...(encoding !== undefined && { 'content-encoding': encoding }),
+          ...(own !== undefined && { 'content-encoding': own }),
+        });
+        const { untagged } = await client.ok('STATUS INBOX (UIDNEXT UIDVALIDITY)');
+        const status = `UIDNEXT ${Number(uid) + 1} UIDVALIDITY ${String(uidvalidity)}`;
+        assert.ok(untagged.join().includes(status), untagged.join());
+        assert.equal(folder, 'INBOX');
+        // Without a Message-ID nothing can be looked up: the message is fetched.
+        const looked = 'msg-id' in fields ? 1 : 0;
+        assert.equal(await cacheLookups(road.cache), lookups + looked, 'it came by this road');
+        // WebCrypto has decrypted it; so must the library that user agents are tested with.
+        assert.deepEqual(await readWithHttpEce(body, agent), payload);
+      });
+    }
+
+    /** The field and its encoding for a body, by the octets that lie in the Maildir. */
+    function contentOf(stored: Buffer): [content: string | undefined, encoding?: string] {
+      if (stored.length === 0) return [undefined];
+      if (isUtf8(stored) && !stored.includes(0)) return [stored.toString()];
+      return road.carriesAnyOctets ? [stored.toString('base64'), 'base64'] : [undefined];
+    }
+
+    it('the longest body that fits is there, one octet more is not', async () => {
+      const text = (length: number): string =>
+        `Message-ID: <fits@example.org>\r\n\r\n${'y'.repeat(length - 1)}\r\n`;
+      const { payload } = await push(text(10));
+      const room = 3_993 - octets({ ...payload, content: '' });
+      const fitting = await push(text(room - 1)); // the line end takes two octets of JSON
+      assert.equal(octets(fitting.payload), 3_993);
+      assert.equal(fitting.body.length, 4_096);
+      const { payload: longer } = await push(text(room));
+      assert.equal('content' in longer, false);
+      assert.equal(longer['msg-id'], 'fits@example.org');
+    });
+
+    for (const [date, shown] of Object.entries(dates)) {
+      it(`Date: ${date} → ${shown ?? 'left out'}`, async () => {
+        const { payload } = await push(
+          `Date: ${date}\r\nMessage-ID: <date@example.org>\r\n\r\nx\r\n`,
+        );
+        assert.equal(payload['date'], shown);
+        assert.equal('date' in payload, shown !== undefined);
+      });
+    }
+
+    for (const mailbox of ['Entwürfe/Größe', 'Töpfe & Pfannen', '日本語', 'f'.repeat(201)]) {
+      const shown = mailbox.length > 200 ? undefined : mailbox;
+      it(`folder ${mailbox.slice(0, 20)}: ${shown ? 'as users see it' : 'left out'}`, async () => {
+        const script = `require ["fileinto", "mailbox"]; fileinto :create "${mailbox}";`;
+        await userScript(stage, user, script);
+        const { payload } = await push('Message-ID: <folder@example.org>\r\n\r\nx\r\n');
+        assert.equal(payload['folder'], shown);
+        assert.equal('folder' in payload, shown !== undefined);
+        await userScript(stage, user, 'keep;');
+      });
+    }
+  });
+}
+
+async function readWithHttpEce(body: Buffer, { secrets }: UserAgent): Promise<unknown> {
+  const { d = '' } = await crypto.subtle.exportKey('jwk', secrets.privateKey);
+  const privateKey = createECDH('prime256v1');
+  privateKey.setPrivateKey(d, 'base64url');
+  const authSecret = Buffer.from(secrets.auth);
+  return JSON.parse(ece.decrypt(body, { version: 'aes128gcm', privateKey, authSecret }).toString());
+}

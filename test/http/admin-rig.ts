@@ -1,0 +1,119 @@
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { createHttpServer } from '../../src/http/create-http-server.ts';
+import { adminRoutes } from '../../src/http/routes/admin.ts';
+import { createExportAnnotations } from '../../src/metadata/export-annotations.ts';
+import { createImportAnnotations } from '../../src/metadata/import-annotations.ts';
+import { createUserAdministration } from '../../src/metadata/user-administration.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { createSealer } from '../../src/stores/seal.ts';
+import { AbuseThrottle } from '../../src/webpush/abuse-throttle.ts';
+import type {
+  Delivery,
+  FirstAttemptReport,
+  ListedPush,
+} from '../../src/webpush/delivery/delivery.ts';
+import { VapidKeys } from '../../src/webpush/vapid-keys.ts';
+import { createHarness } from '../webpush/subscription-fixtures.ts';
+
+export const ADMIN_TOKEN = 'an-admin-token-for-tests';
+export const INBOX = '988a1835247b036b110a000083ecc375';
+
+/** The admin routes over real domain objects in memory; only the delivery and Dovecot are stood in for. */
+export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
+  const harness = createHarness();
+  const { store, clock, subscriptions } = harness;
+  const vapidKeys = new VapidKeys({
+    ...{ store, clock, curve: 'prime256v1' },
+    sealer: createSealer(undefined),
+  });
+  const throttle = new AbuseThrottle({
+    clock,
+    refusals: 2,
+    pauseMsecs: 60_000,
+    lockoutMsecs: 3_600_000,
+  });
+  const owed: ListedPush[] = [];
+  const tested: { user: string; id: string; endpoint: string }[] = [];
+  const published: string[] = [];
+  let forgotten = 0;
+  let report: FirstAttemptReport = { verdict: 'accepted', reason: 'accepted', status: 201 };
+  const delivery = {
+    list: (after: number, limit: number) =>
+      Promise.resolve(owed.filter(({ id }) => id > after).slice(0, limit)),
+    levels: () => ({
+      owed: owed.length,
+      oldestAgeSeconds: 0,
+      origins: { open: 0, held: 0, failing: 0 },
+    }),
+    drop: (id: number) => {
+      const index = owed.findIndex((push) => push.id === id);
+      if (index >= 0) owed.splice(index, 1);
+      return Promise.resolve(index >= 0);
+    },
+  } as Partial<Delivery> as Delivery;
+  const kept = {
+    ...{ store, subscriptions, vapidKeys },
+    listMailboxes: () => Promise.resolve([{ mailbox: 'INBOX', guid: INBOX }]),
+  };
+  const app: FastifyInstance = createHttpServer({
+    log: pino({ level: 'silent' }),
+    token: 'the-token-of-dovecot',
+    adminToken: ADMIN_TOKEN,
+    intake: { take: () => Promise.resolve('done'), drain: () => Promise.resolve() },
+    classify: () => Promise.resolve({ action: 'keep' }),
+    onMetadataCommand: () => undefined,
+    checks: [],
+    registry: createMetrics().registry,
+    adminRoutes: adminRoutes({
+      ...{ throttle, delivery, source },
+      users: createUserAdministration({
+        ...{ store, subscriptions, vapidKeys, throttle },
+        publish: (user) => {
+          published.push(user);
+          return Promise.resolve();
+        },
+        sendTest: (user, id, endpoint) => {
+          tested.push({ user, id, endpoint });
+          return Promise.resolve(report);
+        },
+      }),
+      importAnnotations: createImportAnnotations({
+        ...kept,
+        mailboxRoot: 'COI',
+        now: () => clock.now(),
+      }),
+      exportAnnotations: createExportAnnotations(kept),
+      forget: () => {
+        forgotten += 1;
+      },
+    }),
+  });
+
+  async function call(method: 'GET' | 'POST' | 'DELETE', url: string, payload?: Buffer) {
+    const response = await app.inject({
+      ...{ method, url },
+      headers: {
+        authorization: `Bearer ${ADMIN_TOKEN}`,
+        ...(payload && { 'content-type': 'application/octet-stream' }),
+      },
+      ...(payload && { payload }),
+    });
+    return {
+      status: response.statusCode,
+      octets: response.rawPayload,
+      body:
+        response.headers['content-type']?.startsWith('application/json') === true
+          ? response.json<Record<string, unknown>>()
+          : {},
+    };
+  }
+  return {
+    ...harness,
+    ...{ app, call, vapidKeys, throttle, owed, tested, published },
+    forgotten: () => forgotten,
+    answerTests: (next: FirstAttemptReport) => {
+      report = next;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { after, describe, it } from 'node:test';
+import { openSqliteOutboxStore } from '../../../src/stores/sqlite/sqlite-outbox-store.ts';
+import { makeTempDir } from '../make-temp-dir.ts';
+
+const directory = makeTempDir();
+after(directory.remove);
+
+const MODULE = new URL('../../../src/stores/sqlite/sqlite-outbox-store.ts', import.meta.url).href;
+const ROUNDS = 6;
+
+/**
+ * Adds pushes, 20 calls in flight, and prints the dedupe key of each once its `add` has resolved. The
+ * pipe is written to synchronously: what was resolved was printed.
+ */
+const script = (path: string, round: number): string => `
+  const { writeSync } = await import('node:fs');
+  const { openSqliteOutboxStore } = await import(${JSON.stringify(MODULE)});
+  const outbox = await openSqliteOutboxStore(${JSON.stringify(path)}, { rememberMsecs: 0 });
+  let serial = 0;
+  const work = async () => {
+    for (;;) {
+      const owed = await outbox.add([1, 2].map(() => ({
+        user: 'u', subscriptionId: 's', endpoint: 'https://e', kind: 'message', payload: 'x'.repeat(900),
+        urgency: 'high', createdAt: 1, expiresAt: 2, dedupeKey: '${round}/' + serial++,
+      })));
+      writeSync(1, owed.map(({ id, dedupeKey }) => id + ' ' + dedupeKey + '\\n').join(''));
+    }
+  };
+  writeSync(1, 'open\\n');
+  await Promise.all(Array.from({ length: 20 }, work));`;
+
+describe('the outbox after SIGKILL at any moment', () => {
+  it('still owes every push whose add had resolved', async () => {
+    const path = `${directory.path}/outbox.db`;
+    const promised = new Map<number, string>();
+    for (let round = 0; round < ROUNDS; round++) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script(path, round)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const output = text(child.stdout);
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      await sleep(20 + Math.random() * 150);
+      child.kill('SIGKILL');
+      for (const line of (await output).split('\n').slice(1, -1)) {
+        const [id, key] = line.split(' ');
+        promised.set(Number(id), key!);
+      }
+      const outbox = await openSqliteOutboxStore(path, { rememberMsecs: 0 });
+      const owed = new Map<number, string>();
+      for (let last = 0; ;) {
+        const page = await outbox.page(last, 1000);
+        for (const push of page) owed.set((last = push.id), push.dedupeKey);
+        if (page.length === 0) break;
+      }
+      for (const [id, key] of promised) assert.equal(owed.get(id), key, `round ${round}`);
+      // Both pushes of a call or neither.
+      assert.equal(owed.size % 2, 0);
+      await outbox.close();
+    }
+    assert(promised.size > 100, `${promised.size} pushes`);
+  });
+});

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { after, describe, it } from 'node:test';
+import { InvalidInputError } from '../../../src/errors.ts';
+import { openSqliteOutboxStore } from '../../../src/stores/sqlite/sqlite-outbox-store.ts';
+import { openSqliteStore } from '../../../src/stores/sqlite/sqlite-store.ts';
+import { makeTempDir } from '../make-temp-dir.ts';
+
+const directory = makeTempDir();
+after(directory.remove);
+
+const inUse = { name: 'UnavailableError', message: /is in use by another coi-sidecar/ };
+const STORE_MODULE = new URL('../../../src/stores/sqlite/sqlite-store.ts', import.meta.url).href;
+
+/** Another process that has the store open, once this resolves. */
+async function openElsewhere(path: string): Promise<ChildProcess> {
+  const script = `
+    const { openSqliteStore } = await import(${JSON.stringify(STORE_MODULE)});
+    const store = await openSqliteStore(${JSON.stringify(path)});
+    await store.commit('u', [{ op: 'set', key: 'by', value: Buffer.from('other') }]);
+    console.log('open');
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const exit = once(child, 'exit');
+  child.kill(signal);
+  await exit;
+}
+
+describe('the file of a store', () => {
+  it('is made for its owner alone, and so is all that comes with it', async () => {
+    const path = `${directory.path}/new.db`;
+    const umask = process.umask(0);
+    const store = await openSqliteStore(path);
+    await store.commit('u', [{ op: 'set', key: 'a', value: Buffer.from('1') }]);
+    process.umask(umask);
+    for (const suffix of ['', '-wal', '-shm', '.lock'])
+      assert.equal(statSync(path + suffix).mode & 0o777, 0o600, suffix);
+    await store.close();
+  });
+
+  it('belongs to one sidecar at a time', async () => {
+    const path = `${directory.path}/shared.db`;
+    const store = await openSqliteStore(path);
+    await assert.rejects(openSqliteStore(path), inUse);
+    await assert.rejects(openSqliteOutboxStore(path, { rememberMsecs: 0 }), inUse);
+    await assert.rejects(openSqliteStore(path), inUse);
+    await store.commit('u', [{ op: 'set', key: 'a', value: Buffer.from('1') }]);
+    await store.close();
+    const again = await openSqliteStore(path);
+    assert.equal((await again.get('u', 'a'))?.toString(), '1');
+    await again.close();
+  });
+
+  it('belongs to one sidecar under whichever name', async () => {
+    mkdirSync(`${directory.path}/real`);
+    symlinkSync('real', `${directory.path}/linked`);
+    const store = await openSqliteStore(`${directory.path}/real/a.db`);
+    await assert.rejects(openSqliteStore(`${directory.path}/linked/a.db`), inUse);
+    symlinkSync('real/a.db', `${directory.path}/linked.db`);
+    await assert.rejects(openSqliteStore(`${directory.path}/linked.db`), inUse);
+    await store.close();
+  });
+
+  it('is free again once the other process is dead, however it died', async () => {
+    const path = `${directory.path}/elsewhere.db`;
+    const child = await openElsewhere(path);
+    await assert.rejects(openSqliteStore(path), inUse);
+    await kill(child, 'SIGKILL');
+    const store = await openSqliteStore(path);
+    assert.equal((await store.get('u', 'by'))?.toString(), 'other');
+    await store.close();
+  });
+
+  it('must have a directory; the error says how to make it', async () => {
+    await assert.rejects(openSqliteStore(`${directory.path}/no/such/state.db`), {
+      name: 'UnavailableError',
+      message: /The directory .*\/no\/such is not there: create it .*install -d -m 0700/,
+    });
+  });
+
+  it('must be named by an absolute path', async () => {
+    await assert.rejects(openSqliteStore('state.db'), InvalidInputError);
+  });
+
+  it('is refused and left alone when it is no database', async () => {
+    const path = `${directory.path}/text.db`;
+    const content = 'not a database\n'.repeat(1000);
+    writeFileSync(path, content);
+    await assert.rejects(openSqliteStore(path), {
+      name: 'UnavailableError',
+      message: /text\.db is not an SQLite database/,
+    });
+    assert.equal(readFileSync(path, 'utf8'), content);
+  });
+
+  it('is refused when it belongs to the outbox', async () => {
+    const path = `${directory.path}/outbox.db`;
+    const outbox = await openSqliteOutboxStore(path, { rememberMsecs: 0 });
+    await outbox.close();
+    await assert.rejects(openSqliteStore(path), { message: /for another purpose/ });
+    await (await openSqliteOutboxStore(path, { rememberMsecs: 0 })).close();
+  });
+
+  const nobody = process.getuid?.() === 0 ? 65_534 : undefined;
+  const notRoot = nobody === undefined && 'only root can become another user';
+  it('must be readable and writable; the error names the fault', { skip: notRoot }, async () => {
+    const path = `${directory.path}/theirs.db`;
+    writeFileSync(path, '', { mode: 0o600 });
+    chmodSync(directory.path, 0o777);
+    const script = `
+      const { ownFile } = await import(${JSON.stringify(STORE_MODULE.replace('sqlite-store', 'own-file'))});
+      process.setuid(${String(nobody)});
+      try { ownFile(${JSON.stringify(path)}) } catch (error) { console.log(error.name, error.message) }`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const output = await text(child.stdout);
+    assert.match(output, /^UnavailableError .*theirs\.db cannot be read and written: EACCES/);
+  });
+});

@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import {
+  createPushClient,
+  type PushClientOptions,
+} from '../../../src/webpush/client/push-client.ts';
+import type { Exchange } from '../../../src/webpush/client/exchange.ts';
+import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
+import { ResolveError } from '../../../src/webpush/guard/resolve-host.ts';
+import { makeCertificates } from '../../support/make-certificates.ts';
+import {
+  answerWith,
+  startPushService,
+  type Answer,
+  type TestPushServiceOptions,
+} from '../../support/push-service.ts';
+
+const policy = parseGuardPolicy(['127.0.0.0/8', '::1']);
+const loopback = () => Promise.resolve([{ address: '127.0.0.1', family: 4 } as const]);
+
+function setUpClient(t: TestContext, options: Partial<PushClientOptions> = {}) {
+  const client = createPushClient({
+    timeoutMsecs: 5_000,
+    policy,
+    ca: [makeCertificates().ca],
+    resolve: loopback,
+    ...options,
+  });
+  t.after(() => client.close());
+  const send = (url: string, body = 'body') =>
+    client.send({ url: new URL(url), headers: { TTL: '1' }, body: Buffer.from(body) }, 'alice');
+  return { client, send };
+}
+
+async function setUp(
+  t: TestContext,
+  service: TestPushServiceOptions = {},
+  options: Partial<PushClientOptions> = {},
+) {
+  const server = await startPushService(service);
+  t.after(() => server.close());
+  const { client, send } = setUpClient(t, options);
+  return { server, client, sendTo: send, send: () => send(`${server.origin}/push/123?x=y`) };
+}
+
+const elapsed = async <T>(work: () => Promise<T>): Promise<[T, number]> => {
+  const started = performance.now();
+  const result = await work();
+  return [result, performance.now() - started];
+};
+
+describe('createPushClient: answers', () => {
+  for (const status of [
+    200, 201, 202, 204, 301, 400, 401, 403, 404, 410, 413, 429, 500, 503, 507,
+  ]) {
+    it(`reports ${status}`, async (t) => {
+      const { server, send } = await setUp(t, { answer: answerWith(status) });
+      assert.deepEqual(await send(), { kind: 'response', status });
+      assert.equal(server.pushes.length, 1);
+      assert.equal(server.pushes[0]?.path, '/push/123?x=y');
+      assert.equal(server.pushes[0].headers['ttl'], '1');
+      assert.equal(server.pushes[0].headers['content-length'], '4');
+      assert.equal(server.pushes[0].body.toString(), 'body');
+    });
+  }
+
+  it('does not follow a redirect', async (t) => {
+    const other = await startPushService();
+    t.after(() => other.close());
+    const answer = answerWith(307, { location: `${other.origin}/elsewhere` });
+    const { send } = await setUp(t, { answer });
+    assert.deepEqual(await send(), { kind: 'response', status: 307 });
+    assert.equal(other.connections, 0);
+  });
+
+  it('passes Retry-After on as it came', async (t) => {
+    const { send } = await setUp(t, { answer: answerWith(429, { 'retry-after': '120' }) });
+    assert.deepEqual(await send(), { kind: 'response', status: 429, retryAfter: '120' });
+  });
+
+  it('tells what the service said about an error, but no URL and no part of the endpoint', async (t) => {
+    const says =
+      'no such\u0000 subscription: https://x.test/secret-token-1, secret-token-1 <b>!</b>';
+    const { server, sendTo } = await setUp(t, { answer: answerWith(410, {}, says) });
+    assert.deepEqual(await sendTo(`${server.origin}/push/secret-token-1`), {
+      kind: 'response',
+      status: 410,
+      answer: 'no such subscription: … … !',
+    });
+  });
+
+  it('waits for the answer behind 103 Early Hints', async (t) => {
+    const answer: Answer = (response) => {
+      response.writeEarlyHints({ link: '</x>; rel=preload' });
+      response.writeHead(201).end();
+    };
+    const { send } = await setUp(t, { answer });
+    assert.deepEqual(await send(), { kind: 'response', status: 201 });
+  });
+});
+
+describe('createPushClient: one deadline over everything', () => {
+  const inTime = (msecs: number): void => assert.ok(msecs >= 290 && msecs < 2_500, `${msecs} ms`);
+  const deadline = { timeoutMsecs: 300 };
+
+  it('gives up on a service that never answers', async (t) => {
+    const { send } = await setUp(t, { answer: () => undefined }, deadline);
+    const [result, msecs] = await elapsed(send);
+    assert.deepEqual(result, { kind: 'failed', reason: 'timeout', detail: 'ETIMEDOUT' });
+    inTime(msecs);
+  });
+
+  it('gives up on a service that drips its headers', async (t) => {
+    const answer: Answer = (_response, _push, socket) => {
+      const drip = setInterval(() => socket.write('H'), 50);
+      socket.once('close', () => clearInterval(drip));
+      socket.write('HTTP/1.1 201 Created\r\nX-');
+    };
+    const { send } = await setUp(t, { answer }, deadline);
+    const [result, msecs] = await elapsed(send);
+    assert.deepEqual(result, { kind: 'failed', reason: 'timeout', detail: 'ETIMEDOUT' });
+    inTime(msecs);
+  });
+
+  it('takes the status of a service that drips its body, and hangs up', async (t) => {
+    let closed: () => void = () => undefined;
+    const hungUp = new Promise<void>((resolve) => (closed = resolve));
+    const answer: Answer = (response, _push, socket) => {
+      const drip = setInterval(() => response.write('x'), 20);
+      socket.once('close', () => {
+        clearInterval(drip);
+        closed();
+      });
+      response.writeHead(201);
+    };
+    const { send } = await setUp(t, { answer }, { timeoutMsecs: 10_000 });
+    const [result, msecs] = await elapsed(send);
+    assert.deepEqual(result, { kind: 'response', status: 201 });
+    assert.ok(msecs < 4_000, `${msecs} ms`);
+    await hungUp;
+  });
+
+  it('takes the status of a service that answers without end, and hangs up', async (t) => {
+    const flood = (response: Parameters<Answer>[0]): void => {
+      while (!response.destroyed && response.write('x'.repeat(16_384)));
+    };
+    const answer: Answer = (response) => {
+      response.writeHead(404);
+      response.on('drain', () => flood(response));
+      flood(response);
+    };
+    const { send } = await setUp(t, { answer }, { timeoutMsecs: 10_000 });
+    const [result, msecs] = await elapsed(send);
+    assert.equal(result.kind === 'response' && result.status, 404);
+    assert.ok(msecs < 4_000, `${msecs} ms`);
+  });
+
+  it('gives up on a name server that never answers', async (t) => {
+    const resolve = () => new Promise<never>(() => undefined);
+    const { send } = setUpClient(t, { ...deadline, resolve });
+    const [result, msecs] = await elapsed(() => send('https://slow.push.test/x'));
+    assert.deepEqual(result, { kind: 'failed', reason: 'timeout', detail: 'ETIMEDOUT' });
+    inTime(msecs);
+  });
+
+  it('gives up on a handshake that never ends', async (t) => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    t.after(() => silent.close());
+    const { send } = setUpClient(t, deadline);
+    const { port } = silent.address() as AddressInfo;
+    const [result, msecs] = await elapsed(() => send(`https://127.0.0.1:${port}/`));
+    assert.deepEqual(result, { kind: 'failed', reason: 'timeout', detail: 'ETIMEDOUT' });
+    inTime(msecs);
+  });
+
+  it('serves others while some hang, and does not keep the hanging connections', async (t) => {
+    let hang = true;
+    const answer: Answer = (response) => {
+      if (!hang) response.writeHead(201).end();
+    };
+    const { send, server } = await setUp(t, { answer }, { ...deadline, connectionsPerOrigin: 4 });
+    const hanging = await Promise.all([send(), send(), send(), send()]);
+    assert.deepEqual(new Set(hanging.map(({ kind }) => kind)), new Set(['failed']));
+    hang = false;
+    assert.deepEqual(await Promise.all([send(), send()]), [
+      { kind: 'response', status: 201 },
+      { kind: 'response', status: 201 },
+    ]);
+    assert.ok(server.connections >= 5);
+  });
+});
+
+describe('createPushClient: failures', () => {
+  const failed = (reason: string, detail: string) => ({ kind: 'failed', reason, detail });
+
+  it('tells a reset', async (t) => {
+    const { send } = await setUp(t, { answer: (response) => void response.destroy() });
+    assert.deepEqual(await send(), failed('reset', 'UND_ERR_SOCKET'));
+  });
+
+  it('tells a refused connection', async (t) => {
+    const { server, send } = await setUp(t);
+    await server.close();
+    assert.deepEqual(await send(), failed('refused', 'ECONNREFUSED'));
+  });
+
+  it('tells what is no HTTP', async (t) => {
+    const { send } = await setUp(t, {
+      answer: (_r, _p, socket) => void socket.end('what?\r\n\r\n'),
+    });
+    assert.deepEqual(await send(), { kind: 'failed', reason: 'protocol' });
+  });
+
+  const { untrusted, otherName } = makeCertificates();
+  for (const [what, tls, detail] of [
+    ['an unknown authority', untrusted, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    ['another name', otherName, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ] as const) {
+    it(`tells a certificate of ${what}`, async (t) => {
+      const { server, send } = await setUp(t, { tls });
+      assert.deepEqual(await send(), failed('tls', detail));
+      assert.equal(server.pushes.length, 0);
+    });
+  }
+
+  it('tells a name that does not exist', async (t) => {
+    const resolve = () => Promise.reject(new ResolveError('no', { cause: { code: 'ENOTFOUND' } }));
+    const { send } = setUpClient(t, { resolve });
+    assert.deepEqual(await send('https://none.push.test/x'), failed('dns', 'ENOTFOUND'));
+  });
+
+  it('tells what the guard refused', async (t) => {
+    const server = await startPushService();
+    t.after(() => server.close());
+    const { send } = setUpClient(t, { policy: parseGuardPolicy([]) });
+    for (const host of ['push.test', '127.0.0.1']) {
+      const result = await send(`https://${host}:${server.port}/x`);
+      assert.equal(result.kind === 'failed' && result.reason, 'guard');
+    }
+    assert.equal(server.connections, 0);
+  });
+});
+
+describe('createPushClient: connections', () => {
+  it('uses one again, and no more than it may', async (t) => {
+    const { server, send } = await setUp(t, {}, { connectionsPerOrigin: 3 });
+    await send();
+    await send();
+    assert.equal(server.connections, 1);
+    await Promise.all(Array.from({ length: 20 }, send));
+    assert.equal(server.connections, 3);
+    assert.equal(server.pushes.length, 22);
+  });
+
+  it('keeps those of a bounded number of push services', async (t) => {
+    const { server, sendTo } = await setUp(t, {}, { maxOrigins: 2 });
+    const to = (name: string) => sendTo(`https://${name}.push.test:${server.port}/x`);
+    for (const name of ['a', 'b', 'a', 'b']) await to(name);
+    assert.equal(server.connections, 2);
+    for (const name of ['c', 'a']) assert.equal((await to(name)).kind, 'response');
+    assert.equal(server.connections, 4);
+  });
+
+  it('finishes what is under way to a push service that it forgets', async (t) => {
+    const answer: Answer = (response) => void setTimeout(() => response.writeHead(201).end(), 100);
+    const { server, sendTo } = await setUp(t, { answer }, { maxOrigins: 1 });
+    const to = (name: string) => sendTo(`https://${name}.push.test:${server.port}/x`);
+    assert.deepEqual(await Promise.all([to('a'), to('b'), to('c')]), [
+      { kind: 'response', status: 201 },
+      { kind: 'response', status: 201 },
+      { kind: 'response', status: 201 },
+    ]);
+  });
+
+  it('closes at once, and what is under way fails', async (t) => {
+    const { client, send } = await setUp(t, { answer: () => undefined }, { timeoutMsecs: 60_000 });
+    const [result] = await Promise.all([
+      send(),
+      new Promise((resolve) => setTimeout(resolve, 100)).then(() => client.close()),
+    ]);
+    assert.equal(result.kind, 'failed');
+  });
+
+  it('hands every exchange to the rawlog', async (t) => {
+    const exchanges: Exchange[] = [];
+    const { server, send } = await setUp(
+      t,
+      { answer: answerWith(201, { 'x-id': '7' }, 'thanks') },
+      { onExchange: (exchange) => exchanges.push(exchange) },
+    );
+    await send();
+    await server.close();
+    await send();
+    assert.equal(exchanges.length, 2);
+    const [one, other] = exchanges as [Exchange, Exchange];
+    assert.equal(one.user, 'alice');
+    assert.equal(one.response?.headers['x-id'], '7');
+    assert.equal(one.response.body.toString(), 'thanks');
+    assert.deepEqual(one.result, { kind: 'response', status: 201 });
+    assert.equal(other.result.kind, 'failed');
+    assert.equal('response' in other, false);
+  });
+});
