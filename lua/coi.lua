@@ -175,9 +175,11 @@ local function http_client()
 end
 
 -- Returns nothing, or why it failed. A client for each request: a kept connection would be stale
--- by the next one, since nobody watches it in between.
+-- by the next one, since nobody watches it in between. The client needs a name: a request does not
+-- keep its client, and Dovecot dies (SIGSEGV) when one is collected while its request is under way.
 local function post(url, token, body)
-  local request = http_client():request({ url = url:gsub('/+$', '') .. '/v1/events', method = 'POST' })
+  local client = http_client()
+  local request = client:request({ url = url:gsub('/+$', '') .. '/v1/events', method = 'POST' })
   request:add_header('Content-Type', 'application/json')
   request:add_header('Authorization', 'Bearer ' .. token)
   request:set_payload(body)

@@ -44,8 +44,9 @@ umask 022
 mkdir -p "$root/DEBIAN" "$root/usr/bin" "$root/etc/coi-sidecar" "$lib/bin" "$share" \
   "$doc/examples/prometheus" "$doc/examples/grafana"
 
+# Types are left to "npm run typecheck".
 say "compiling"
-tsc --project tsconfig.build.json --outDir "$lib/dist" --sourceMap false
+tsc --project tsconfig.build.json --noCheck --outDir "$lib/dist" --sourceMap false
 cp package.json "$lib/"
 
 say "installing the npm packages that it needs at run time"
@@ -64,7 +65,7 @@ find "$work/npm/node_modules" -mindepth 2 \( -name '.*' -o -name test -o -name t
   -o -name benchmark -o -name benchmarks -o -name docs -o -name example -o -name examples \) \
   -prune -exec rm -rf {} +
 find "$work/npm/node_modules" -type f \( -name '*.map' -o -name '*.[cm]ts' -o -name '*.ts' \
-  -o -name '*.sh' -o -name '*.md' ! -iname 'licen[cs]e*' \) -delete
+  -o -name '*.html' -o -name '*.sh' -o -name '*.md' ! -iname 'licen[cs]e*' \) -delete
 find "$work/npm/node_modules" -type d -empty -delete
 mv "$work/npm/node_modules" "$lib/"
 
@@ -100,6 +101,7 @@ install -D -m 644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overr
 
 {
   cat packaging/deb/copyright
+  # shellcheck disable=SC2016 # JavaScript
   node -e '
     const fs = require("node:fs");
     const root = process.argv[1];
@@ -135,6 +137,9 @@ mkdir -p "$root/usr/share/man/man8"
 find "$root" -type d -exec chmod 755 {} +
 find "$root" -type f -exec chmod 644 {} +
 chmod 755 "$root/usr/bin/coi-sidecar" "$lib/bin/node"
+grep -rlE --max-count=1 '^#!' "$lib/dist" "$lib/node_modules" | while read -r script; do
+  if [ "$(head -c 2 "$script")" = '#!' ]; then chmod 755 "$script"; fi
+done
 chmod 755 "$share/dovecot-conf/sieve-bin/coi-classify"
 for script in postinst prerm postrm; do
   install -m 755 "packaging/deb/$script" "$root/DEBIAN/$script"

@@ -1,0 +1,125 @@
+#!/bin/sh
+# Runs as root in a freshly booted Debian without network (scripts/test-deb.sh): installs the
+# package, connects Dovecot, takes a chat mail to a push, upgrades and removes.
+set -eu
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+config=/etc/coi-sidecar/coi-sidecar.yaml
+cd /
+
+step() { echo "  $*"; }
+fail() {
+  echo "FAILED: $*"
+  systemctl --no-pager status coi-sidecar dovecot || true
+  journalctl --no-pager -n 60 || true
+  exit 1
+}
+# Tries for ten seconds.
+eventually() {
+  tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || fail "$*"
+    sleep 0.1
+  done
+}
+is() { [ "$1" = "$2" ] || fail "$3 is $1, not $2"; }
+owner_and_mode() { is "$(stat -c '%U:%G %a' "$1")" "$2" "$1"; }
+
+eventually systemctl is-active dovecot.service
+
+step "the package installs, and its service starts"
+dpkg --install /usr/local/coi-sidecar.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg"; }
+eventually systemctl is-active coi-sidecar.service
+eventually curl --fail --silent http://127.0.0.1:9380/healthz
+is "$(systemctl is-enabled coi-sidecar.service)" enabled "the service"
+coi-sidecar check >/dev/null || fail "coi-sidecar check"
+
+step "the configuration has secrets of its own, for nobody else"
+owner_and_mode $config 'root:coi-sidecar 640'
+is "$(grep -cE '^  (token|admin_token|api_key): "[0-9a-f]{64}"$' $config)" 3 "the number of secrets"
+is "$(grep -oE '"[0-9a-f]{64}"' $config | sort -u | wc -l)" 3 "the number of different secrets"
+
+step "sockets and spool are for the service and Dovecot's mail processes only"
+owner_and_mode /run/coi-sidecar/dict.sock 'coi-sidecar:coi-mail 660'
+owner_and_mode /run/coi-sidecar/sieve/coi-classify 'coi-sidecar:coi-mail 660'
+owner_and_mode /var/spool/coi-sidecar 'coi-sidecar:coi-mail 1730'
+owner_and_mode /var/lib/coi-sidecar 'coi-sidecar:coi-sidecar 750'
+is "$(id -nG coi-sidecar | tr ' ' '\n' | sort | xargs)" 'coi-mail coi-sidecar' "its groups"
+
+step "systemd finds nothing wrong with the unit, and it is well sandboxed"
+verdict=$(systemd-analyze verify coi-sidecar.service 2>&1 | grep coi-sidecar || true)
+is "$verdict" '' "the verdict"
+# 0 (safe) to 100; what is left: the network, chown for the sockets' group, and V8's memory.
+systemd-analyze --no-pager security --threshold=25 coi-sidecar.service >/tmp/security 2>&1 || {
+  cat /tmp/security
+  fail "exposure above 2.5"
+}
+tail -n 1 /tmp/security
+pid=$(systemctl show --property MainPID --value coi-sidecar.service)
+grep -q '^Seccomp:[[:space:]]*2$' "/proc/$pid/status" || fail "there is no system call filter"
+grep -q '^CapEff:[[:space:]]*0*$' "/proc/$pid/status" || fail "it has capabilities"
+
+step "Dovecot is connected as README.Debian says"
+useradd --create-home bob
+echo 'bob:secret' | chpasswd
+sed -n '/^Connect Dovecot/,/^Then/ s/^    //p' /usr/local/README.Debian >/tmp/connect.sh
+sh -eu /tmp/connect.sh
+# An ordinary Maildir, LMTP where the test reaches it, and the separator that coi-sidecar expects.
+if [ "$(dovecot --version | cut -c 1-3)" = 2.3 ]; then
+  echo 'mail_location = maildir:~/Maildir'
+  address=address
+else
+  printf 'mail_driver = maildir\nmail_path = ~/Maildir\nmail_inbox_path =\n'
+  address=listen
+fi >/etc/dovecot/conf.d/99-test.conf
+cat >>/etc/dovecot/conf.d/99-test.conf <<CONF
+namespace inbox {
+  separator = /
+}
+service lmtp {
+  inet_listener lmtp {
+    $address = 127.0.0.1
+    port = 24
+  }
+}
+CONF
+# The push service of the test is on this host, with a certificate of its own making.
+/usr/lib/coi-sidecar/bin/node /usr/local/trip.js certificate
+sed -i -e 's|^  ca_file: ""|  ca_file: "/etc/coi-sidecar/test-ca.pem"|' \
+  -e 's|^  allow_private_endpoints: \[\]|  allow_private_endpoints: ["localhost"]|' $config
+systemctl restart coi-sidecar.service dovecot.service
+eventually curl --fail --silent http://127.0.0.1:9380/readyz
+curl --silent http://127.0.0.1:9380/readyz
+echo
+
+step "a chat mail ends as a push; while the service is away, in the spool"
+/usr/lib/coi-sidecar/bin/node /usr/local/trip.js trip || fail "the trip"
+is "$(find /var/spool/coi-sidecar -name '*.json' | wc -l)" 0 "the number of files left in the spool"
+errors=$(journalctl --no-pager -o cat -u dovecot -g 'Error:|Panic:|Fatal:' | grep -v '^-- ' || true)
+is "$errors" '' "what Dovecot complains of"
+
+if coi-sidecar --help | grep -q '^  doctor '; then
+  step "coi-sidecar doctor finds nothing wrong"
+  coi-sidecar doctor || fail "doctor"
+fi
+
+step "a stop is clean, and an upgrade keeps secrets and restarts"
+systemctl stop coi-sidecar.service
+is "$(systemctl show --property Result --value coi-sidecar.service)" success "the stop"
+systemctl start coi-sidecar.service
+before=$(systemctl show --property MainPID --value coi-sidecar.service)
+sum=$(sha256sum $config)
+dpkg --install /usr/local/coi-sidecar.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg"; }
+eventually systemctl is-active coi-sidecar.service
+[ "$(systemctl show --property MainPID --value coi-sidecar.service)" != "$before" ] ||
+  fail "the upgrade did not restart it"
+is "$(sha256sum $config)" "$sum" "the configuration"
+
+step "purge takes the configuration and leaves the annotations"
+rm -f /etc/coi-sidecar/test-ca.pem
+dpkg --purge coi-sidecar >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg"; }
+[ ! -e /etc/coi-sidecar ] || fail "/etc/coi-sidecar is still there"
+[ ! -e /usr/lib/coi-sidecar ] || fail "/usr/lib/coi-sidecar is still there"
+[ -e /var/lib/coi-sidecar/state.db ] || fail "the annotations are gone"
+! systemctl is-active --quiet coi-sidecar.service || fail "it still runs"

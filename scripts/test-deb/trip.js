@@ -1,0 +1,81 @@
+// A chat mail's trip to a push, through the installed service and the system's Dovecot; run by
+// inside.sh with the package's own Node and modules.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const LIB = '/usr/lib/coi-sidecar';
+const CA = '/etc/coi-sidecar/test-ca.pem';
+const KEY = '/tmp/test-ca.key';
+const PREFIX = '/private/vendor/vendor.dovecot';
+const SUBSCRIPTION = `${PREFIX}/webpush/subscriptions/31754ee7-d3ee-4226-b112-6895ed26fcf8`;
+
+const demo = (name) => import(`${LIB}/dist/cli/demo/${name}.js`);
+
+async function makeCertificateFiles() {
+  const { makeCertificate } = await demo('make-certificate');
+  const { key, cert } = await makeCertificate();
+  writeFileSync(KEY, key, { mode: 0o600 });
+  writeFileSync(CA, cert, { mode: 0o644 });
+}
+
+async function trip() {
+  const { ImapFlow } = createRequire(`${LIB}/dist/main.js`)('imapflow');
+  const { getAnnotations, setAnnotation } = await demo('imap-metadata');
+  const { startPushService } = await demo('push-service');
+  const { deliver } = await demo('lmtp-client');
+  const { chatMessage } = await demo('demo-messages');
+  const lmtp = { host: '127.0.0.1', port: 24 };
+  const sendChat = async () => {
+    const { replies } = await deliver(lmtp, 'alice@example.org', ['bob'], chatMessage('bob'));
+    assert.equal(replies[0].code, 250, replies[0].text);
+  };
+
+  const push = await startPushService({
+    key: readFileSync(KEY, 'utf8'),
+    cert: readFileSync(CA, 'utf8'),
+  });
+  const client = new ImapFlow({
+    host: '127.0.0.1',
+    port: 143,
+    secure: false,
+    doSTARTTLS: false,
+    auth: { user: 'bob', pass: 'secret' },
+    logger: false,
+  });
+  await client.connect();
+  try {
+    assert.ok(client.capabilities.has('COI') && client.capabilities.has('WEBPUSH'));
+
+    await setAnnotation(client, `${PREFIX}/coi/config/enabled`, 'yes');
+    await setAnnotation(client, `${PREFIX}/coi/config/message-filter`, 'active');
+    const folders = (await client.list()).map(({ path }) => path);
+    assert.ok(folders.includes('COI/Chats'), folders.join(' '));
+
+    const subscription = { client: 'c', device: 'd', msgtype: 'chat', resource: push.resource };
+    await setAnnotation(client, SUBSCRIPTION, JSON.stringify(subscription));
+    const { validation } = (await push.next()).payload;
+    await setAnnotation(client, `${SUBSCRIPTION}/validate`, validation);
+    const listed = (await getAnnotations(client, SUBSCRIPTION)).get(SUBSCRIPTION);
+    assert.equal(JSON.parse(listed).validated, true);
+
+    await sendChat();
+    const first = await push.next();
+    assert.equal(first.payload.folder, 'COI/Chats');
+    console.log(`    filed in ${first.payload.folder}, pushed in ${first.size} octets`);
+
+    execFileSync('systemctl', ['stop', 'coi-sidecar.service']);
+    await sendChat();
+    const spooled = readdirSync('/var/spool/coi-sidecar').filter((name) => name.endsWith('.json'));
+    assert.equal(spooled.length, 1, 'the event is not in the spool');
+    execFileSync('systemctl', ['start', 'coi-sidecar.service']);
+    const late = await push.next(20_000);
+    console.log(`    after a spell in the spool: pushed in ${late.size} octets`);
+  } finally {
+    await client.logout();
+    await push.close();
+  }
+}
+
+await { certificate: makeCertificateFiles, trip }[process.argv[2]]();
