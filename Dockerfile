@@ -1,25 +1,35 @@
-# coi-sidecar: built in one stage, run in another without sources, tools or root.
+# coi-sidecar alone. docker-compose.yml runs it beside Dovecot; docs/install-docker.md says how.
 FROM node:26-trixie-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci
+# Without scripts: the npm package "node" would fetch a second Node.
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build && npm prune --omit=dev
+RUN npm run build -- --sourceMap false && npm prune --omit=dev --ignore-scripts
 
 FROM node:26-trixie-slim
-# The same numbers as Dovecot's mail user: it makes the spool files, and connects to the sockets.
-RUN groupadd --gid 5000 coi-sidecar \
-  && useradd --uid 5000 --gid coi-sidecar --home-dir /var/lib/coi-sidecar coi-sidecar \
-  && install -d -o coi-sidecar -g coi-sidecar -m 750 \
-    /run/coi-sidecar /run/coi-sidecar/sieve /var/lib/coi-sidecar /var/spool/coi-sidecar
+# Whoever owns the mail in the Dovecot container. The same here, so that sockets and spool, which
+# the two share, need no further arrangement; the mail itself is not mounted here.
+ARG MAIL_UID=5000
+ARG MAIL_GID=5000
+ENV NODE_ENV=production \
+    COI_SIDECAR_HTTP_LISTEN=0.0.0.0:9380
+RUN groupadd --gid "$MAIL_GID" coi-sidecar \
+    && useradd --uid "$MAIL_UID" --gid coi-sidecar --home-dir /var/lib/coi-sidecar --no-create-home coi-sidecar \
+    # What volumes are mounted over: a new one takes owner and mode from here.
+    && install -d -o coi-sidecar -g coi-sidecar -m 750 /run/coi-sidecar /run/coi-sidecar/sieve \
+    && install -d -o coi-sidecar -g coi-sidecar -m 700 /var/lib/coi-sidecar /var/spool/coi-sidecar
 WORKDIR /app
-COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules node_modules
 COPY --from=build /src/dist dist
-USER coi-sidecar
-ENV NODE_ENV=production COI_SIDECAR_HTTP_LISTEN=0.0.0.0:9380
+COPY package.json LICENSE config.example.yaml ./
+COPY lua lua
+COPY dovecot-conf dovecot-conf
+USER $MAIL_UID:$MAIL_GID
+VOLUME ["/var/lib/coi-sidecar"]
 EXPOSE 9380
-HEALTHCHECK --interval=15s --timeout=5s CMD ["node", "-e", "fetch('http://127.0.0.1:9380/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/main.js"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --start-interval=1s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9380/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/app/dist/main.js"]
 CMD ["serve"]

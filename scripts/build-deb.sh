@@ -137,9 +137,8 @@ mkdir -p "$root/usr/share/man/man8"
 find "$root" -type d -exec chmod 755 {} +
 find "$root" -type f -exec chmod 644 {} +
 chmod 755 "$root/usr/bin/coi-sidecar" "$lib/bin/node"
-grep -rlE --max-count=1 '^#!' "$lib/dist" "$lib/node_modules" | while read -r script; do
-  if [ "$(head -c 2 "$script")" = '#!' ]; then chmod 755 "$script"; fi
-done
+# Only the wrapper is a program; "#!/usr/bin/env node" would call for a nodejs that is too old.
+grep -rlE --null '^#!' "$lib/dist" "$lib/node_modules" | xargs -0 sed -i '1s/^#!.*//'
 chmod 755 "$share/dovecot-conf/sieve-bin/coi-classify"
 for script in postinst prerm postrm; do
   install -m 755 "packaging/deb/$script" "$root/DEBIAN/$script"

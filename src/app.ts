@@ -3,6 +3,7 @@ import { buildDomain, type Domain } from './app/build-domain.ts';
 import { buildDoors } from './app/build-doors.ts';
 import { buildFlows, type Flows } from './app/build-flows.ts';
 import { buildGround, type Ground } from './app/build-ground.ts';
+import { createClockWatch } from './clock-watch.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { UnavailableError } from './errors.ts';
@@ -49,12 +50,14 @@ export async function createApp(
     throw error;
   });
   const flows = buildFlows(ground, domain);
+  const clockWatch = createClockWatch(clock, log);
   const checks: ReadinessCheck[] = [
     { name: 'doveadm', check: () => ground.doveadm.check() },
     { name: 'store', check: () => ground.store.check() },
     { name: 'outbox', check: () => ground.outbox.check() },
     { name: 'spool', check: () => flows.spool.check() },
     { name: 'proxy', check: () => checkProxy(domain.client.proxyState()) },
+    { name: 'clock', check: () => Promise.resolve(), remark: () => clockWatch.remark() },
   ];
   const doors = buildDoors(ground, flows, checks, buildAdmin(ground, domain, flows));
   const { delivery, subscriptions, client, rawlog } = domain;
@@ -64,9 +67,11 @@ export async function createApp(
 
   async function stopInOrder(): Promise<void> {
     clearInterval(sweeper);
+    clockWatch.stop();
     await doors.close(STOP_GRACE_MSECS);
     await flows.spool.stop();
     await flows.intake.drain();
+    await flows.held.stop();
     await delivery.stop(STOP_GRACE_MSECS);
     await subscriptions.close();
     await client.close();
@@ -90,6 +95,7 @@ export async function createApp(
         throw error;
       }
       flows.spool.start();
+      clockWatch.start();
       void subscriptions.sweepAll();
       sweeper = setInterval(() => void subscriptions.sweep(), SWEEP_MSECS);
       const { source } = config.metadata;

@@ -2,8 +2,10 @@ import { createClassify, type Classify } from '../coi/classify.ts';
 import { examineMessage } from '../coi/examine-message.ts';
 import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
+import type { Transaction } from '../events/event-schema.ts';
 import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction } from '../events/handle-transaction.ts';
+import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
@@ -26,6 +28,7 @@ export interface Flows {
   classify: Classify;
   intake: Intake;
   spool: Spool;
+  held: HeldTransactions;
 }
 
 export function buildFlows(ground: Ground, domain: Domain): Flows {
@@ -56,16 +59,19 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   metrics.onCollect(async () =>
     metrics.spoolPending.set(await spool.pending().catch(() => Number.NaN)),
   );
+  const write = (transaction: Transaction) => spool.write(transaction);
+  const held = createHeldTransactions({ spool: write, log });
   const intake = createIntake({
     handle: async (transaction) => {
       const end = metrics.eventDuration.startTimer();
       await handle(transaction, clock.now());
       end();
     },
-    spool: (transaction) => spool.write(transaction),
+    spool: write,
+    hold: (transaction) => held.hold(transaction),
     log,
   });
-  return { gate, source, classify, intake, spool };
+  return { gate, source, classify, intake, spool, held };
 }
 
 function buildMetadata(

@@ -1,7 +1,6 @@
 import { errorMessage } from '../errors.ts';
 import type { Command } from './command.ts';
-import { createNarrator } from './demo/narrator.ts';
-import { runDemo, type DemoStage, type MetadataSourceName } from './demo/run-demo.ts';
+import type { DemoStage, MetadataSourceName } from './demo/run-demo.ts';
 
 /** Shows the main job on real input; exit code 0 only if every step did what it should. */
 export const demo: Command = {
@@ -27,6 +26,9 @@ export const demo: Command = {
 };
 
 async function show(source: MetadataSourceName, keep: boolean): Promise<void> {
+  // Loaded when asked for: they take longer than most other commands do.
+  const { createNarrator } = await import('./demo/narrator.ts');
+  const { runDemo } = await import('./demo/run-demo.ts');
   const stage = await runDemo(createNarrator(process.stdout), source);
   try {
     if (keep) await keepRunning(stage);

@@ -1,4 +1,3 @@
-import { createApp } from '../app.ts';
 import { createLogger } from '../logging.ts';
 import { CONFIG_OPTION, type Command } from './command.ts';
 import { readConfigOption } from './read-config-option.ts';
@@ -14,6 +13,8 @@ export const serve: Command = {
   options: CONFIG_OPTION,
   run: async (call) => {
     const config = readConfigOption(call);
+    // Loaded when asked for: no other command needs the whole service.
+    const { createApp } = await import('../app.ts');
     const log = createLogger(config.log.level);
     const app = await createApp(config, { log });
     await app.start();

@@ -16,7 +16,7 @@ const BATCH = 50;
  * Entries that Dovecot computes: a list names them, but they are not in the dict. Those that end in a
  * slash stand for whole families of them.
  *
- * @see Dovecot src/lib-storage/mailbox-attributes-register and index-mail: server comment and admin
+ * @see Dovecot src/lib-storage/mailbox-attribute-internal.c
  */
 const COMPUTED = /\/$|^shared\/[^/]+\/vendor\/vendor\.dovecot\/pvt\/server\/(?:admin|comment)$/;
 
@@ -24,8 +24,10 @@ const COMPUTED = /\/$|^shared\/[^/]+\/vendor\/vendor\.dovecot\/pvt\/server\/(?:a
  * Reads everything that one user has in Dovecot's attribute dict, whatever kind of dict that is,
  * mailbox by mailbox over the doveadm API. Other plugins' internal entries are among it.
  *
- * Two things get lost on this road: annotations of mailboxes that are gone, and octets that are not
- * UTF-8, which the API replaces by U+FFFD; those are named in `problems`.
+ * Some things get lost on this road: annotations of mailboxes that are gone; empty values, because a
+ * list also names some entries that nobody has set, and both read as empty; and octets that are not
+ * UTF-8, which the API replaces by U+FFFD. The last are named in `problems`. What Dovecot takes from
+ * its configuration where nothing is set (`specialuse`, `comment`) comes along.
  *
  * @throws NotFoundError Dovecot knows no such user
  * @throws DoveadmCommandError, UnavailableError
@@ -67,7 +69,7 @@ export function createReadAllAnnotations(
       if (value.includes('\ufffd') || key.includes('\ufffd')) {
         const reason = 'it is not UTF-8; import it from the file of the dict';
         result.problems.push({ key, reason });
-      } else if (value !== '' || !key.endsWith('/specialuse')) {
+      } else if (value !== '') {
         result.entries.push({ key, value: Buffer.from(value) });
       }
     }

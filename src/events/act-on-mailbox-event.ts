@@ -47,7 +47,8 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     const { chats } = folders.names;
     const rows = await doveadm.run({
       name: 'mailboxList',
-      parameters: { user, mailboxMask: [chats] },
+      // Without a wildcard doveadm only echoes the name, whether or not there is such a mailbox.
+      parameters: { user, mailboxMask: [`${chats}*`] },
     });
     return rows.some(({ mailbox }) => mailbox === chats);
   }

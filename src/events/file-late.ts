@@ -1,10 +1,6 @@
 import type { CoiFolderNames } from '../coi/folders.ts';
-import type {
-  DoveadmCommandError} from '../dovecot/doveadm-client.ts';
-import {
-  type DoveadmClient,
-  type DoveadmRow,
-} from '../dovecot/doveadm-client.ts';
+import type { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
+import { type DoveadmClient, type DoveadmRow } from '../dovecot/doveadm-client.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 

@@ -8,7 +8,7 @@ export type Taken = 'done' | 'spooled';
 
 /** Takes in what Dovecot reports, within a bounded time, losing nothing. */
 export interface Intake {
-  /** @throws the spool's error when not even that takes it; the Lua script then keeps it */
+  /** @throws the spool's error when not even that takes it; it is held in memory then */
   take(transaction: Transaction): Promise<Taken>;
   /** Waits for what is under way. */
   drain(): Promise<void>;
@@ -18,6 +18,8 @@ export interface IntakeParts {
   handle: (transaction: Transaction) => Promise<void>;
   /** Writes the transaction to disk; durable when it resolves. */
   spool: (transaction: Transaction) => Promise<void>;
+  /** Keeps it in memory until the spool takes it. */
+  hold: (transaction: Transaction) => void;
   log: Logger;
 }
 
@@ -32,7 +34,7 @@ const STRAINED_MSECS = 10_000;
  * If that fails or takes too long, the transaction goes to the spool and is handled from there; doing
  * a part twice is harmless (pushes carry a dedupe key, moves search anew).
  */
-export function createIntake({ handle, spool, log }: IntakeParts): Intake {
+export function createIntake({ handle, spool, hold, log }: IntakeParts): Intake {
   const underWay = new Set<Promise<unknown>>();
   let strainedUntil = 0;
 
@@ -47,7 +49,12 @@ export function createIntake({ handle, spool, log }: IntakeParts): Intake {
     } else {
       log.warn({ reason: outcome.reason }, 'an event could not be handled; it stays in the spool');
     }
-    await spool(transaction);
+    try {
+      await spool(transaction);
+    } catch (error) {
+      hold(transaction);
+      throw error;
+    }
     return 'spooled';
   }
 

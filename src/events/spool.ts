@@ -1,21 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
-import {
-  constants,
-  access,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  stat,
-  unlink,
-} from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
-import { errorMessage, UnavailableError } from '../errors.ts';
+import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { transactionValidator, type Transaction } from './event-schema.ts';
+import { checkSpoolDir, TEMPORARY_PREFIX, writeSpoolFile } from './spool-files.ts';
 
 export interface SpoolParts {
   dir: string;
@@ -47,8 +37,8 @@ export interface Spool {
 const REJECTED = 'rejected';
 const FILES_A_ROUND = 512;
 const USERS_AT_A_TIME = 8;
-/** A transaction that failed waits longer each time. */
-const LONGEST_PAUSE_MSECS = 300_000;
+/** A transaction that failed waits longer each time; what kept it may be over at any moment. */
+const LONGEST_PAUSE_MSECS = 60_000;
 const ABANDONED_TEMPORARY_MSECS = 3_600_000;
 
 interface SpooledTransaction {
@@ -167,7 +157,7 @@ export function createSpool(parts: SpoolParts): Spool {
 
   async function removeAbandoned(): Promise<void> {
     for (const name of await readdir(dir).catch(() => [])) {
-      if (!name.startsWith('.tmp-')) continue;
+      if (!name.startsWith(TEMPORARY_PREFIX)) continue;
       const path = join(dir, name);
       const age = clock.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? clock.now());
       if (age > ABANDONED_TEMPORARY_MSECS) await unlink(path).catch(() => undefined);
@@ -175,20 +165,7 @@ export function createSpool(parts: SpoolParts): Spool {
   }
 
   return {
-    write: async (transaction) => {
-      const unique = randomBytes(6).toString('hex');
-      const temporary = join(dir, `.tmp-${unique}`);
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        await file.writeFile(JSON.stringify(transaction));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, join(dir, `${sortableTime(clock.now())}-${unique}.json`));
-      const directory = await open(dir);
-      await directory.sync().finally(() => directory.close());
-    },
+    write: (transaction) => writeSpoolFile(dir, transaction, clock.now()),
     start: () => {
       void removeAbandoned();
       timer = setInterval(() => void takeIn(), parts.pollInterval);
@@ -213,21 +190,8 @@ export function createSpool(parts: SpoolParts): Spool {
     },
     takeIn,
     pending: async () => (await fileNames()).length,
-    check: async () => {
-      try {
-        await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
-      } catch (error) {
-        throw new UnavailableError(
-          `spool.dir ${dir} cannot be used (${errorMessage(error)}); create it, writable for this service and for mail processes`,
-        );
-      }
-    },
+    check: () => checkSpoolDir(dir),
   };
 }
-
-/** As `lua/coi.lua` begins its names: ten digits of seconds, ten of microseconds. */
-const sortableTime = (msecs: number): string =>
-  String(Math.floor(msecs / 1_000)).padStart(10, '0') +
-  String(Math.floor((msecs % 1_000) * 1_000)).padStart(10, '0');
 
 const userOf = ({ transaction }: SpooledTransaction): string => transaction.user;

@@ -8,7 +8,6 @@ import type { KeptSubscription, SubscriptionRecord } from '../webpush/subscripti
 import type { Subscriptions } from '../webpush/subscriptions.ts';
 import type { VapidKey } from '../webpush/vapid-key.ts';
 import type { VapidKeys } from '../webpush/vapid-keys.ts';
-import { SHARED_OWNER } from './own-entry.ts';
 import { smallestAfter } from './smallest-after.ts';
 
 export interface UserAdministrationParts {
@@ -86,8 +85,13 @@ export function createUserAdministration(parts: UserAdministrationParts): UserAd
     );
   }
 
+  /** A subscription that is removed while it waits counts against its user, who did not do it here. */
+  function forgive(user: string, removed: readonly HeldSubscription[]): void {
+    for (const { state } of removed) if (state === 'pending') throttle.forgive(user);
+  }
+
   async function requireKnown(user: string): Promise<void> {
-    if (user !== SHARED_OWNER && (await store.list(user, '')).length > 0) return;
+    if ((await store.list(user, '')).length > 0) return;
     throw new NotFoundError(
       `nothing is known of the user ${JSON.stringify(user)}: no annotation and no subscription`,
     );
@@ -125,8 +129,10 @@ export function createUserAdministration(parts: UserAdministrationParts): UserAd
     removeSubscription: async (user, idText) => {
       await requireKnown(user);
       const id = findSubscriptionId(idText);
-      if (!(await held(user)).some((one) => one.id === id)) throw noSubscription(user, idText);
+      const affected = (await held(user)).filter((one) => one.id === id);
+      if (affected.length === 0) throw noSubscription(user, idText);
       await subscriptions.unsubscribe(user, idText);
+      forgive(user, affected);
       await publish(user);
     },
 
@@ -149,10 +155,11 @@ export function createUserAdministration(parts: UserAdministrationParts): UserAd
     rotateVapid: async (user) => {
       await requireKnown(user);
       const key = await vapidKeys.rotate(user);
-      const removed = new Set((await held(user)).map(({ id }) => id)).size;
+      const affected = await held(user);
       await subscriptions.removeAll(user);
+      forgive(user, affected);
       await publish(user);
-      return { key, removed };
+      return { key, removed: new Set(affected.map(({ id }) => id)).size };
     },
   };
 }

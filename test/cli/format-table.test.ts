@@ -33,7 +33,7 @@ describe('a table', () => {
 
   it('lets nobody steer the terminal', () => {
     assert.equal(printable('a\u001b[2J\r\n\u009bm\u202ex'), 'a\ufffd[2J\ufffd\ufffd\ufffdm\ufffdx');
-    assert.doesNotMatch(formatTable(['A'], [['\u001b[31m']]), /\u001b/);
-    assert.doesNotMatch(formatPairs([['a', '\u001b[31m']]), /\u001b/);
+    assert.ok(!formatTable(['A'], [['\u001b[31m']]).includes('\u001b'));
+    assert.ok(!formatPairs([['a', '\u001b[31m']]).includes('\u001b'));
   });
 });

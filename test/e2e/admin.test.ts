@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { runCommand, type CommandResult } from '../../src/cli/demo/run-command.ts';
+import { formatDcryptPrivateKey } from '../../src/dovecot/dcrypt-private-key.ts';
+import { formatFileDict } from '../../src/dovecot/file-dict.ts';
+import { toVapidKey } from '../../src/webpush/vapid-record.ts';
+import { entry, makeKey, pluginKey, serverEntry } from '../metadata/import-rig.ts';
 import type { ImapClient } from '../support/imap-client.ts';
 import { eventually, stageConfig, startStage, VENDOR, type Stage } from '../support/start-stage.ts';
 import { subscribe, subscriptionPath } from '../support/subscribe.ts';
@@ -104,6 +109,64 @@ for (const metadata of ['dict', 'doveadm'] as const) {
         assert.match(refused.stderr, /metadata\.source is doveadm/);
       }
     });
+
+    it(
+      'brings over what the C plugin kept: its subscriptions go on with its VAPID key',
+      { skip: metadata === 'doveadm' && 'Dovecot keeps the annotations itself' },
+      async () => {
+        const other = stage.freshUser();
+        await stage.login(other);
+        const agent = await stage.userAgent();
+        const [status] = JSON.parse(
+          (
+            await stage.dovecot.runDoveadm([
+              '-f',
+              'json',
+              'mailbox',
+              'status',
+              '-u',
+              other,
+              'guid',
+              'INBOX',
+            ])
+          ).stdout,
+        ) as { guid: string }[];
+        const inbox = status?.guid ?? '';
+        const key = makeKey();
+        const file = join(stage.dovecot.layout.dir, other);
+        await writeFile(
+          file,
+          formatFileDict([
+            entry(serverEntry('coi/config/enabled', inbox), 'yes'),
+            entry(
+              pluginKey('subscriptions/from-the-plugin', inbox),
+              JSON.stringify({
+                ...{
+                  created: '2020-01-01T00:00:00+00:00',
+                  client: 'c',
+                  device: 'd',
+                  msgtype: 'any',
+                },
+                resource: agent.resource,
+              }),
+            ),
+            entry(pluginKey('vapid_private_key', inbox), formatDcryptPrivateKey(key)),
+          ]),
+        );
+        const { exitCode, stdout, stderr } = await cli('import', '--file', file, other);
+        assert.equal(exitCode, 0, stderr + stdout);
+        assert.match(stdout, /^VAPID keys +1 +0 +0 +0$/m);
+        const message = 'From: a@example.org\r\nSubject: Hello\r\n\r\nHi\r\n';
+        await deliver(stage.dovecot.lmtp, 'a@example.org', [other], message);
+        const push = await agent.next();
+        assert.equal(push.payload['subject'], 'Hello');
+        const publicPoint = toVapidKey(key).publicPoint.toString('base64url');
+        assert.ok(push.headers.authorization?.includes(`k=${publicPoint}`));
+        const exported = join(stage.dovecot.layout.dir, `${other}.exported`);
+        assert.equal((await cli('export', '--file', exported, other)).exitCode, 0);
+        assert.equal(await readFile(exported, 'utf8'), await readFile(file, 'utf8'));
+      },
+    );
 
     it('has the caches dropped', async () => {
       assert.equal((await cli('reload')).exitCode, 0);

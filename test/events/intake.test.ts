@@ -11,6 +11,7 @@ const transaction: Transaction = {
 
 function intakeWith(handle: () => Promise<void>, spoolFails = false) {
   const spooled: Transaction[] = [];
+  const held: Transaction[] = [];
   const intake = createIntake({
     handle,
     spool: (one) => {
@@ -18,9 +19,10 @@ function intakeWith(handle: () => Promise<void>, spoolFails = false) {
       spooled.push(one);
       return Promise.resolve();
     },
+    hold: (one) => held.push(one),
     log: pino({ level: 'silent' }),
   });
-  return { intake, spooled };
+  return { intake, spooled, held };
 }
 
 describe('the intake', () => {
@@ -48,9 +50,10 @@ describe('the intake', () => {
     assert.equal(spooled.length, 2);
   });
 
-  it('refuses when not even the spool takes it, so that Dovecot keeps it', async () => {
-    const { intake } = intakeWith(() => Promise.reject(new Error('no Dovecot')), true);
+  it('refuses and holds what not even the spool takes', async () => {
+    const { intake, held } = intakeWith(() => Promise.reject(new Error('no Dovecot')), true);
     await assert.rejects(intake.take(transaction), /disk full/);
+    assert.deepEqual(held, [transaction]);
   });
 
   it('drains what is under way', async () => {

@@ -21,7 +21,12 @@ export const INBOX = '988a1835247b036b110a000083ecc375';
 
 /** The admin routes over real domain objects in memory; only the delivery and Dovecot are stood in for. */
 export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
-  const harness = createHarness();
+  const harness = createHarness({
+    // As in src/app/build-domain.ts.
+    onChange: (user, change) => {
+      if (change === 'abandoned') throttle.refused(user);
+    },
+  });
   const { store, clock, subscriptions } = harness;
   const vapidKeys = new VapidKeys({
     ...{ store, clock, curve: 'prime256v1' },

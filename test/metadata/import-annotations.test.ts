@@ -205,6 +205,19 @@ describe('an import', () => {
       });
     }
 
+    it('believes the plugin where clients see something else', async () => {
+      const { importAll, subscriptions } = createImportRig();
+      const report = await importAll([
+        entry(
+          serverEntry(`webpush/subscriptions/${ID}`),
+          pluginSubscription({}, { validated: true }),
+        ),
+        entry(pluginKey(`subscriptions/${ID}`), pluginSubscription({}, { validation: 'abc' })),
+      ]);
+      assert.equal(report.skipped, 1);
+      assert.deepEqual(await subscriptions.list(USER), []);
+    });
+
     it('takes as many as the limit allows, and names the rest', async () => {
       const { importAll, subscriptions } = createImportRig();
       const dict = [1, 2, 3, 4, 5].map((n) =>

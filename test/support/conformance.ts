@@ -7,8 +7,42 @@ import { startStage, type Stage, type StageOptions } from './start-stage.ts';
  * What is held against the running service: the two specifications, the faults that the C plugin is
  * known for, and what Dovecot and its plugins expect of an attribute dict.
  */
-export const SOURCES = ['webpush-spec', 'coi-server-spec', 'c-plugin', 'dovecot'] as const;
-export type Source = (typeof SOURCES)[number];
+export type Source = keyof typeof SECTIONS;
+
+/** The sections of each source that have sentences, in its order. */
+export const SECTIONS = {
+  'webpush-spec': [
+    'Required Standards',
+    'Scope of METADATA Support',
+    'Capability',
+    'VAPID Key',
+    'Subscribe',
+    'Sending a Validation Push Message',
+    'Validating A Push Subscription',
+    'Unsubscribe',
+    'List Existing Subscriptions',
+    'Push Notification Payload',
+    'Payload Data Format',
+    'Push Message Encryption',
+    'Header Signing',
+    'Push Message Example',
+    'Push Service Response Codes',
+    'Security Considerations',
+  ],
+  'coi-server-spec': [
+    'Required Standards',
+    'Scope of METADATA Support',
+    'Recommended Standards',
+    'COI Capability',
+    'Getting COI Namespace Configuration',
+    'Configure COI Usage',
+    'Indirectly Disabling and Enabling COI',
+    'Configure Message Filtering',
+    'Configure Message Filtering, IMAP',
+  ],
+  'c-plugin': ['Faults of the C plugin'],
+  dovecot: ['doveadm mailbox metadata', 'The attribute dict', 'mail_crypt'],
+} as const;
 
 /** The key words of BCP 14; `rule` for what is stated without one. */
 export type Level =
@@ -76,9 +110,11 @@ export function conformance(
     define({
       stage: () => stage,
       section: (section, defineSection) =>
-        describe(section, () =>
-          defineSection((level, text, _met, check) => it(testName({ level, text }), check)),
-        ),
+        void describe(section, () => {
+          defineSection((level, text, _met, check) => {
+            void it(testName({ level, text }), check);
+          });
+        }),
     });
   });
 }
@@ -95,7 +131,10 @@ export const suiteFiles = (): string[] =>
     .filter((name) => name.endsWith('.test.ts'))
     .sort();
 
-/** Every sentence that the suite has a test for, without running any. Once a process. */
+/**
+ * Every sentence that the suite has a test for, in the order of the sources, without running any.
+ * Once a process.
+ */
 export async function collectSentences(): Promise<Sentence[]> {
   collected = [];
   for (const name of suiteFiles()) await import(new URL(name, SUITE_DIR).href);
@@ -104,5 +143,11 @@ export async function collectSentences(): Promise<Sentence[]> {
   const names = sentences.map((sentence) => `${sentence.file}: ${testName(sentence)}`);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new Error(`a sentence is registered twice: ${twice}`);
-  return sentences;
+  const order = Object.entries(SECTIONS).flatMap(([source, titles]) =>
+    titles.map((title) => `${source}: ${title}`),
+  );
+  const place = ({ source, section }: Sentence): number => order.indexOf(`${source}: ${section}`);
+  const astray = sentences.find((sentence) => place(sentence) < 0);
+  if (astray !== undefined) throw new Error(`${astray.source} has no section "${astray.section}"`);
+  return sentences.sort((one, other) => place(one) - place(other));
 }

@@ -21,6 +21,8 @@ export interface TestProxy {
 
 export interface TestProxyOptions {
   tls?: boolean;
+  /** Any free one unless given. */
+  port?: number;
   /** Whom it lets in. */
   credentials?: { username: string; password: string };
   /** What it answers instead of opening a tunnel: a status, or nothing at all. */
@@ -67,7 +69,7 @@ export async function startConnectProxy(options: TestProxyOptions = {}): Promise
       client.on('close', () => target.destroy());
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: options.tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`,

@@ -11,11 +11,15 @@ export interface SpawnedSidecar {
   readonly process: ChildProcess;
   /** Its log so far, one JSON object a line. */
   log(): string;
-  readonly ended: Promise<unknown>;
   /** SIGTERM, then waits for the end. */
   stop(): Promise<void>;
   /** SIGKILL, then waits for the end. */
   kill(): Promise<void>;
+}
+
+export interface StartingSidecar extends SpawnedSidecar {
+  /** Resolves when it says that it is ready; rejects with its log when it ends before. */
+  readonly ready: Promise<void>;
 }
 
 /** Starts `coi-sidecar serve` and resolves when it says that it is ready. */
@@ -23,6 +27,16 @@ export async function spawnSidecar(
   dir: string,
   config: Record<string, Record<string, unknown>>,
 ): Promise<SpawnedSidecar> {
+  const sidecar = await launchSidecar(dir, config);
+  await sidecar.ready;
+  return sidecar;
+}
+
+/** Starts `coi-sidecar serve` and does not wait for it. */
+export async function launchSidecar(
+  dir: string,
+  config: Record<string, Record<string, unknown>>,
+): Promise<StartingSidecar> {
   const file = join(dir, 'coi-sidecar.yaml');
   await writeFile(file, JSON.stringify(config), { mode: 0o600 });
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
@@ -39,14 +53,14 @@ export async function spawnSidecar(
     child.stderr.setEncoding('utf8').on('data', take);
     void ended.then(() => reject(new Error(`the sidecar ended: ${log}`)));
   });
-  await ready;
+  ready.catch(() => undefined); // whoever waits for it hears of it
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal);
     await ended;
   };
   return {
     process: child,
-    ended,
+    ready,
     log: () => log,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),

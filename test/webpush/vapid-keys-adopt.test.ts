@@ -23,7 +23,8 @@ describe('VapidKeys', () => {
       const key = makeKey(curve);
       assert.equal(await open(store).adopt('bob', key, plain), 'added');
       const found = await open(store).find('bob');
-      assert.ok(found?.privateKey.equals(key));
+      assert.ok(found !== undefined);
+      assert.ok(found.privateKey.equals(key));
       assert.equal(found.curve, curve);
       assert.equal(await open(store).adopt('bob', key, plain), 'unchanged');
     });

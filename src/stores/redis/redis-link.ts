@@ -112,7 +112,7 @@ export class RedisLink {
     // The package gives a connection that was accepted as long as it takes to greet us.
     let greeting: NodeJS.Timeout | undefined;
     client.on('connect', () => {
-      greeting = setTimeout(() => undefined, this.#options.deadlineMsecs);
+      greeting = setTimeout(() => this.#replace(client), this.#options.deadlineMsecs);
     });
     for (const event of ['ready', 'error', 'end']) client.on(event, () => clearTimeout(greeting));
     client.on('ready', () => {

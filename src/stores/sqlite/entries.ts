@@ -36,7 +36,8 @@ export const entries: JobRunner<EntriesJob, CommitResult, undefined> = {
 
   prepare(db) {
     const set = db.prepare(
-      'INSERT INTO entries (user, key, value) VALUES (?, ?, ?) ' +
+      // Node 22 binds octets without a length, once they have crossed threads, as NULL.
+      "INSERT INTO entries (user, key, value) VALUES (?, ?, coalesce(?, x'')) " +
         'ON CONFLICT (user, key) DO UPDATE SET value = excluded.value',
     );
     const unset = db.prepare('DELETE FROM entries WHERE user = ? AND key = ?');

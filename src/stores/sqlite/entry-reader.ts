@@ -29,7 +29,7 @@ export class EntryReader {
     // 0xFF stands above every octet of UTF-8: the first text after all that begin with the prefix.
     const to = Buffer.concat([from, Buffer.of(0xff)]);
     const rows = this.#read((statements) => statements.list.all(user, from, to));
-    return rows.map((row) => ({ key: String(row['key']), value: toBuffer(row['value']) }));
+    return rows.map((row) => ({ key: toText(row['key']), value: toBuffer(row['value']) }));
   }
 
   /** The users that come after `after`, a page of them; the first page is after undefined. */
@@ -37,7 +37,7 @@ export class EntryReader {
     const rows = this.#read(({ users, firstUsers }) =>
       after === undefined ? firstUsers.all() : users.all(after),
     );
-    return rows.map((row) => String(row['name']));
+    return rows.map((row) => toText(row['name']));
   }
 
   close(): void {
@@ -79,8 +79,9 @@ function openReader(path: string): OpenReader {
       db,
       get: db.prepare('SELECT value FROM entries WHERE user = ? AND key = ?'),
       list: db.prepare(
-        'SELECT key, value FROM entries WHERE user = ? AND key >= CAST(? AS TEXT) ' +
-          'AND key < CAST(? AS TEXT) ORDER BY key',
+        'SELECT CAST(key AS BLOB) AS key, value FROM entries WHERE user = ? ' +
+          'AND entries.key >= CAST(? AS TEXT) AND entries.key < CAST(? AS TEXT) ' +
+          'ORDER BY entries.key',
       ),
       users: db.prepare(nextUsers('(SELECT min(user) FROM entries WHERE user > ?)')),
       firstUsers: db.prepare(nextUsers('(SELECT min(user) FROM entries)')),
@@ -98,9 +99,12 @@ const nextUsers = (first: string): string => `
     UNION ALL
     SELECT (SELECT min(user) FROM entries WHERE user > name) FROM next WHERE name IS NOT NULL
   )
-  SELECT name FROM next WHERE name IS NOT NULL LIMIT ${USERS_PER_PAGE}`;
+  SELECT CAST(name AS BLOB) AS name FROM next WHERE next.name IS NOT NULL LIMIT ${USERS_PER_PAGE}`;
 
 function toBuffer(value: unknown): Buffer {
   const octets = value as Uint8Array;
   return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 }
+
+/** Names are read as octets: as text, Node 22 ends them at a NUL. */
+const toText = (value: unknown): string => toBuffer(value).toString();

@@ -6,7 +6,7 @@ import type { ReceiverKeys } from '../encryption/receiver-keys.ts';
 import { MAX_BODY_OCTETS } from '../encryption/record-limits.ts';
 import type { GuardPolicy } from '../guard/guard-policy.ts';
 import { judgeEndpoint } from '../guard/judge-endpoint.ts';
-import { chooseForm } from '../outcome/choose-form.ts';
+import { chooseForm, nextForm } from '../outcome/choose-form.ts';
 import type { Outcome } from '../outcome/outcome.ts';
 import { buildPushRequest } from '../request/build-push-request.ts';
 import type { SubscriptionBook } from '../subscription-book.ts';
@@ -79,12 +79,16 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     ...(shelved.topic !== undefined && { topic: shelved.topic }),
   });
   const result = await parts.client.send(request, user);
+  let canShrink = false;
   if (result.kind === 'response') {
-    if (result.status === 413) parts.limits.learn(endpoint, form.octets);
+    if (result.status === 413) {
+      parts.limits.learn(endpoint, form.octets);
+      canShrink = nextForm(form) !== undefined;
+    }
     if (result.status === 401 || result.status === 403) parts.authorizer.forget(key, url.origin);
   }
   const seconds = (parts.monotonic() - started) / 1_000;
-  return { kind: 'sent', result, canShrink: form.canShrink, seconds };
+  return { kind: 'sent', result, canShrink, seconds };
 }
 
 const unsendable = (outcome: Outcome, detail: string): Attempt => ({

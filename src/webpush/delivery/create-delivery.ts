@@ -62,12 +62,19 @@ class PushDelivery implements Delivery {
       monotonic,
       random,
       originLimit: options.originLimit ?? 32,
-      onWork: () => this.#pump(),
+      onWork: () => this.#workload.fill(),
     });
     const payloadOctets = options.payloadOctets ?? 32 * 1_048_576;
     this.#shelf = new PayloadShelf(store, (id) => this.#queue.has(id), payloadOctets);
     this.#settler = new Settler(store, log, timers);
-    this.#workload = new Workload(options.totalLimit ?? 256, timers);
+    this.#workload = new Workload({
+      limit: options.totalLimit ?? 256,
+      timers,
+      take: () => {
+        const push = this.#isIn('running') ? this.#queue.next() : undefined;
+        return push && (() => this.#attempt(push));
+      },
+    });
     this.#firstAttempts = new FirstAttempts(timers);
     this.#runner = new PushRunner(parts, this.#shelf, this.#firstAttempts);
     this.#keepSweeping = createExpirySweep({
@@ -79,7 +86,7 @@ class PushDelivery implements Delivery {
           this.#forget(id);
           parts.metrics.dropped('expired');
         }
-        this.#pump();
+        this.#workload.fill();
       },
     });
     this.#keepWithinLimit = createOutboxLimit({
@@ -160,7 +167,7 @@ class PushDelivery implements Delivery {
     if (push?.id !== id) return false;
     await this.#parts.store.settle([id]);
     this.#discard(id, 'admin');
-    this.#pump();
+    this.#workload.fill();
     return true;
   }
 
@@ -189,7 +196,7 @@ class PushDelivery implements Delivery {
     }
     this.#keepWithinLimit(this.#queue.size);
     this.#keepSweeping();
-    this.#pump();
+    this.#workload.fill();
   }
 
   #schedule(push: OwedPush): void {
@@ -200,18 +207,6 @@ class PushDelivery implements Delivery {
     // However wrong the clock was when the next attempt was set, it is not far away.
     const wait = Math.max(0, Math.min(push.nextAttemptAt - wallNow, 1.5 * MAX_DELAY_MSECS));
     this.#queue.add(push, now + life, now + wait);
-  }
-
-  #pump(): void {
-    while (this.#state === 'running' && !this.#workload.isFull) {
-      const push = this.#queue.next();
-      if (push === undefined) return;
-      this.#workload.begin();
-      void this.#attempt(push).finally(() => {
-        this.#workload.end();
-        this.#pump();
-      });
-    }
   }
 
   async #attempt(push: QueuedPush): Promise<void> {

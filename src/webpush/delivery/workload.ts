@@ -1,43 +1,63 @@
 import type { Timers } from './agenda.ts';
 
-/** Counts what is under way, up to a limit, and tells when nothing is. */
+/**
+ * Each push is encrypted on this thread. After so many, the sockets of Dovecot and of push services get
+ * their turn: a backlog must not keep a mail waiting.
+ */
+const BEGUN_PER_TURN = 8;
+
+export interface WorkloadOptions {
+  /** How much may be under way at a time. */
+  limit: number;
+  timers: Timers;
+  /** Takes what is to be done next; undefined when there is nothing at the moment. */
+  take: () => (() => Promise<void>) | undefined;
+}
+
+/** Keeps as much under way as there is to do, up to a limit. */
 export class Workload {
-  readonly #limit: number;
-  readonly #timers: Timers;
+  readonly #options: WorkloadOptions;
   #underWay = 0;
   #onQuiet: (() => void) | undefined;
 
-  constructor(limit: number, timers: Timers) {
-    this.#limit = limit;
-    this.#timers = timers;
+  constructor(options: WorkloadOptions) {
+    this.#options = options;
   }
 
   get underWay(): number {
     return this.#underWay;
   }
 
-  get isFull(): boolean {
-    return this.#underWay >= this.#limit;
-  }
-
-  begin(): void {
-    this.#underWay += 1;
-  }
-
-  end(): void {
-    this.#underWay -= 1;
-    if (this.#underWay === 0) this.#onQuiet?.();
+  /** To be called whenever there may be something to do; what ends calls it by itself. */
+  fill(): void {
+    for (let begun = 0; this.#underWay < this.#options.limit; begun += 1) {
+      if (begun === BEGUN_PER_TURN) {
+        setImmediate(() => this.fill());
+        return;
+      }
+      const work = this.#options.take();
+      if (work === undefined) return;
+      this.#underWay += 1;
+      void work().finally(() => this.#end());
+    }
   }
 
   /** Resolves when nothing is under way, or after `deadlineMsecs`. */
   quiet(deadlineMsecs: number): Promise<void> {
+    const { timers } = this.#options;
     if (this.#underWay === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#timers.set(resolve, deadlineMsecs);
+      const timer = timers.set(resolve, deadlineMsecs);
       this.#onQuiet = () => {
-        this.#timers.clear(timer);
+        timers.clear(timer);
         resolve();
       };
     });
+  }
+
+  #end(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#onQuiet?.();
+    this.fill();
   }
 }

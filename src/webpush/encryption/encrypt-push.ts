@@ -1,12 +1,7 @@
-import {
-  createCipheriv,
-  createHmac,
-  diffieHellman,
-  generateKeyPairSync,
-  randomBytes,
-  type KeyObject,
-} from 'node:crypto';
+import { createCipheriv, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { InvalidInputError } from '../../errors.ts';
+import { drawSalt } from './draw-salt.ts';
+import { hmacSha256 } from './hmac-sha256.ts';
 import { paddedLength } from './padded-length.ts';
 import type { ReceiverKeys } from './receiver-keys.ts';
 import {
@@ -62,7 +57,7 @@ export function encryptPush(
       `the push payload has ${octets} octets; at most ${MAX_PLAINTEXT_OCTETS} fit one record`,
     );
   }
-  const salt = options.salt ?? randomBytes(16);
+  const salt = options.salt ?? drawSalt();
   const sender = options.sender ?? generateSenderKeyPair();
   const { key, nonce } = deriveKeys(receiver, sender, salt);
 
@@ -104,15 +99,11 @@ function deriveKeys(
     privateKey: sender.privateKey,
     publicKey: receiver.publicKey,
   });
-  const keyPrk = hmac(receiver.auth, secret);
-  const inputKey = createHmac('sha256', keyPrk)
-    .update(KEY_INFO)
-    .update(receiver.point)
-    .update(sender.point)
-    .update(COUNTER)
-    .digest();
-  const prk = hmac(salt, inputKey);
-  return { key: hmac(prk, CEK_INFO).subarray(0, 16), nonce: hmac(prk, NONCE_INFO).subarray(0, 12) };
+  const keyPrk = hmacSha256(receiver.auth, secret);
+  const inputKey = hmacSha256(keyPrk, KEY_INFO, receiver.point, sender.point, COUNTER);
+  const prk = hmacSha256(salt, inputKey);
+  return {
+    key: hmacSha256(prk, CEK_INFO).subarray(0, 16),
+    nonce: hmacSha256(prk, NONCE_INFO).subarray(0, 12),
+  };
 }
-
-const hmac = (key: Buffer, data: Buffer): Buffer => createHmac('sha256', key).update(data).digest();

@@ -8,8 +8,6 @@ export interface PushForm {
   padding: boolean;
   /** The length of the encrypted body. */
   octets: number;
-  /** Whether a smaller form follows. */
-  canShrink: boolean;
 }
 
 /**
@@ -19,23 +17,22 @@ export interface PushForm {
  * @param refusedOctets Infinity when nothing was refused
  */
 export function chooseForm(payload: string, padding: boolean, refusedOctets: number): PushForm {
-  const octets = bodyLength(payload, padding);
-  const smaller = nextForm(payload, padding, octets);
-  if (smaller === undefined || (octets < refusedOctets && octets <= MAX_BODY_OCTETS)) {
-    return { payload, padding, octets, canShrink: smaller !== undefined };
-  }
-  return chooseForm(smaller.payload, smaller.padding, refusedOctets);
+  const form = toForm(payload, padding);
+  if (form.octets < refusedOctets && form.octets <= MAX_BODY_OCTETS) return form;
+  const smaller = nextForm(form);
+  return smaller === undefined ? form : chooseForm(smaller.payload, smaller.padding, refusedOctets);
 }
 
-function nextForm(
-  payload: string,
-  padding: boolean,
-  octets: number,
-): { payload: string; padding: boolean } | undefined {
-  if (padding && bodyLength(payload, false) < octets) return { payload, padding: false };
+/** The next smaller form; undefined when there is none. */
+export function nextForm({ payload, padding, octets }: PushForm): PushForm | undefined {
+  const bare = toForm(payload, false);
+  if (padding && bare.octets < octets) return bare;
   const shrunk = shrinkPayload(payload);
-  return shrunk === undefined ? undefined : { payload: shrunk, padding: false };
+  return shrunk === undefined ? undefined : toForm(shrunk, false);
 }
 
-const bodyLength = (payload: string, padding: boolean): number =>
-  HEADER_OCTETS + paddedLength(Buffer.byteLength(payload), padding) + TAG_OCTETS;
+const toForm = (payload: string, padding: boolean): PushForm => ({
+  payload,
+  padding,
+  octets: HEADER_OCTETS + paddedLength(Buffer.byteLength(payload), padding) + TAG_OCTETS,
+});

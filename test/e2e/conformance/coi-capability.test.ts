@@ -5,6 +5,7 @@ import {
   CONFIG,
   coiAccount,
   ENABLED,
+  errorsOf,
   get,
   MAILBOX_ROOT,
   mail,
@@ -210,11 +211,9 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
         const { status, text } = await client.command(`SETMETADATA "" (${MAILBOX_ROOT} myroot)`);
         assert.equal(status, 'NO');
         assert.match(text, /^\[SERVERBUG\] Internal error occurred/);
-        const lines = stage()
-          .dovecot.errors()
-          .filter((line) => line.includes(user));
-        assert.equal(lines.length, 1);
-        assert.ok(lines.join().includes(`unable to set ${MAILBOX_ROOT}`), lines.join());
+        const logged = await errorsOf(stage(), user);
+        assert.equal(logged.length, 1);
+        assert.match(logged.join(), new RegExp(`unable to set ${MAILBOX_ROOT}`));
       },
     );
   });

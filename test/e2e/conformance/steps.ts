@@ -84,6 +84,28 @@ export async function mailboxes(
   return untagged.map((line) => line.replace(/^.* "?\/"? "?/, '').replace(/"$/, '')).sort();
 }
 
+/**
+ * Until all that Dovecot has reported so far has had its effect: mostly before the command that
+ * caused it is answered, but on a busy machine from the spool, a moment later.
+ */
+export async function settle(stage: Stage): Promise<void> {
+  const { intake, spool } = stage.app.flows;
+  await eventually(async () => {
+    await intake.drain();
+    await spool.takeIn();
+    assert.equal(await spool.pending(), 0);
+  }, 15_000);
+}
+
+/** Lines of Dovecot's log that are errors and name a user; waits for the first. */
+export async function errorsOf(stage: Stage, user: string): Promise<string[]> {
+  return eventually(() => {
+    const lines = stage.dovecot.errors().filter((line) => line.includes(user));
+    assert.notEqual(lines.length, 0, 'nothing was logged');
+    return lines;
+  });
+}
+
 let messages = 0;
 
 /** Header lines and a body as a message; each has a Message-ID of its own unless the headers say one. */

@@ -140,7 +140,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
     let store: Store;
     before(async () => {
       server = await RedisServer.start();
-      store = await openRedisStore(server.url(), { deadlineMsecs: 400 });
+      store = await openRedisStore(server.url(), { deadlineMsecs: 1000 });
     });
     after(async () => {
       await store.close();
@@ -159,23 +159,30 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       ];
       for (const { error, msecs } of await Promise.all(calls.map((call) => timed(call())))) {
         assert(error instanceof UnavailableError);
-        assert(msecs < 2000, `${msecs} ms`);
+        assert(msecs < 5000, `${msecs} ms`);
       }
-      await sleep(500);
+      await sleep(1100);
       const { error, msecs } = await timed(store.get('u', 'a'));
       assert(error instanceof UnavailableError);
-      assert(msecs < 100, `${msecs} ms`);
+      assert(msecs < 500, `${msecs} ms`);
       await server.start();
       await until(succeeds(() => store.commit('u', [set('a', '3')])));
       assert.equal((await store.get('u', 'a'))?.toString(), '3');
     });
 
-    it('bridges a restart that is quicker than the deadline', async () => {
+    it('bridges a restart that is quicker than the deadline', async (t) => {
+      const lost = Promise.withResolvers<undefined>();
+      const log = pino(
+        {},
+        { write: (line) => line.includes('lost the connection') && lost.resolve(undefined) },
+      );
+      const patient = await openRedisStore(server.url(), { deadlineMsecs: 20_000, log });
+      t.after(() => patient.close());
       await server.stop();
-      const get = store.commit('u', [set('b', '1')]);
-      await server.start();
-      await get;
-      assert.equal((await store.get('u', 'b'))?.toString(), '1');
+      await lost.promise;
+      const [result] = await Promise.all([patient.commit('u', [set('b', '1')]), server.start()]);
+      assert.equal(result, 'committed');
+      assert.equal((await patient.get('u', 'b'))?.toString(), '1');
     });
 
     it('fails calls by their deadline when it is silent, and works again afterwards', async () => {
@@ -183,7 +190,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       for (let round = 0; round < 2; round++) {
         const { error, msecs } = await timed(store.commit('u', [set('a', '4')]));
         assert(error instanceof UnavailableError);
-        assert(msecs < 2000, `${msecs} ms`);
+        assert(msecs < 5000, `${msecs} ms`);
       }
       server.signal('SIGCONT');
       await until(succeeds(() => store.commit('u', [set('a', '5')])));
@@ -193,8 +200,9 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
 });
 
 describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
-  it('is given up by the deadline, greeting or not, and tried anew', async () => {
+  it('is given up by the deadline, greeting or not, and tried anew', async (t) => {
     const server = await RedisServer.start();
+    t.after(() => server.dispose());
     const sockets: Socket[] = [];
     // Of the connections after the first, two are accepted and lead nowhere.
     const gate = createServer((socket) => {
@@ -203,18 +211,19 @@ describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
       const onward = connect(server.port, '127.0.0.1').on('error', () => undefined);
       socket.pipe(onward).pipe(socket);
     }).listen(0, '127.0.0.1');
+    t.after(() => {
+      gate.close();
+      for (const socket of sockets) socket.destroy();
+    });
     await once(gate, 'listening');
     const address = gate.address();
     assert(address !== null && typeof address === 'object');
     const url = server.url().replace(`:${server.port}/`, `:${address.port}/`);
-    const store = await openRedisStore(url, { deadlineMsecs: 200 });
+    const store = await openRedisStore(url, { deadlineMsecs: 700 });
+    t.after(() => store.close());
     sockets[0]?.destroy();
     await until(succeeds(() => store.commit('u', [set('a', '1')])));
     assert.equal(sockets.length, 4);
-    await store.close();
-    gate.close();
-    for (const socket of sockets) socket.destroy();
-    await server.dispose();
   });
 });
 
@@ -225,7 +234,7 @@ describe('openRedisStore without a server', () => {
     );
     assert(error instanceof UnavailableError);
     assert.match(error.message, /ECONNREFUSED/);
-    assert(msecs < 2000, `${msecs} ms`);
+    assert(msecs < 5000, `${msecs} ms`);
   });
 
   it('does not hang on a server that accepts and says nothing', async () => {
@@ -238,7 +247,7 @@ describe('openRedisStore without a server', () => {
       openRedisStore(`redis://127.0.0.1:${address.port}`, { deadlineMsecs: 300 }),
     );
     assert(error instanceof UnavailableError);
-    assert(msecs < 2000, `${msecs} ms`);
+    assert(msecs < 5000, `${msecs} ms`);
     server.close();
     for (const socket of sockets) socket.destroy();
   });

@@ -66,7 +66,7 @@ describe('the outbox', () => {
     const wanted = [
       push('a'),
       push('b', { topic: 't'.repeat(32), kind: 'validation', urgency: 'very-low' }),
-      push('c\0\n"', { kind: 'test', payload: '', user: 'Jörg\t', urgency: 'normal' }),
+      push('c\t\n"', { kind: 'test', payload: '', user: 'Jörg\t', urgency: 'normal' }),
     ];
     const added = await first.add(wanted);
     assert.deepEqual(

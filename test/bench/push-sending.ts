@@ -1,0 +1,221 @@
+/**
+ * Sending pushes to local TLS services, against web-push's sendNotification as it comes: one origin and
+ * fifty, so many in flight at a time. Ours goes through all of the engine, the durable outbox included:
+ * each push is on disk before it is sent.
+ *
+ *   node test/bench/push-sending.ts [--quick]
+ *
+ * The services run in a process of their own. Rounds alternate; the ratio is that of neighbours. CPU is
+ * that of this process with all its threads, and hardly depends on what else the machine does.
+ */
+import { fork } from 'node:child_process';
+import { createECDH, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { globalAgent } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import webpush from 'web-push';
+import { systemClock } from '../../src/clock.ts';
+import { createLogger } from '../../src/logging.ts';
+import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-store.ts';
+import { createPushClient } from '../../src/webpush/client/push-client.ts';
+import { createDelivery } from '../../src/webpush/delivery/create-delivery.ts';
+import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
+import type { SubscriptionBook } from '../../src/webpush/subscription-book.ts';
+import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
+import { makeCertificates } from '../support/make-certificates.ts';
+import { makeVapidKey } from '../support/make-vapid-key.ts';
+import { median, runAlone, type Bench, type BenchRow } from './bench.ts';
+
+const SUBJECT = 'mailto:postmaster@example.org';
+const PAYLOAD = JSON.stringify({
+  subject: 'Chat: Hello',
+  content: 'How are you? '.repeat(40),
+  uid: 7,
+});
+const ORIGINS = 50;
+const IN_FLIGHT = [1, 16, 128];
+
+const ecdh = createECDH('prime256v1');
+const keys = {
+  p256dh: ecdh.generateKeys('base64url'),
+  auth: randomBytes(16).toString('base64url'),
+};
+
+/** Sends one push for the `lane`th of those who send at a time, and resolves when it was accepted. */
+type Sender = (lane: number, endpoint: string) => Promise<unknown>;
+
+interface Candidate {
+  send: Sender;
+  close: () => Promise<void>;
+}
+
+function webPush(ca: string): Candidate {
+  const vapidDetails = { subject: SUBJECT, ...webpush.generateVAPIDKeys() };
+  globalAgent.options.ca = ca;
+  return {
+    send: (_lane, endpoint) =>
+      webpush.sendNotification({ endpoint, keys }, PAYLOAD, { vapidDetails, TTL: 60 }),
+    close: () => {
+      globalAgent.destroy();
+      return Promise.resolve();
+    },
+  };
+}
+
+async function ours(ca: string): Promise<Candidate> {
+  const dir = mkdtempSync(join(tmpdir(), 'push-bench-'));
+  const store = await openSqliteOutboxStore(join(dir, 'outbox.db'), { rememberMsecs: 60_000 });
+  const policy = parseGuardPolicy(['127.0.0.1']);
+  const limit = Math.max(...IN_FLIGHT);
+  const client = createPushClient({
+    timeoutMsecs: 10_000,
+    policy,
+    ca: [ca],
+    connectionsPerOrigin: limit,
+  });
+  const waiting = new Map<string, () => void>();
+  const subscriptions: SubscriptionBook = {
+    resource: (_user, _id, endpoint) => Promise.resolve({ endpoint, keys }),
+    remove: () => Promise.resolve(),
+    history: () => Promise.resolve({ successes: 1, failuresInARow: 0 }),
+    record: (user, _id, _endpoint, { delivered, outcome }) => {
+      if (!delivered) throw new Error(outcome);
+      waiting.get(user)?.();
+    },
+  };
+  const key = makeVapidKey();
+  const delivery = createDelivery({
+    ...{ store, subscriptions, client, policy, clock: systemClock, log: createLogger('error') },
+    vapid: () => Promise.resolve(key),
+    authorizer: createVapidAuthorizer({ subject: SUBJECT, clock: systemClock }),
+    metrics: { attempted: () => undefined, accepted: () => undefined, dropped: () => undefined },
+    options: {
+      ...{ maxRetries: 1, timeoutMsecs: 10_000, padding: false, maxPushes: 100_000 },
+      ...{ originLimit: limit, totalLimit: limit },
+    },
+  });
+  await delivery.start();
+  let count = 0;
+  return {
+    send: async (lane, endpoint) => {
+      const user = `user${lane}`;
+      const accepted = new Promise<void>((resolve) => waiting.set(user, resolve));
+      const createdAt = Date.now();
+      await delivery.enqueue([
+        {
+          ...{ user, subscriptionId: 'bench', endpoint, kind: 'message', payload: PAYLOAD },
+          ...{ urgency: 'normal', createdAt, expiresAt: createdAt + 60_000 },
+          dedupeKey: `${(count += 1)}`,
+        },
+      ]);
+      await accepted;
+    },
+    close: async () => {
+      await delivery.stop(5_000);
+      await client.close();
+      await store.close();
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
+
+async function startTargets(key: string, cert: string) {
+  const child = fork(new URL('./push-target.ts', import.meta.url));
+  child.send({ key, cert, count: ORIGINS });
+  const [ports] = (await once(child, 'message')) as [number[]];
+  return { ports, close: () => child.disconnect() };
+}
+
+export const benchPushSending: Bench = async ({ quick }) => {
+  const { ca, key, cert } = makeCertificates();
+  const targets = await startTargets(key, cert);
+  const candidates = { theirs: webPush(ca), ours: await ours(ca) };
+  const rows: BenchRow[] = [];
+  try {
+    for (const origins of [1, ORIGINS]) {
+      for (const inFlight of IN_FLIGHT) {
+        const pushes = (quick ? 100 : 600) * (inFlight === 1 ? 1 : 3);
+        const endpoint = (turn: number): string =>
+          `https://127.0.0.1:${targets.ports[turn % origins]}/send/0123456789abcdef`;
+        const compared = await compare(candidates, quick ? 3 : 7, (send) =>
+          exercise(send, pushes, inFlight, endpoint),
+        );
+        const where = `${origins === 1 ? 'one origin' : `${origins} origins`}, ${inFlight} in flight`;
+        rows.push(...toRows(where, compared, inFlight > 1));
+      }
+    }
+    return rows;
+  } finally {
+    await candidates.theirs.close();
+    await candidates.ours.close();
+    targets.close();
+  }
+};
+
+interface Sample {
+  /** Pushes a second. */
+  rate: number;
+  /** Milliseconds of CPU a push. */
+  cpu: number;
+}
+
+async function compare(
+  { theirs, ours: own }: { theirs: Candidate; ours: Candidate },
+  rounds: number,
+  run: (send: Sender) => Promise<Sample>,
+): Promise<{ theirs: Sample; ours: Sample }[]> {
+  const samples: { theirs: Sample; ours: Sample }[] = [];
+  for (let round = -1; round < rounds; round += 1) {
+    const sample = { theirs: await run(theirs.send), ours: await run(own.send) };
+    if (round >= 0) samples.push(sample);
+  }
+  return samples;
+}
+
+/** `pushes` of them, `inFlight` at a time. */
+async function exercise(
+  send: Sender,
+  pushes: number,
+  inFlight: number,
+  endpoint: (turn: number) => string,
+): Promise<Sample> {
+  let turn = 0;
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  const lane = async (index: number): Promise<void> => {
+    while (turn < pushes) await send(index, endpoint(turn++));
+  };
+  await Promise.all(Array.from({ length: inFlight }, (_, index) => lane(index)));
+  const elapsed = performance.now() - started;
+  const { user, system } = process.cpuUsage(cpu);
+  return { rate: (pushes / elapsed) * 1_000, cpu: (user + system) / 1_000 / pushes };
+}
+
+function toRows(
+  where: string,
+  samples: readonly { theirs: Sample; ours: Sample }[],
+  isBulk: boolean,
+): BenchRow[] {
+  const of = (pick: (sample: (typeof samples)[number]) => number): number =>
+    median(samples.map(pick));
+  return [
+    { name: `web-push, ${where}`, value: of(({ theirs }) => theirs.rate), unit: 'pushes/s' },
+    {
+      name: `the engine with its outbox, ${where}`,
+      value: of((sample) => sample.ours.rate),
+      unit: 'pushes/s',
+      ratio: of((sample) => sample.ours.rate / sample.theirs.rate),
+      ...(isBulk && { aim: '≥ 4' }),
+    },
+    {
+      name: `  CPU a push, ${where}`,
+      value: of((sample) => sample.ours.cpu),
+      unit: 'ms',
+      ratio: of((sample) => sample.theirs.cpu / sample.ours.cpu),
+    },
+  ];
+}
+
+await runAlone(import.meta, 'Sending pushes', benchPushSending);

@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict';
+import { chown, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MESSAGE_FILTERS } from '../../../src/coi/settings.ts';
+import { conformance } from '../../support/conformance.ts';
+import {
+  chat,
+  coiAccount,
+  deliverTo,
+  errorsOf,
+  eventually,
+  FILTER,
+  flagsIn,
+  get,
+  mail,
+  mailboxes,
+  newAccount,
+  refuse,
+  set,
+  settle,
+  userScript,
+} from './steps.ts';
+
+conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
+  section('Configure Message Filtering', (sentence) => {
+    /** Messages with these headers are COI messages, and those others are not. */
+    async function detects(chats: string[][], others: string[][]): Promise<void> {
+      const { user, client } = await coiAccount(stage(), 'active');
+      for (const headers of [...chats, ...others]) await deliverTo(stage(), user, mail(...headers));
+      await settle(stage());
+      assert.equal((await flagsIn(client, 'COI/Chats')).length, chats.length);
+      assert.deepEqual(
+        await flagsIn(client, 'INBOX'),
+        others.map(() => []),
+      );
+    }
+    const CHARACTERISTICS =
+      'COI messages are detected by having at least one these characteristics:';
+
+    sentence(
+      'rule',
+      `${CHARACTERISTICS} The \`Chat-Version\` header is present.`,
+      'In any case of letters, whatever its value',
+      () =>
+        detects(
+          [['Chat-Version: 1.0'], ['CHAT-VERSION: 2'], ['chat-version:']],
+          [['X-Chat-Version: 1.0'], ['Subject: Chat-Version: 1.0'], ['Chat: 1.0']],
+        ),
+    );
+
+    sentence(
+      'rule',
+      `${CHARACTERISTICS} The \`Message-ID\` header starts with \`chat$\`.`,
+      'Within its angle brackets; `chat$` is case-sensitive',
+      () =>
+        detects(
+          [['Message-ID: <chat$1@example.org>'], ['Message-ID:', ' <chat$2@example.org>']],
+          [['Message-ID: <CHAT$3@example.org>'], ['Message-ID: <a.chat$4@example.org>']],
+        ),
+    );
+
+    sentence(
+      'rule',
+      `${CHARACTERISTICS} The first message-ID in the \`References\` header starts with \`chat$\`.`,
+      'The first only',
+      () =>
+        detects(
+          [
+            ['References: <chat$1@example.org>'],
+            ['References: <chat$1@example.org>', ' <other@example.org>'],
+            ['References:', '\t<chat$1@example.org> <other@example.org>'],
+          ],
+          [
+            ['References: <other@example.org> <chat$1@example.org>'],
+            ['In-Reply-To: <chat$1@example.org>'],
+          ],
+        ),
+    );
+
+    sentence(
+      'MUST',
+      'When a `message-filter` value of `active` or `seen` is present, a server MUST check for the existence and create the following folder if they do not yet exist: <MAILBOX-ROOT>/Chats for moving COI messages, this defaults to COI/Chats.',
+      'Before the OK, whether or not COI is enabled already; not for `none`',
+      async () => {
+        for (const filter of ['active', 'seen']) {
+          const { client } = await newAccount(stage());
+          await set(client, FILTER, 'none');
+          assert.deepEqual(await mailboxes(client), []);
+          await set(client, FILTER, filter);
+          assert.deepEqual(await mailboxes(client), ['COI/Chats']);
+          await client.ok('APPEND COI/Chats', chat());
+          await set(client, FILTER, filter);
+          assert.equal((await flagsIn(client, 'COI/Chats')).length, 1, 'it is left as it is');
+        }
+      },
+    );
+
+    sentence(
+      'SHOULD',
+      'The folder SHOULD be marked as subscribed by the user.',
+      'Subscribed, unless it was there before',
+      async () => {
+        const { client } = await newAccount(stage());
+        await set(client, FILTER, 'active');
+        assert.deepEqual(await mailboxes(client, 'COI/*', 'LSUB'), ['COI/Chats']);
+      },
+    );
+  });
+
+  section('Configure Message Filtering, IMAP', (sentence) => {
+    const MODES = 'The following filter modes MUST be supported using this meta data:';
+
+    sentence(
+      'MUST',
+      `${MODES} \`none\`: messages are not separated at all. This is the default value.`,
+      'Also when it is NIL',
+      async () => {
+        const { user, client } = await coiAccount(stage(), 'none');
+        assert.equal(await get(client, FILTER), 'none');
+        await deliverTo(stage(), user, chat());
+        await set(client, FILTER, null);
+        await deliverTo(stage(), user, chat());
+        await client.ok('SELECT INBOX');
+        await client.ok('STORE 1:2 +FLAGS (\\Seen)');
+        await settle(stage());
+        assert.equal((await flagsIn(client, 'INBOX')).length, 2);
+      },
+    );
+
+    sentence(
+      'MUST',
+      `${MODES} \`active\`: messages are moved to <MAILBOX-ROOT>/Chats folder. By default this is COI/Chats.`,
+      'Filed there by Sieve; the specification’s example. Should Chats be gone, mail goes to INBOX',
+      async () => {
+        const { user, client } = await coiAccount(stage());
+        assert.equal((await client.command(`SETMETADATA "" (${FILTER} active)`)).status, 'OK');
+        for (const one of [chat(), mail(), chat()]) await deliverTo(stage(), user, one);
+        assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['$Chat'], ['$Chat']]);
+        assert.deepEqual(await flagsIn(client, 'INBOX'), [[]]);
+      },
+    );
+
+    sentence(
+      'MUST',
+      `${MODES} \`seen\`: messages stay in the INBOX folder until they are flagged with \`\\Seen\` flag. When the COI server receives a \`\\Seen\` flag for a COI message, then it will move the message like in the active mode.`,
+      'Moved just after the answer to STORE, or to the FETCH that sets the flag; with all its flags',
+      async () => {
+        const { user, client } = await coiAccount(stage(), 'seen');
+        for (const one of [chat(), mail(), chat(), chat()]) await deliverTo(stage(), user, one);
+        assert.equal((await flagsIn(client, 'INBOX')).length, 4);
+        await client.ok('SELECT INBOX');
+        await client.ok('UID STORE 1 +FLAGS (\\Flagged)');
+        await client.ok('UID STORE 1,2 +FLAGS (\\Seen)');
+        await client.ok('UID FETCH 3 (BODY[])');
+        await eventually(async () => {
+          assert.deepEqual(await flagsIn(client, 'COI/Chats'), [
+            ['\\Flagged', '\\Seen', '$Chat'],
+            ['\\Seen', '$Chat'],
+          ]);
+        });
+        assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen'], ['$Chat']]);
+      },
+    );
+
+    sentence(
+      'MAY',
+      'Servers MAY respond with NO when a different value is encountered.',
+      'NO, and nothing has changed',
+      async () => {
+        const { client } = await coiAccount(stage(), 'seen');
+        for (const value of ['inactive', '', 'yes', 'active ']) await refuse(client, FILTER, value);
+        assert.equal(await get(client, FILTER), 'seen');
+      },
+    );
+
+    sentence(
+      'rule',
+      'Example for invalid filtering value: `a NO [CANNOT] invalid value for /private/vendor/vendor.dovecot/coi/config/message-filter: inactive`',
+      {
+        instead:
+          '`NO [SERVERBUG] Internal error occurred…`: nothing outside Dovecot’s own process can choose that text. Dovecot’s log has it',
+      },
+      async () => {
+        const { user, client } = await newAccount(stage());
+        assert.match(await refuse(client, FILTER, 'inactive'), /^\[SERVERBUG\] Internal error/);
+        const [logged = ''] = await errorsOf(stage(), user);
+        assert.match(logged, new RegExp(`invalid value for ${FILTER}: "inactive"`));
+      },
+    );
+
+    sentence(
+      'RECOMMENDED',
+      'It is RECOMMENDED that values are treated case-sensitive, i.e. only lower-case values are valid.',
+      'NO to any other',
+      async () => {
+        const { client } = await newAccount(stage());
+        for (const value of ['None', 'ACTIVE', 'sEEN']) await refuse(client, FILTER, value);
+      },
+    );
+
+    sentence(
+      'MUST',
+      'When a COI message has been detected, the server MUST mark the message with the $Chat keyword.',
+      'Under every filter, and wherever the user’s own Sieve script puts it, unless that replaces all flags (`:flags`, `setflag`); other mail never',
+      async () => {
+        for (const filter of MESSAGE_FILTERS) {
+          const { user, client } = await coiAccount(stage(), filter);
+          await deliverTo(stage(), user, chat());
+          await deliverTo(stage(), user, mail());
+          const mailbox = filter === 'active' ? 'COI/Chats' : 'INBOX';
+          assert.deepEqual((await flagsIn(client, mailbox))[0], ['$Chat'], filter);
+          assert.deepEqual((await flagsIn(client, 'INBOX')).at(-1), [], filter);
+        }
+        const { user, client } = await coiAccount(stage());
+        await userScript(
+          stage(),
+          user,
+          'require ["fileinto", "mailbox", "imap4flags"]; fileinto :create :flags "\\\\Flagged" "A"; fileinto :create "B";',
+        );
+        await deliverTo(stage(), user, chat());
+        assert.deepEqual(await flagsIn(client, 'B'), [['$Chat']]);
+        assert.deepEqual(await flagsIn(client, 'A'), [['\\Flagged']]);
+      },
+    );
+
+    sentence(
+      'RECOMMENDED',
+      'If the server supports Sieve or other filtering mechanisms, COI message filter rules are RECOMMENDED be applied before any user-defined filtering rules are evaluated.',
+      'In a `sieve_before` script; under `active` the user’s own script does not see chat messages',
+      async () => {
+        const { user, client } = await coiAccount(stage(), 'active');
+        await userScript(stage(), user, 'discard;');
+        await deliverTo(stage(), user, chat());
+        await deliverTo(stage(), user, mail());
+        assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['$Chat']]);
+        assert.deepEqual(await flagsIn(client, 'INBOX'), []);
+      },
+    );
+
+    sentence(
+      'MAY',
+      'Global filtering rules MAY be executed before applying COI message filter rules.',
+      'As the numbers of the administrator’s `sieve_before` scripts say',
+      async () => {
+        const { user, client } = await coiAccount(stage(), 'active');
+        const { dovecot } = stage();
+        const file = join(dovecot.layout.mailDir, 'global.sieve');
+        const script = 'require "fileinto"; if header "X-Spam" "yes" { fileinto "Trash"; stop; }';
+        await writeFile(file, script);
+        await chown(file, dovecot.mailUid, dovecot.mailGid);
+        const scripts = [file, join(dovecot.layout.coiDir, 'coi.sieve')];
+        await dovecot.reconfigure(
+          `plugin {\n  sieve_before = file:${scripts[0] ?? ''}\n  sieve_before2 = file:${scripts[1] ?? ''}\n}`,
+        );
+        try {
+          await eventually(async () => {
+            await deliverTo(stage(), user, chat('X-Spam: yes'));
+            assert.notDeepEqual(await flagsIn(client, 'Trash'), []);
+          });
+          const filed = (await flagsIn(client, 'COI/Chats')).length;
+          await deliverTo(stage(), user, chat());
+          assert.equal((await flagsIn(client, 'COI/Chats')).length, filed + 1);
+        } finally {
+          await dovecot.reconfigure('');
+        }
+      },
+    );
+
+    sentence(
+      'RECOMMENDED',
+      'It is RECOMMENDED to understand the Sieve keep rule so that COI messages will stay within <MAILBOX-ROOT>/Chats when the `message-filter` is set to `active`.',
+      'A user’s script that keeps, or files, does not move them away',
+      async () => {
+        const { user, client } = await coiAccount(stage(), 'active');
+        for (const script of ['keep;', 'require "fileinto"; fileinto "INBOX";']) {
+          await userScript(stage(), user, script);
+          await deliverTo(stage(), user, chat());
+        }
+        assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['$Chat'], ['$Chat']]);
+        assert.deepEqual(await flagsIn(client, 'INBOX'), []);
+      },
+    );
+
+    sentence(
+      'MUST',
+      'COI message filter rules MUST be applied before the message is actually stored in the target mailbox, so that an existing IMAP `IDLE` command is not triggered for the INBOX, when a COI message is received and the `message-filter` rule is set to `active`.',
+      'A Sieve script asks the sidecar before the message is stored',
+      async () => {
+        const { user, client } = await coiAccount(stage(), 'active');
+        const watcher = await stage().login(user);
+        await watcher.ok('SELECT INBOX');
+        const stop = await watcher.idle();
+        await deliverTo(stage(), user, chat());
+        await deliverTo(stage(), user, mail());
+        const seen = [...(await stop(300)), ...(await watcher.ok('NOOP')).untagged];
+        assert.deepEqual(
+          seen.filter((line) => /EXISTS|EXPUNGE|FETCH/.test(line)),
+          ['1 EXISTS'],
+          'the mail alone was seen',
+        );
+        assert.equal((await flagsIn(client, 'COI/Chats')).length, 1);
+      },
+    );
+  });
+});

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { recordLog, type RecordedLog } from '../../support/record-log.ts';
+import { mountSmallDisk, noSmallDisks, type SmallDisk } from '../../support/small-disk.ts';
+import { startStage, type Stage } from '../../support/start-stage.ts';
+import { brokenParts, deliverBoth, isReady, newReader, nothingIsLost } from './steps.ts';
+
+describe('a full disk', { skip: noSmallDisks }, () => {
+  const disks = { store: 'state.db', outbox: 'outbox.db', spool: '' };
+  for (const part of Object.keys(disks) as (keyof typeof disks)[]) {
+    it(`${part}: said, nothing lost, and over when there is space`, async () => {
+      await onSmallDisk([part], async (stage, disk, log) => {
+        const reader = await newReader(stage);
+        disk.fill();
+        await deliverBoth(stage, reader);
+        const broken = await brokenParts(stage);
+        assert.deepEqual(Object.keys(broken), [part]);
+        assert.match(broken[part] ?? '', /full|ENOSPC/);
+        if (part === 'store') {
+          const { status } = await reader.client.setMetadata('', '/private/comment', 'x');
+          assert.equal(status, 'NO', 'what cannot be kept is refused');
+        }
+        if (part === 'outbox') assert.match(log.said('warn').join(), /stays in the spool/);
+        disk.free();
+        await isReady(stage);
+        await deliverBoth(stage, reader);
+        await nothingIsLost(reader);
+      });
+    });
+  }
+
+  it('all of them on one disk: nothing is lost as long as the process lives', async () => {
+    await onSmallDisk(['store', 'outbox', 'spool'], async (stage, disk, log) => {
+      const reader = await newReader(stage);
+      disk.fill();
+      await deliverBoth(stage, reader);
+      assert.deepEqual(Object.keys(await brokenParts(stage)).sort(), ['outbox', 'spool', 'store']);
+      assert.match(log.said('error').join(), /held in memory/);
+      disk.free();
+      await isReady(stage);
+      await nothingIsLost(reader);
+    });
+  });
+
+  async function onSmallDisk(
+    parts: readonly (keyof typeof disks)[],
+    work: (stage: Stage, disk: SmallDisk, log: RecordedLog) => Promise<void>,
+  ): Promise<void> {
+    const disk = mountSmallDisk();
+    const recorded = recordLog();
+    const { dir } = disk;
+    const stage = await startStage({
+      log: recorded.log,
+      ...(parts.includes('spool') && { spoolDir: join(dir, 'spool') }),
+      config: {
+        ...(parts.includes('store') && { store: { url: `sqlite:${join(dir, 'state.db')}` } }),
+        ...(parts.includes('outbox') && { outbox: { path: join(dir, 'outbox.db') } }),
+        spool: { poll_interval: '500 msecs' },
+      },
+    });
+    try {
+      await work(stage, disk, recorded);
+    } finally {
+      await stage.close();
+      disk.unmount();
+    }
+  }
+});

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { startConnectProxy, type TestProxy } from '../../support/connect-proxy.ts';
+import { lockDatabase } from '../../support/lock-database.ts';
+import { recordLog, type RecordedLog } from '../../support/record-log.ts';
+import { mountSmallDisk, noSmallDisks } from '../../support/small-disk.ts';
+import { eventually, startStage, VENDOR, type Stage } from '../../support/start-stage.ts';
+import { startTcpRelay } from '../../support/tcp-relay.ts';
+import {
+  brokenParts,
+  deliverBoth,
+  isReady,
+  newReader,
+  nextPush,
+  nothingIsLost,
+  readyz,
+} from './steps.ts';
+
+const DAY_MSECS = 86_400_000;
+const QUICK = { spool: { poll_interval: '500 msecs' } };
+
+/** What a test opened, ended in reverse order. */
+let closing: (() => Promise<unknown>)[];
+let recorded: RecordedLog;
+
+beforeEach(() => {
+  closing = [];
+  recorded = recordLog();
+});
+afterEach(async () => {
+  for (const close of closing.reverse()) await close();
+});
+
+async function open(options: Parameters<typeof startStage>[0]): Promise<Stage> {
+  const stage = await startStage({ log: recorded.log, ...options });
+  closing.push(() => stage.close());
+  return stage;
+}
+
+describe('a database that another process has locked', () => {
+  for (const part of ['store', 'outbox'] as const) {
+    it(`${part}: said, nothing lost, and over when the lock is`, async () => {
+      const stage = await open({ config: QUICK });
+      const reader = await newReader(stage);
+      const file = part === 'store' ? 'state.db' : 'outbox.db';
+      const unlock = await lockDatabase(join(stage.dovecot.layout.dir, file));
+      closing.push(unlock);
+      await deliverBoth(stage, reader);
+      await deliverBoth(stage, reader);
+      const broken = await brokenParts(stage);
+      assert.deepEqual(Object.keys(broken), [part]);
+      assert.match(broken[part] ?? '', /locked by another process/);
+      if (part === 'store') {
+        const entry = `${VENDOR}/coi/config/message-filter`;
+        const { status } = await reader.client.setMetadata('', entry, 'seen');
+        assert.equal(status, 'NO', 'what cannot be kept is refused');
+      } else {
+        assert.match(recorded.said('warn').join(), /goes on from the spool/);
+      }
+      await unlock();
+      await isReady(stage);
+      await deliverBoth(stage, reader);
+      await nothingIsLost(reader);
+    });
+  }
+});
+
+describe('doveadm’s API', () => {
+  for (const mode of ['cut', 'hang'] as const) {
+    const what = mode === 'cut' ? 'refuses connections' : 'takes connections and says nothing';
+    it(`${what}: said, nothing lost, and over when it is back`, async () => {
+      const relay = await startTcpRelay();
+      closing.push(() => relay.close());
+      const url = `http://127.0.0.1:${relay.port}/doveadm/v1`;
+      const stage = await open({ config: { ...QUICK, doveadm: { url, timeout: '1 secs' } } });
+      relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
+      const reader = await newReader(stage);
+      relay.mode = mode;
+      await deliverBoth(stage, reader);
+      await deliverBoth(stage, reader);
+      // Chat needs no doveadm: its message passed the classify road.
+      assert.equal((await nextPush(reader))['folder'], 'COI/Chats');
+      const broken = await brokenParts(stage);
+      assert.deepEqual(Object.keys(broken), ['doveadm']);
+      assert.match(broken['doveadm'] ?? '', /doveadm API .* does not answer|no answer in time/);
+      assert.match(recorded.said('warn').join(), /spool/);
+      relay.mode = 'pass';
+      await isReady(stage);
+      await nothingIsLost(reader);
+    });
+  }
+});
+
+describe('the proxy', () => {
+  it('is down: said, nothing lost, and over when it is back', async () => {
+    let proxy: TestProxy = await startConnectProxy();
+    const { url, port } = proxy;
+    closing.push(() => proxy.close());
+    const stage = await open({ config: { webpush: { proxy_url: url, timeout_msecs: 1_000 } } });
+    const reader = await newReader(stage);
+    await proxy.close();
+    await deliverBoth(stage, reader);
+    await eventually(async () => {
+      assert.deepEqual(await brokenParts(stage), {
+        proxy: 'the proxy for pushes does not answer; see webpush.proxy_url',
+      });
+    });
+    assert.ok(recorded.lines.some((line) => line['outcome'] === 'proxy'));
+    proxy = await startConnectProxy({ port });
+    await nothingIsLost(reader);
+    await isReady(stage);
+  });
+
+  it('wants other credentials: said to the administrator, nothing lost', async () => {
+    const credentials = { username: 'coi', password: 'right' };
+    let proxy: TestProxy = await startConnectProxy();
+    const { url, port } = proxy;
+    closing.push(() => proxy.close());
+    const stage = await open({ config: { webpush: { proxy_url: url } } });
+    const reader = await newReader(stage);
+    await proxy.close();
+    proxy = await startConnectProxy({ port, credentials });
+    await deliverBoth(stage, reader);
+    await eventually(async () => {
+      assert.match((await brokenParts(stage))['proxy'] ?? '', /refuses our credentials/);
+    });
+    assert.match(recorded.said('error').join(), /check webpush.proxy_username/);
+    await proxy.close();
+    proxy = await startConnectProxy({ port });
+    await nothingIsLost(reader);
+    await isReady(stage);
+  });
+});
+
+describe('the clock', () => {
+  for (const [what, step] of [
+    ['forward by two days', 2 * DAY_MSECS],
+    ['back by two days', -2 * DAY_MSECS],
+  ] as const) {
+    it(`is set ${what}: said, and what is owed neither expires nor waits`, async () => {
+      let ahead = 0;
+      const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
+      const stage = await open({ clock });
+      const reader = await newReader(stage);
+      const { answer } = reader.agent;
+      reader.agent.answer = (response) => void response.writeHead(500).end();
+      await deliverBoth(stage, reader);
+      await eventually(() => {
+        assert.ok(recorded.lines.some((line) => line['outcome'] === 'server-error'));
+      });
+      ahead = step;
+      reader.agent.answer = answer;
+      await deliverBoth(stage, reader);
+      await nothingIsLost(reader, { repeats: true });
+      const report = await readyz(stage);
+      assert.equal(report.status, 200, 'nothing is broken');
+      assert.match(report.checks['clock'] ?? '', /^ok; the clock was set (forward|back) by 2 days/);
+      assert.match(recorded.said('warn').join(), /the clock was set/);
+    });
+  }
+});
+
+describe('the spool directory', { skip: noSmallDisks }, () => {
+  it('cannot be written: said, nothing lost, and over when it can', async () => {
+    const disk = mountSmallDisk();
+    closing.push(() => {
+      disk.unmount();
+      return Promise.resolve();
+    });
+    const relay = await startTcpRelay();
+    closing.push(() => relay.close());
+    const url = `http://127.0.0.1:${relay.port}/doveadm/v1`;
+    const stage = await open({
+      spoolDir: join(disk.dir, 'spool'),
+      config: { ...QUICK, doveadm: { url } },
+    });
+    relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
+    const reader = await newReader(stage);
+    disk.setWritable(false);
+    await deliverBoth(stage, reader);
+    assert.match((await brokenParts(stage))['spool'] ?? '', /spool.dir .*EROFS/);
+    relay.mode = 'cut'; // now the spool is needed, too
+    await deliverBoth(stage, reader);
+    assert.deepEqual(Object.keys(await brokenParts(stage)), ['doveadm', 'spool']);
+    relay.mode = 'pass';
+    disk.setWritable(true);
+    await isReady(stage);
+    await nothingIsLost(reader);
+  });
+});

@@ -1,0 +1,68 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A file system of a few megabytes that a test may fill or make read-only. */
+export interface SmallDisk {
+  readonly dir: string;
+  /** Leaves no octet free. */
+  fill(): void;
+  /** Gives back what {@link fill} took. */
+  free(): void;
+  /** Read-only for root, too. */
+  setWritable(writable: boolean): void;
+  unmount(): void;
+}
+
+/** Why there are none here, or false. */
+export const noSmallDisks: string | false = ((): string | false => {
+  const disk = mount('256k');
+  disk?.unmount();
+  return disk === undefined && 'only root can mount a file system';
+})();
+
+/** @param size as mount(8) writes it: `2m` */
+export function mountSmallDisk(size = '2m'): SmallDisk {
+  const disk = mount(size);
+  if (disk === undefined) throw new Error('a small disk cannot be mounted');
+  return disk;
+}
+
+function mount(size: string): SmallDisk | undefined {
+  const dir = mkdtempSync(join(tmpdir(), 'coi-disk-'));
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir]).status !== 0) {
+    rmSync(dir, { recursive: true });
+    return undefined;
+  }
+  chmodSync(dir, 0o777);
+  const ballast = join(dir, 'ballast');
+  const remount = (mode: 'rw' | 'ro'): unknown =>
+    execFileSync('mount', ['-o', `remount,${mode}`, dir], { stdio: 'ignore' });
+  return {
+    dir,
+    fill: () => fillFile(ballast),
+    free: () => rmSync(ballast),
+    setWritable: (writable) => void remount(writable ? 'rw' : 'ro'),
+    unmount: () => {
+      // Lazy: a file that is still open must not keep the test's directory.
+      execFileSync('umount', ['--lazy', dir]);
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
+
+function fillFile(path: string): void {
+  const file = openSync(path, 'w');
+  try {
+    for (const octets of [65_536, 4_096, 1]) {
+      try {
+        for (;;) writeSync(file, Buffer.alloc(octets));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}

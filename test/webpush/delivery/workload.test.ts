@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Workload } from '../../../src/webpush/delivery/workload.ts';
+import { ManualClock, settleMicrotasks } from '../../support/manual-clock.ts';
+
+function setUp(limit: number, count: number, msecs = 0) {
+  const timers = new ManualClock();
+  const begun: number[] = [];
+  let next = 0;
+  const take = () => {
+    if (next === count) return undefined;
+    const number = (next += 1);
+    return () => {
+      begun.push(number);
+      return msecs === 0
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => timers.set(resolve, msecs));
+    };
+  };
+  return { timers, begun, workload: new Workload({ limit, timers, take }) };
+}
+
+describe('Workload', () => {
+  it('keeps as much under way as it may', async () => {
+    const { timers, begun, workload } = setUp(3, 7, 100);
+    workload.fill();
+    assert.equal(workload.underWay, 3);
+    await timers.advance(100);
+    assert.deepEqual(begun, [1, 2, 3, 4, 5, 6]);
+    await timers.advance(300);
+    assert.equal(begun.length, 7);
+    assert.equal(workload.underWay, 0);
+  });
+
+  it('lets others have their turn when there is much to begin', async () => {
+    const { begun, workload } = setUp(100, 100, 1_000);
+    workload.fill();
+    assert.equal(begun.length, 8);
+    const seen: number[] = [];
+    while (begun.length < 100) {
+      await new Promise((resolve) => setImmediate(resolve));
+      seen.push(begun.length);
+    }
+    assert.ok(seen.length >= 11, String(seen));
+  });
+
+  it('tells when all is quiet, or that time is over', async () => {
+    const { timers, workload } = setUp(1, 1, 500);
+    await workload.quiet(1_000);
+    workload.fill();
+    let quiet = false;
+    void workload.quiet(1_000).then(() => (quiet = true));
+    await timers.advance(499);
+    assert.equal(quiet, false);
+    await timers.advance(1);
+    await settleMicrotasks();
+    assert.equal(quiet, true);
+
+    const slow = setUp(1, 1, 5_000);
+    slow.workload.fill();
+    const over = slow.workload.quiet(1_000);
+    await slow.timers.advance(1_000);
+    await over;
+    assert.equal(slow.workload.underWay, 1);
+  });
+});
