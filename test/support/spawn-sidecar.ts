@@ -11,6 +11,8 @@ export interface SpawnedSidecar {
   readonly process: ChildProcess;
   /** Its log so far, one JSON object a line. */
   log(): string;
+  /** Resolves when the process has ended, for whatever reason. */
+  readonly ended: Promise<unknown>;
   /** SIGTERM, then waits for the end. */
   stop(): Promise<void>;
   /** SIGKILL, then waits for the end. */
@@ -60,7 +62,7 @@ export async function launchSidecar(
   };
   return {
     process: child,
-    ready,
+    ...{ ready, ended },
     log: () => log,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
