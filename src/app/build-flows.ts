@@ -12,6 +12,7 @@ import { createOnNewMessages } from '../events/on-new-messages.ts';
 import { createSpool, type Spool } from '../events/spool.ts';
 import { writePayload } from '../events/write-payload.ts';
 import { createFetchMessages } from '../messages/fetch-messages.ts';
+import { createFindUids } from '../messages/find-uids.ts';
 import { createChangeOwnEntries } from '../metadata/change-own-entries.ts';
 import { createDoveadmSource } from '../metadata/doveadm-source.ts';
 import { createGate, type Gate } from '../metadata/gate.ts';
@@ -117,6 +118,7 @@ function buildTransactionHandler(
     onNewMessages: createOnNewMessages({
       recent,
       fetch: createFetchMessages(doveadm),
+      findUids: createFindUids(doveadm),
       targets: (user, isChat, coiEnabled) => subscriptions.forMessage(user, { isChat, coiEnabled }),
       payload: writePayload,
       enqueue: (pushes) => delivery.enqueue(pushes),

@@ -11,6 +11,8 @@ const Keywords = Type.Array(Type.String({ maxLength: 255 }), { maxItems: 512 });
 const MessageNew = Type.Object({
   event: Type.Literal('MessageNew'),
   ...message,
+  /** 0: stored, but not numbered yet (src/messages/find-uids.ts). */
+  uid: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
   message_id: Type.Optional(Type.String({ maxLength: 8_192 })),
   keywords: Type.Optional(Keywords),
   /** As it stands in the header, unfolded. */

@@ -52,8 +52,9 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     settings: CoiSettings,
   ): Promise<ReadonlyMap<MessageNewEvent, MessagePlace>> {
     if (!settings.enabled || settings.messageFilter !== 'active') return new Map();
+    // A message with keywords has a uid always: Dovecot waits for the list of uids to store them.
     const late = delivered
-      .filter(({ mailbox }) => mailbox.toUpperCase() === 'INBOX')
+      .filter(({ mailbox, uid }) => mailbox.toUpperCase() === 'INBOX' && uid > 0)
       .filter(({ keywords = [] }) => keywords.some(isChatKeyword));
     if (late.length === 0) return new Map();
     const places = await parts.fileLate(user, late);

@@ -1,5 +1,6 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import type { FetchMessages } from '../messages/fetch-messages.ts';
+import type { FindUids } from '../messages/find-uids.ts';
 import { firstMessageId } from '../messages/parse-message-ids.ts';
 import type { RecentMessages } from '../messages/recent-messages.ts';
 import { toStoredLineEnds } from '../messages/to-stored-line-ends.ts';
@@ -12,6 +13,7 @@ import { isChatKeyword } from './on-messages-read.ts';
 export interface NewMessageParts {
   recent: RecentMessages;
   fetch: FetchMessages;
+  findUids: FindUids;
   /** Validated subscriptions that want to hear of such a message. */
   targets: (user: string, isChat: boolean, coiEnabled: boolean) => Promise<PushTarget[]>;
   /** The payload as JSON, or undefined for a message that must not be pushed. */
@@ -50,7 +52,7 @@ export function createOnNewMessages(parts: NewMessageParts) {
     settings: CoiSettings,
     receivedAt: number,
   ): Promise<void> => {
-    const wanted = await findWanted(user, deliveries, settings);
+    const wanted = await number(user, await findWanted(user, deliveries, settings));
     if (wanted.length === 0) return;
     const messages = await collectMessages(user, wanted);
     const pushes = wanted.flatMap((one) =>
@@ -72,6 +74,24 @@ export function createOnNewMessages(parts: NewMessageParts) {
       }),
     );
     return all.filter(({ targets }) => targets.length > 0);
+  }
+
+  /** Looks up the uids that Dovecot could not tell; a message that is gone by now is left out. */
+  async function number(user: string, wanted: readonly Wanted[]): Promise<Wanted[]> {
+    const unnumbered = wanted.filter(({ place }) => place.uid === 0);
+    if (unnumbered.length === 0) return [...wanted];
+    const uids = await parts.findUids(
+      user,
+      unnumbered.map(({ event: { mailbox, message_id: messageId, subject } }) => ({
+        ...{ mailbox, messageId, subject },
+      })),
+    );
+    const numbered = unnumbered.flatMap((one, index): Wanted[] => {
+      const uid = uids[index];
+      if (uid === undefined) return [];
+      return [{ ...one, event: { ...one.event, uid }, place: { ...one.place, uid } }];
+    });
+    return [...wanted.filter(({ place }) => place.uid !== 0), ...numbered];
   }
 
   /** From the classify road where it passed by; else with one call a mailbox. */

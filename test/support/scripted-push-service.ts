@@ -95,7 +95,7 @@ class ReceivingUserAgent implements UserAgent {
     this.#wake?.();
   }
 
-  async next(timeoutMsecs = 15_000): Promise<ArrivedPush> {
+  async next(timeoutMsecs = 45_000): Promise<ArrivedPush> {
     const deadline = performance.now() + timeoutMsecs;
     for (;;) {
       const first = this.#arrived.shift();

@@ -238,7 +238,7 @@ describe('what a push service answers to a message', { concurrency: true }, () =
       await eventually(() => {
         const outcomes = given.fault ? withoutRepeats(outcomesFor(user)) : outcomesFor(user);
         assert.deepEqual(outcomes, given.outcomes);
-      }, 15_000);
+      }, 45_000);
 
       const requests = await agent.drain();
       const last = requests.at(-1);
