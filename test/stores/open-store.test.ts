@@ -7,10 +7,10 @@ import { makeTempDir } from './make-temp-dir.ts';
 const directory = makeTempDir();
 after(directory.remove);
 
-describe('openStore', () => {
+describe('openStore', { concurrency: true }, () => {
   for (const [name, url] of [
     ['sqlite:/path', `sqlite:${directory.path}/a.db`],
-    ['sqlite:///path', `sqlite://${directory.path}/a.db`],
+    ['sqlite:///path', `sqlite://${directory.path}/b.db`],
     ['a path with odd letters', `SQLite:${directory.path}/50% ä?#.db`],
   ] as const)
     it(`opens ${name}`, async () => {

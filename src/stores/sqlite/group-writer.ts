@@ -56,6 +56,7 @@ export class GroupWriter<Job, Result> {
       await once(worker, 'exit');
       throw fromPortableError(reply.refused);
     }
+    worker.unref();
     return writer;
   }
 
@@ -88,6 +89,7 @@ export class GroupWriter<Job, Result> {
     const worker = this.#worker;
     if (worker === undefined) return;
     const exit = once(worker, 'exit');
+    worker.ref();
     this.#post(worker, 'close');
     await exit;
   }
@@ -119,7 +121,9 @@ export class GroupWriter<Job, Result> {
     if (this.#urgent) this.#flushSoon();
     const jobs = group.map(({ job }) => job);
     try {
-      this.#post(this.#worker ?? this.#start(), { jobs });
+      const worker = this.#worker ?? this.#start();
+      worker.ref();
+      this.#post(worker, { jobs });
     } catch (error) {
       // Something in a job cannot be copied to the thread: nothing of the group has gone out.
       this.#inFlight.pop();
@@ -182,6 +186,8 @@ export class GroupWriter<Job, Result> {
   }
 
   #next(): void {
+    // The thread keeps the process alive for as long as someone waits for it, and no longer.
+    if (this.#inFlight.length === 0) this.#worker?.unref();
     if (this.#queue.length + this.#inFlight.length === 0) this.#onIdle?.();
     else if (this.#urgent) this.#flushSoon();
   }

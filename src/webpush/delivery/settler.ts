@@ -16,7 +16,8 @@ export class Settler {
   readonly #log: Logger;
   readonly #timers: Timers;
   #waiting: number[] = [];
-  #working: Promise<void> | undefined;
+  #busy = false;
+  #working: Promise<void> = Promise.resolve();
   #failures = 0;
   #retry: unknown;
 
@@ -46,9 +47,12 @@ export class Settler {
   }
 
   #work(): void {
-    this.#working ??= this.#drain().finally(() => (this.#working = undefined));
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#working = this.#drain();
   }
 
+  /** Is not busy any more in the same moment in which it finds nothing to do, so that nothing is missed. */
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       const ids = this.#waiting;
@@ -59,9 +63,10 @@ export class Settler {
       } catch (error) {
         this.#waiting = ids.concat(this.#waiting);
         this.#tryLater(error);
-        return;
+        break;
       }
     }
+    this.#busy = false;
   }
 
   #tryLater(error: unknown): void {

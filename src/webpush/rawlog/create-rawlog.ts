@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { errorMessage } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import type { Exchange } from '../client/exchange.ts';
+import { createSayRarely } from '../delivery/say-rarely.ts';
 import { formatExchange } from './format-exchange.ts';
 import { expandRawlogDir } from './rawlog-dir.ts';
 
 /** Files being written at a time; past it, a disk hangs, and pushes are worth more than their rawlog. */
 const MAX_PENDING = 64;
+
+const REPEAT_LOG_MSECS = 60_000;
 
 export interface Rawlog {
   write(exchange: Exchange): void;
@@ -24,6 +27,9 @@ export interface Rawlog {
 export function createRawlog(template: string, log: Logger): Rawlog {
   const pending = new Set<Promise<void>>();
   let count = 0;
+  const sayRarely = createSayRarely(REPEAT_LOG_MSECS, () => performance.now());
+  const warnRarely = (error: string): void =>
+    sayRarely(error, () => log.warn({ error }, 'rawlog files cannot be written'));
   const write = async (exchange: Exchange): Promise<void> => {
     count += 1;
     const time = new Date(exchange.startedAt).toISOString().replaceAll(':', '');
@@ -34,13 +40,14 @@ export function createRawlog(template: string, log: Logger): Rawlog {
       await writeFile(path, formatExchange(exchange), { mode: 0o600, flag: 'wx' });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT' && template.includes('%u')) return;
-      log.warn({ error: errorMessage(error) }, 'a rawlog file cannot be written');
+      // The message names the file, which is another each time.
+      warnRarely((error as NodeJS.ErrnoException).code ?? errorMessage(error));
     }
   };
   return {
     write(exchange) {
       if (pending.size >= MAX_PENDING) {
-        log.warn('a rawlog file is left out: the disk does not keep up');
+        warnRarely('the disk does not keep up');
         return;
       }
       const writing = write(exchange).finally(() => pending.delete(writing));

@@ -71,6 +71,19 @@ conformance(import.meta.url, 'webpush-spec', { clock }, ({ stage, section }) => 
     );
 
     sentence(
+      'MAY',
+      'A server MAY sign a text and timestamp and use the signature for validation, for example.',
+      { instead: 'a random text, of which only a hash is stored' },
+      async () => {
+        const { user, client, agent } = await newSubscriber();
+        const token = await register(client, agent);
+        const stored = await stage().app.ground.store.list(user, '');
+        assert.notEqual(stored.length, 0);
+        for (const { key, value } of stored) assert.ok(!value.includes(token), key);
+      },
+    );
+
+    sentence(
       'rule',
       'Additionally, the request towards the push service requires the additional HTTP header `WebPush-Validation` without any value.',
       'On validation pushes only',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import type { Worker } from 'node:worker_threads';
@@ -134,6 +135,20 @@ describe('GroupWriter', () => {
     assert.deepEqual(await Promise.all(jobs), ['committed', 'committed', 'committed']);
     assert.deepEqual(sent, [3]);
     await assert.rejects(closing.run(job('d')), { name: 'UnavailableError', message: /closed/ });
+  });
+
+  it('keeps the process alive while it works, and no longer', () => {
+    const script = `
+      const { openSqliteStore } = await import(${JSON.stringify(
+        new URL('../../../src/stores/sqlite/sqlite-store.ts', import.meta.url).href,
+      )});
+      const store = await openSqliteStore(${JSON.stringify(`${directory.path}/unclosed.db`)});
+      const set = (key) => [{ op: 'set', key, value: Buffer.from('v') }];
+      await store.commit('u', set('a'));
+      store.commit('u', set('b')).then(() => console.log('committed'));`;
+    const options = { encoding: 'utf8', timeout: 20_000 } as const;
+    const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], options);
+    assert.equal(output, 'committed\n');
   });
 
   it('closes while a group is in flight and nothing waits', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, describe, it } from 'node:test';
 import { openSqliteOutboxStore } from '../../../src/stores/sqlite/sqlite-outbox-store.ts';
@@ -10,11 +11,11 @@ const directory = makeTempDir();
 after(directory.remove);
 
 const MODULE = new URL('../../../src/stores/sqlite/sqlite-outbox-store.ts', import.meta.url).href;
-const ROUNDS = 6;
+const ROUNDS = 4;
 
 /**
- * Adds pushes, 20 calls in flight, and prints the dedupe key of each once its `add` has resolved. The
- * pipe is written to synchronously: what was resolved was printed.
+ * Adds pushes, 20 calls in flight, and prints id and dedupe key of each at once when its `add` has
+ * resolved.
  */
 const script = (path: string, round: number): string => `
   const { writeSync } = await import('node:fs');
@@ -38,14 +39,18 @@ describe('the outbox after SIGKILL at any moment', () => {
     const path = `${directory.path}/outbox.db`;
     const promised = new Map<number, string>();
     for (let round = 0; round < ROUNDS; round++) {
+      const log = `${directory.path}/log${round}`;
+      const output = openSync(log, 'w');
       const child = spawn(process.execPath, ['--input-type=module', '-e', script(path, round)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['ignore', output, 'inherit'],
       });
-      const output = text(child.stdout);
-      await new Promise((resolve) => child.stdout.once('data', resolve));
+      while (statSync(log).size === 0 && child.exitCode === null) await sleep(5);
       await sleep(20 + Math.random() * 150);
+      const exit = once(child, 'exit');
       child.kill('SIGKILL');
-      for (const line of (await output).split('\n').slice(1, -1)) {
+      assert.deepEqual(await exit, [null, 'SIGKILL']);
+      closeSync(output);
+      for (const line of readFileSync(log, 'utf8').split('\n').slice(1, -1)) {
         const [id, key] = line.split(' ');
         promised.set(Number(id), key!);
       }

@@ -364,6 +364,7 @@ describe('memory', () => {
     );
     await rig.delivery.enqueue(pushes);
     while (rig.delivery.levels().owed > 0) await settleMicrotasks();
+    await settleMicrotasks();
     assert.deepEqual(await rig.owed(), []);
     assert.deepEqual(
       rig.sent.map(({ payload }) => payload).toSorted(),

@@ -37,6 +37,17 @@ describe('Settler', () => {
     assert.equal(settler.backlog, 0);
   });
 
+  it('misses nothing, in whatever moment it comes', async () => {
+    for (let moment = 0; moment < 12; moment += 1) {
+      const { store, settler } = setUp();
+      settler.settle(1);
+      for (let turn = 0; turn < moment; turn += 1) await Promise.resolve();
+      settler.settle(2);
+      await settleMicrotasks();
+      assert.deepEqual(store.calls.flat(), [1, 2], `after ${moment} turns`);
+    }
+  });
+
   it('does not press a store in trouble, and loses nothing', async () => {
     const { store, clock, settler } = setUp();
     store.outcome = broken;
