@@ -21,8 +21,11 @@ export interface Store {
    * Resolves to `missing`, with nothing changed, when an `increment` names a key that does not exist
    * (Dovecot's DICT_COMMIT_RET_NOTFOUND).
    *
-   * @throws UnavailableError the store is full, locked or gone; nothing was changed
-   * @throws InvalidInputError an `increment` names a value that is not a whole number
+   * @throws UnavailableError the store is full, locked or gone; nothing was changed. Only when the
+   *   way to a remote store broke after the commit was sent, it may have taken place all the same
+   * @throws InvalidInputError an `increment` names a value that is not a whole number in its
+   *   shortest form, or leads out of 64 bits; or a user or key is too long or not Unicode text.
+   *   Nothing was changed
    */
   commit(user: string, changes: readonly Change[]): Promise<CommitResult>;
 

@@ -1,6 +1,6 @@
 import { createECDH, randomBytes } from 'node:crypto';
 import ece from 'http_ece';
-import { createLogger } from '../../src/logging.ts';
+import { createLogger, type Logger } from '../../src/logging.ts';
 import { MemoryOutboxStore } from '../../src/stores/memory-outbox-store.ts';
 import type { NewPush, OutboxStore } from '../../src/stores/outbox-store.ts';
 import type { AttemptResult } from '../../src/webpush/client/attempt-result.ts';
@@ -61,6 +61,7 @@ export interface RigOptions extends Partial<DeliveryOptions> {
   book?: MemorySubscriptionBook;
   vapid?: DeliveryParts['vapid'];
   random?: () => number;
+  log?: Logger;
 }
 
 /** The delivery engine over a manual clock and push services that are functions. */
@@ -92,7 +93,7 @@ export class DeliveryRig {
       timers: this.clock,
       random: options.random ?? (() => 0.5),
       metrics: this.#createMetrics(),
-      log: createLogger('silent'),
+      log: options.log ?? createLogger('silent'),
       options: { maxRetries: 1, timeoutMsecs: 2_000, padding: false, maxPushes: 1_000, ...options },
     });
   }

@@ -83,7 +83,7 @@ class SqliteStore implements Store {
       CHECK_DEADLINE_MSECS,
       `${this.#file.path} took no commit within ${CHECK_DEADLINE_MSECS} ms: is its disk stuck?`,
     );
-    this.#reader.users(undefined);
+    this.#reader.get('', '');
   }
 
   async close(): Promise<void> {

@@ -43,7 +43,7 @@ class PushDelivery implements Delivery {
   readonly #workload: Workload;
   readonly #runner: PushRunner;
   readonly #firstAttempts: FirstAttempts;
-  readonly #keepWithinLimit: (owed: number) => void;
+  readonly #keepWithinLimit: () => void;
   readonly #keepSweeping: () => void;
   #state: DeliverySnapshot['state'] = 'idle';
   /** Owed since the schedule began to load; they come after what is loaded. */
@@ -93,6 +93,7 @@ class PushDelivery implements Delivery {
       store,
       log,
       maxPushes: options.maxPushes,
+      owed: () => this.#queue.size,
       onDropped: ({ id }) => this.#discard(id, 'overflow'),
     });
   }
@@ -194,7 +195,7 @@ class PushDelivery implements Delivery {
       this.#shelf.put(push);
       this.#schedule(push);
     }
-    this.#keepWithinLimit(this.#queue.size);
+    this.#keepWithinLimit();
     this.#keepSweeping();
     this.#workload.fill();
   }

@@ -19,7 +19,7 @@ function encodeSegment(user: string): string {
       return plain ? character : `%${octet.toString(16).toUpperCase().padStart(2, '0')}`;
     })
     .join('');
-  return encoded === '' ? '_' : encoded.slice(0, MAX_NAME);
+  return encoded === '' ? '%' : encoded.slice(0, MAX_NAME);
 }
 
 /**

@@ -247,13 +247,16 @@ async function rawSession(
   commands: readonly (string | Buffer)[],
 ): Promise<Buffer> {
   const socket = connect(dovecot.imap);
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const login = `a LOGIN "${user}" "${dovecot.password}"\r\n`;
-  const all = [login, ...commands, 'z LOGOUT\r\n'].map((part) => Buffer.from(part));
-  socket.write(Buffer.concat(all));
+  let answers = Buffer.alloc(0);
+  socket.on('data', (chunk: Buffer) => {
+    answers = Buffer.concat([answers, chunk]);
+  });
+  socket.write(`login LOGIN "${user}" "${dovecot.password}"\r\n`);
+  // What comes before the login process has handed the session over has to fit its own buffer.
+  while (!answers.includes('login OK')) await once(socket, 'data');
+  socket.write(Buffer.concat([...commands, 'z LOGOUT\r\n'].map((part) => Buffer.from(part))));
   await once(socket, 'close');
-  return Buffer.concat(chunks);
+  return answers;
 }
 
 /** What a session with entries that are none of the sidecar's business looks like. */
