@@ -71,6 +71,8 @@ for (const { version, skip, metadata } of runs) {
       await eventually(async () => {
         const { untagged } = await client.ok('LSUB "" "COI/*"');
         assert.equal(untagged.length, 3, 'Chats, Contacts and Blocked are there and subscribed');
+        const settings = await stage.app.flows.source.settings(user);
+        assert.deepEqual(settings, { enabled: true, messageFilter: filter });
       });
       return { user, client };
     }
