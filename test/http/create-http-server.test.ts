@@ -98,7 +98,11 @@ describe('the HTTP service', () => {
     ['no user', { events: [event] }, /user/],
     ['an empty user', { user: '', events: [event] }, /body\.user/],
     ['no events', { user: 'a', events: [] }, /body\.events/],
-    ['a uid of zero', { user: 'a', events: [{ ...event, uid: 0 }] }, /body\.events\.0/],
+    [
+      'a uid of zero for what is numbered',
+      { user: 'a', events: [{ ...event, event: 'MessageRead', uid: 0 }] },
+      /body\.events\.0/,
+    ],
     [
       'a uid past 32 bits',
       { user: 'a', events: [{ ...event, uid: 4_294_967_296 }] },

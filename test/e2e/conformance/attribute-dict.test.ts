@@ -151,7 +151,8 @@ conformance(import.meta.url, 'dovecot', {}, ({ stage, section }) => {
       'Answers are what Dovecot’s own file dict answers.',
       'The same commands with GETMETADATA’s DEPTH 0, 1 and infinity and MAXSIZE, on the server and on mailboxes, through renames and deletions',
       async () => {
-        const reference = await startStage({ metadata: 'doveadm' });
+        // Left alone by its sidecar: doveadm's calls can get into the way of a session's CREATE.
+        const reference = await startStage({ metadata: 'doveadm', notices: false, events: false });
         try {
           const [ours, dovecots] = [await transcript(stage()), await transcript(reference)];
           assert.ok(ours.length > 100);
