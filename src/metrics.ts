@@ -156,7 +156,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     outboxDropped: new Counter({
       name: 'coi_outbox_dropped_total',
-      help: 'Owed pushes that were never delivered, by reason (expired, overflow, gone, admin).',
+      help: 'Owed pushes that were never delivered, by reason (expired, overflow, gone, refused, admin).',
       labelNames: ['reason'],
       registers,
     }),

@@ -194,6 +194,7 @@ export const schema = {
       doc: 'HTTP proxy for pushes: http://… or https://…; empty: none.',
       format: 'text',
       default: '',
+      sensitive: true,
     },
     proxy_username: { doc: 'User name for the proxy.', format: 'text', default: '' },
     proxy_password: {

@@ -83,7 +83,7 @@ describe('expandRawlogDir', () => {
     ['a\0b', 'a%00b'],
     ['a%2Fb', 'a%252Fb'],
     ['jürgen', 'j%C3%BCrgen'],
-    ['', '_'],
+    ['', '%'],
     ['$&', '%24%26'],
   ] as const) {
     it(`makes ${JSON.stringify(user)} a single segment`, () => {
