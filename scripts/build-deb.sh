@@ -82,13 +82,7 @@ say "adding configuration, snippets and docs"
 cp -r lua dovecot-conf "$share/"
 ln -s ../../share/coi-sidecar/lua ../../share/coi-sidecar/dovecot-conf "$lib/"
 ln -s ../../../coi-sidecar/dovecot-conf ../../../coi-sidecar/lua "$doc/examples/"
-# The template of /etc/coi-sidecar/coi-sidecar.yaml: postinst fills in the secrets.
-sed -e '/^\(dict\|sieve\):/,/^$/ s/^  group: ""$/  group: coi-mail/' config.example.yaml \
-  >"$share/coi-sidecar.yaml"
-[ "$(grep -c '^  group: coi-mail$' "$share/coi-sidecar.yaml")" = 2 ] || {
-  say "config.example.yaml has no dict.group or sieve.group any more"
-  exit 1
-}
+cp config.example.yaml packaging/deb/make-config "$share/"
 install -D -m 644 packaging/coi-sidecar.service "$root/lib/systemd/system/coi-sidecar.service"
 install -D -m 644 packaging/coi-sidecar.sysusers "$root/usr/lib/sysusers.d/coi-sidecar.conf"
 install -D -m 644 packaging/coi-sidecar.tmpfiles "$root/usr/lib/tmpfiles.d/coi-sidecar.conf"
@@ -136,7 +130,7 @@ mkdir -p "$root/usr/share/man/man8"
 # Modes as Debian wants them; npm packages bring all sorts.
 find "$root" -type d -exec chmod 755 {} +
 find "$root" -type f -exec chmod 644 {} +
-chmod 755 "$root/usr/bin/coi-sidecar" "$lib/bin/node"
+chmod 755 "$root/usr/bin/coi-sidecar" "$lib/bin/node" "$share/make-config"
 # Only the wrapper is a program; "#!/usr/bin/env node" would call for a nodejs that is too old.
 grep -rlE --null '^#!' "$lib/dist" "$lib/node_modules" | xargs -0 sed -i '1s/^#!.*//'
 chmod 755 "$share/dovecot-conf/sieve-bin/coi-classify"

@@ -6,8 +6,9 @@
 #   sh scripts/test-deb.sh [--deb FILE] [bookworm] [trixie]
 #
 # Without --deb the package is built first (two minutes). Then about one minute a Debian; the first
-# time two more, to make its root in ${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar/. lintian checks
-# the package where it is installed (one minute). Nothing is changed on this machine but the cache.
+# time two more, to make its root in ${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar/. Where lintian is
+# installed it checks the package (one minute; not with COI_SKIP_LINTIAN=1). Nothing is changed on
+# this machine but the cache.
 #
 # Needs root, debootstrap, unshare and nsenter (util-linux), ip (iproute2). Exit code 3 and a reason
 # where it cannot run.
