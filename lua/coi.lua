@@ -279,7 +279,7 @@ local function hand_over(ctx)
     local ran, problem = pcall(post, url, setting(user, 'coi_sidecar_token') or '', body)
     if ran and not problem then return end
     refusal = tostring(problem)
-    if dir ~= '' and os.time() > start then hold(dir, user) end
+    if dir ~= '' and os.time() - start >= MAX_WAIT_MSECS / 1000 then hold(dir, user) end
   end
 
   local reason = 'coi-sidecar did not take events of ' .. user.username .. ' (' .. refusal .. ')'
