@@ -33,8 +33,7 @@ export function createFindUids(doveadm: DoveadmClient): FindUids {
     const answers = await doveadm.runAll(messages.map((message) => search(user, message)));
     return answers.map((answer) => {
       if (answer instanceof DoveadmCommandError) return undefined;
-      const uids = answer.map(({ uid, uidnext }) => Number(uid ?? Number(uidnext) - 1));
-      const newest = Math.max(0, ...uids);
+      const newest = Math.max(0, ...answer.map(({ uid }) => Number(uid)));
       return newest > 0 ? newest : undefined;
     });
   };
@@ -42,12 +41,10 @@ export function createFindUids(doveadm: DoveadmClient): FindUids {
 
 function search(user: string, { mailbox, messageId, subject }: UnnumberedMessage): DoveadmCommand {
   const header = messageId !== undefined ? ['message-id', messageId] : ['subject', subject ?? ''];
-  if (header[1] === '') {
-    return {
-      name: 'mailboxStatus',
-      parameters: { user, field: ['uidnext'], mailboxMask: [mailbox] },
-    };
-  }
-  const query = ['mailbox', mailbox, 'header', ...header];
-  return { name: 'fetch', parameters: { user, field: ['uid'], query } };
+  // A sequence number: doveadm finds nothing for "uid *".
+  const criteria = header[1] === '' ? ['*'] : ['header', ...header];
+  return {
+    name: 'fetch',
+    parameters: { user, field: ['uid'], query: ['mailbox', mailbox, ...criteria] },
+  };
 }

@@ -92,6 +92,28 @@ describe('doveadm’s API', () => {
   }
 });
 
+describe('doveadm’s API with metadata.source: doveadm', () => {
+  it('says nothing: chat is delivered all the same, and filed and pushed when it is back', async () => {
+    const relay = await startTcpRelay();
+    closing.push(() => relay.close());
+    const url = `http://127.0.0.1:${relay.port}/doveadm/v1`;
+    const stage = await open({
+      metadata: 'doveadm',
+      config: { ...QUICK, doveadm: { url }, webpush: { cache_lifetime: '1 secs' } },
+    });
+    relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
+    const reader = await newReader(stage);
+    await new Promise((resolve) => setTimeout(resolve, 1_100)); // the cache forgets the settings
+    relay.mode = 'hang';
+    await deliverBoth(stage, reader);
+    relay.mode = 'pass';
+    await isReady(stage);
+    await nothingIsLost(reader);
+    const fatal = stage.dovecot.errors().filter((line) => /Panic|Fatal/.test(line));
+    assert.deepEqual(fatal, []);
+  });
+});
+
 describe('the proxy', () => {
   it('is down: said, nothing lost, and over when it is back', async () => {
     let proxy: TestProxy = await startConnectProxy();
