@@ -420,8 +420,12 @@ export function testStoreContract(kind: string, open: () => Promise<StoreFixture
   });
 
   describe(`a store of kind ${kind} that was closed`, () => {
-    it('refuses everything, and may be closed again', async () => {
+    it('refuses everything, and may be closed again', async (t) => {
       const { store, dispose } = await open();
+      t.after(async () => {
+        await store.close();
+        await dispose();
+      });
       const last = store.commit('last', [set('a', '1')]);
       const closed = store.close();
       assert.equal(await last, 'committed');
@@ -432,7 +436,6 @@ export function testStoreContract(kind: string, open: () => Promise<StoreFixture
       await assert.rejects(store.commit('u', [set('a')]), UnavailableError);
       await assert.rejects(store.check(), UnavailableError);
       await assert.rejects(allUsers(store), UnavailableError);
-      await dispose();
     });
   });
 }

@@ -112,7 +112,9 @@ export class RedisLink {
     // The package gives a connection that was accepted as long as it takes to greet us.
     let greeting: NodeJS.Timeout | undefined;
     client.on('connect', () => {
-      greeting = setTimeout(() => this.#replace(client), this.#options.deadlineMsecs);
+      // One that was given up while it was connecting connects all the same.
+      if (this.#closed || this.#client !== client) client.destroy();
+      else greeting = setTimeout(() => this.#replace(client), this.#options.deadlineMsecs);
     });
     for (const event of ['ready', 'error', 'end']) client.on(event, () => clearTimeout(greeting));
     client.on('ready', () => {

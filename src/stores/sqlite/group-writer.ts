@@ -51,9 +51,11 @@ export class GroupWriter<Job, Result> {
   static async open<Job, Result>(setup: WriterSetup): Promise<GroupWriter<Job, Result>> {
     const writer = new GroupWriter<Job, Result>(setup);
     const worker = writer.#start();
+    // Asked for before the message: the two may come in one go.
+    const exit = once(worker, 'exit').catch(() => undefined);
     const [reply] = (await once(worker, 'message')) as [WriterReply];
     if (typeof reply === 'object' && 'refused' in reply) {
-      await once(worker, 'exit');
+      await exit;
       throw fromPortableError(reply.refused);
     }
     worker.unref();

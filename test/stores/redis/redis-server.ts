@@ -39,6 +39,9 @@ export class RedisServer {
       [...options, '--save', '', '--appendonly', 'no', ...this.#options],
       { cwd: this.#directory.path, stdio: 'ignore' },
     );
+    // A test that fails before it cleans up must neither hang its run nor leave a server behind.
+    this.#process.unref();
+    process.once('exit', () => this.signal('SIGKILL'));
     for (let attempt = 0; !(await accepts(this.port)); attempt++) {
       if (attempt === 200) throw new Error('redis-server does not start');
       await sleep(25);
@@ -54,6 +57,7 @@ export class RedisServer {
     this.#process = undefined;
     if (child === undefined) return;
     const exit = once(child, 'exit');
+    child.ref();
     child.kill('SIGKILL');
     await exit;
   }

@@ -44,6 +44,7 @@ describe('the outbox after SIGKILL at any moment', () => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', script(path, round)], {
         stdio: ['ignore', output, 'inherit'],
       });
+      after(() => child.kill('SIGKILL'));
       while (statSync(log).size === 0 && child.exitCode === null) await sleep(5);
       await sleep(20 + Math.random() * 150);
       const exit = once(child, 'exit');

@@ -35,6 +35,7 @@ async function runElsewhere(path: string, sql: string): Promise<ChildProcess> {
     console.log('done');
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  after(() => child.kill('SIGKILL'));
   await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
   return child;
 }

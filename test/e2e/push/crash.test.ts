@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
+import { runCrash } from '../../support/crash/crash-run.ts';
+import { createCrashWorld, type CrashWorld } from '../../support/crash/crash-world.ts';
+import { ImapClient } from '../../support/imap-client.ts';
+import type { UserAgent } from '../../support/scripted-push-service.ts';
+import { eventually } from '../../support/start-stage.ts';
+import { chat, flagsIn, mail } from '../conformance/steps.ts';
+
+const USER = 'user1@example.org';
+
+describe('kill -9', () => {
+  let world: CrashWorld;
+  let agent: UserAgent;
+  before(async () => {
+    world = await createCrashWorld({ users: 1, subscriptions: 1, pushMsecs: 0 });
+    const [first] = world.agents.get(USER) ?? [];
+    agent = first!;
+  });
+  after(() => world.close());
+  beforeEach(() => world.sidecar.ready);
+
+  const deliverOne = async (message: Buffer): Promise<void> => {
+    const { replies } = await deliver(world.dovecot.lmtp, 'a@example.org', [USER], message);
+    assert.equal(replies[0]?.code, 250);
+  };
+  /** The push that tells of this message; one before it may come again, if the kill came too soon. */
+  const pushOf = async (subject: string): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const { payload } = await agent.next();
+      if (payload['subject'] === subject) return payload;
+    }
+  };
+  const spoolFiles = (): string[] =>
+    readdirSync(world.dovecot.spoolDir).filter((name) => name.endsWith('.json'));
+  const freeze = (frozen: boolean): boolean =>
+    world.sidecar.process.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+
+  it('in the middle of /v1/events: Dovecot spools by itself, and the push comes later', async () => {
+    freeze(true);
+    const delivery = deliverOne(mail('Subject: in the middle'));
+    // Long enough for the request to wait at the frozen process, which takes connections still.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.deepEqual(spoolFiles(), []);
+    await world.sidecar.kill();
+    await delivery;
+    assert.equal(spoolFiles().length, 1);
+    const warnings = world.dovecot.errors().join('\n');
+    assert.match(warnings, /coi-sidecar did not take events of user1.*\(9\d\d\d .*: spooled/);
+    await world.restart();
+    await pushOf('in the middle');
+    await eventually(() => assert.deepEqual(spoolFiles(), []));
+  });
+
+  it('after /v1/events was answered 202: what is spooled is not lost', async () => {
+    // Ordinary mail is fetched over doveadm's API, which a moment of nobody answering takes away.
+    await world.dovecot.reconfigure(
+      'service doveadm {\n  inet_listener http {\n    port = 0\n  }\n}',
+    );
+    await deliverOne(mail('Subject: accepted'));
+    assert.equal(spoolFiles().length, 1, 'by the sidecar');
+    await world.sidecar.kill();
+    await world.dovecot.reconfigure('');
+    await world.restart();
+    await pushOf('accepted');
+  });
+
+  it('leaves locks and sockets behind that hinder nobody', async () => {
+    const { dir } = world.dovecot.layout;
+    await world.sidecar.kill();
+    const { dict, classify } = world.dovecot.sockets;
+    const left = [join(dir, 'state.db.lock'), join(dir, 'outbox.db.lock'), dict, classify];
+    for (const path of left) assert.ok(existsSync(path), path);
+    await world.restart();
+    await world.sidecar.ready;
+    await deliverOne(chat('Subject: as ever'));
+    const { folder } = await pushOf('as ever');
+    assert.equal(folder, 'COI/Chats', 'classified over the new socket');
+  });
+
+  it('during the start, at any moment: the next start is none the worse', async () => {
+    for (const msecs of [0, 100, 300, 500, 700, 900]) {
+      await world.sidecar.kill();
+      await world.restart();
+      await new Promise((resolve) => setTimeout(resolve, msecs));
+    }
+    await world.sidecar.ready;
+  });
+
+  it('chat that comes meanwhile: INBOX with $Chat, and filed on return', async () => {
+    const { imap, password } = world.dovecot;
+    const client = await ImapClient.open(imap, { user: USER, password });
+    const before = (await flagsIn(client, 'INBOX')).length;
+    await world.sidecar.kill();
+    await deliverOne(chat('Subject: meanwhile'));
+    const inbox = await flagsIn(client, 'INBOX');
+    assert.equal(inbox.length, before + 1);
+    assert.ok(inbox.at(-1)?.includes('$Chat'));
+    await world.restart();
+    assert.equal((await pushOf('meanwhile'))['folder'], 'COI/Chats');
+    await eventually(async () => assert.equal((await flagsIn(client, 'INBOX')).length, before));
+    await client.close();
+  });
+});
+
+describe('kill -9 again and again while mail comes for 20 users with 3 subscriptions each', () => {
+  it('every message is in its mailbox, every push owed arrives', async (test) => {
+    const { mail: found, ...report } = await runCrash({
+      ...{ deliveries: 300, kills: 6, seed: 7 },
+      ...{ users: 20, subscriptions: 3, connections: 4, pushMsecs: 5 },
+      onProgress: () => undefined,
+    });
+    test.diagnostic(
+      `${report.pushesOwed} pushes owed, ${report.duplicates.length} came twice, ` +
+        `${report.spooled} events spooled by Dovecot`,
+    );
+    assert.equal(report.deliveries, 300);
+    assert.ok(report.kills >= 6);
+    assert.deepEqual(found, { missing: [], twice: [], misplaced: [] });
+    assert.equal(report.pushesOwed, 900);
+    assert.deepEqual(report.pushesMissing, []);
+  });
+});

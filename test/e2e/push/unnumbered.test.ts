@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { startStage, type Stage } from '../../support/start-stage.ts';
+import { deliverTo, mail, message, newAccount, subscribe } from '../conformance/steps.ts';
+
+/** The event of such a message has uid 0 (maildir-save.c: MAILDIR_UIDLIST_SYNC_TRYLOCK). */
+describe('mail that comes while another process has the Maildir’s list of uids locked', () => {
+  let stage: Stage;
+  before(async () => {
+    stage = await startStage({ config: { spool: { poll_interval: '300 msecs' } } });
+  });
+  after(() => stage.close());
+
+  for (const [what, text] of Object.entries({
+    'with a Message-ID': mail('Subject: found by its id', 'Message-ID: <unnumbered@example.org>'),
+    'without one': Buffer.from('Subject: found by its subject\r\n\r\nHello\r\n'),
+    'without anything': Buffer.from('X-Nothing: else\r\n\r\nHello\r\n'),
+  })) {
+    it(`is pushed with its uid (${what})`, async () => {
+      const { user, client } = await newAccount(stage);
+      const agent = await stage.userAgent();
+      await subscribe(client, agent);
+      await deliverTo(stage, user, message(['Subject: before']));
+      assert.equal((await agent.next()).payload['uid'], 1);
+
+      const maildir = join(stage.dovecot.layout.mailDir, user, 'Mail');
+      const lock = join(maildir, 'dovecot-uidlist.lock');
+      writeFileSync(lock, `${process.pid}:${hostname()}`);
+      await deliverTo(stage, user, text);
+      rmSync(lock);
+
+      const { payload } = await agent.next();
+      assert.equal(payload['uid'], 2);
+      assert.equal(payload['content'], 'Hello\n');
+      await deliverTo(stage, user, message(['Subject: after']));
+      assert.equal((await agent.next()).payload['uid'], 3);
+      assert.equal(agent.waiting, 0);
+    });
+  }
+});
