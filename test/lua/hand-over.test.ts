@@ -307,13 +307,17 @@ for (const { version, skip } of dovecotVersions)
       assert.match(errors[0]!, /Error: .*erin.*coi_sidecar_spool_dir is not set: they are lost/);
     });
 
-    test('the token may stand in a file of its own', { skip: version !== '2.3' }, async () => {
-      const dir = await mkdtemp(join(tmpdir(), 'coi-dc-'));
-      await writeFile(join(dir, 'token'), 'from-a-file\n');
-      assert.deepEqual(await deliverWith(`coi_sidecar_token = <${join(dir, 'token')}`), []);
-      await rm(dir, { recursive: true });
-      assert.equal((await http.take()).headers.authorization, 'Bearer from-a-file');
-    });
+    test(
+      'the token may stand in a file of its own',
+      { skip: version !== '2.3' && 'Dovecot 2.4 reads no files into lua_settings' },
+      async () => {
+        const dir = await mkdtemp(join(tmpdir(), 'coi-dc-'));
+        await writeFile(join(dir, 'token'), 'from-a-file\n');
+        assert.deepEqual(await deliverWith(`coi_sidecar_token = <${join(dir, 'token')}`), []);
+        await rm(dir, { recursive: true });
+        assert.equal((await http.take()).headers.authorization, 'Bearer from-a-file');
+      },
+    );
 
     test("ordinary work leaves Dovecot's log clean", () => {
       assert.deepEqual(
