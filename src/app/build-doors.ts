@@ -34,7 +34,7 @@ export function buildDoors(
     adminToken: config.http.admin_token,
     intake: flows.intake,
     classify: observe(flows.classify, 'http', ground),
-    onMetadataCommand: (user) => flows.source.onNotice(user),
+    onMetadataCommand: (user, command) => flows.source.onNotice(user, command),
     checks,
     registry: metrics.registry,
     adminRoutes,

@@ -15,7 +15,7 @@ import { LIMITS } from './limits.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
-import { imapCommandRoutes } from './routes/imap-commands.ts';
+import { imapCommandRoutes, type OnMetadataCommand } from './routes/imap-commands.ts';
 
 export interface HttpServerParts {
   log: Logger;
@@ -25,7 +25,7 @@ export interface HttpServerParts {
   adminToken: string;
   intake: Intake;
   classify: Classify;
-  onMetadataCommand: (user: string) => void;
+  onMetadataCommand: OnMetadataCommand;
   checks: readonly ReadinessCheck[];
   registry: Registry;
   adminRoutes?: FastifyPluginAsyncTypebox;

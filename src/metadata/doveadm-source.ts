@@ -109,7 +109,7 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     const latest = await annotations.read(user);
     const unchanged = changes.filter(({ entry }) => latest.get(entry) === shown.get(entry));
     await annotations.write(user, unchanged);
-    if (unchanged.length < changes.length) onNotice(user);
+    if (unchanged.length < changes.length) synchroniseLater(user);
     return unchanged;
   }
 
@@ -135,12 +135,19 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     else if ((await store.get(user, KNOWN.key)) === undefined) await store.commit(user, [KNOWN]);
   }
 
-  function onNotice(user: string): void {
-    fresh.delete(user);
-    synchronise(user, true).catch((error: unknown) =>
-      log.warn({ user, reason: errorMessage(error) }, 'cannot act on changed annotations yet'),
-    );
+  /** The entries that the server owns appear at the first look, for the next one to find. */
+  async function introduce(user: string): Promise<void> {
+    const known = await store.get(user, SEEN_PREFIX + COI_ENTRIES.mailboxRoot);
+    if (known === undefined) synchroniseLater(user);
   }
+
+  function synchroniseLater(user: string): void {
+    fresh.delete(user);
+    synchronise(user, true).catch((error: unknown) => sayLater(user, error));
+  }
+
+  const sayLater = (user: string, error: unknown): void =>
+    log.warn({ user, reason: errorMessage(error) }, 'cannot act on annotations yet');
 
   async function refresh(user: string): Promise<void> {
     const isFresh = fresh.has(user);
@@ -162,10 +169,13 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     },
     publish: async (user) => {
       fresh.delete(user);
-      await synchronise(user, false);
+      await synchronise(user, true);
     },
     forget: () => fresh.clear(),
-    onNotice,
+    onNotice: (user, command) => {
+      if (command !== 'GETMETADATA') synchroniseLater(user);
+      else introduce(user).catch((error: unknown) => sayLater(user, error));
+    },
   };
 }
 

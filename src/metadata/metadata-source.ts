@@ -13,8 +13,12 @@ export interface MetadataSource {
   /** Shows clients what the service itself has changed in the store. */
   publish(user: string): Promise<void>;
 
-  /** Someone used a metadata command for this user. */
-  onNotice(user: string): void;
+  /**
+   * A client used a metadata command for this user.
+   *
+   * @param command GETMETADATA or SETMETADATA; undefined when Dovecot did not say
+   */
+  onNotice(user: string, command: string | undefined): void;
 
   /** Drops what it remembers of users' settings, so that all are read anew. */
   forget(): void;

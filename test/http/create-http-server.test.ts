@@ -37,7 +37,7 @@ describe('the HTTP service', () => {
         classified.push({ user, message: message.toString('latin1') });
         return Promise.resolve({ action: 'file', mailbox: 'COI/Chäts' });
       },
-      onMetadataCommand: (user) => noticed.push(user),
+      onMetadataCommand: (user, command) => noticed.push(`${command} ${user}`),
       checks: [
         {
           name: 'doveadm',
@@ -174,7 +174,7 @@ describe('the HTTP service', () => {
       fields: { user: 'carol', cmd_name: 'SETMETADATA', tagged_reply_state: 'OK' },
     };
     assert.equal((await post('/v1/imap-commands', notice)).statusCode, 204);
-    assert.equal(noticed.at(-1), 'carol');
+    assert.equal(noticed.at(-1), 'SETMETADATA carol');
   });
 
   it('says in /readyz which road is not ready', async () => {

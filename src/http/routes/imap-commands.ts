@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { LIMITS } from '../limits.ts';
 
-/** What Dovecot's event exporter sends with `format = json`; only the user matters here. */
+/** What Dovecot's event exporter sends with `format = json`; only user and command matter here. */
 const ExportedEvent = Type.Object({
   event: Type.String({ maxLength: 128 }),
   fields: Type.Object({
@@ -10,20 +10,23 @@ const ExportedEvent = Type.Object({
   }),
 });
 
+/** @param command its name as Dovecot has it, in upper case */
+export type OnMetadataCommand = (user: string, command: string | undefined) => void;
+
 /**
  * `POST /v1/imap-commands`: a user issued a metadata command (`metadata.source: doveadm`). The
  * answer does not wait for the work; Dovecot would only throw it away.
  */
 export const imapCommandRoutes =
-  (onMetadataCommand: (user: string) => void): FastifyPluginAsyncTypebox =>
+  (onMetadataCommand: OnMetadataCommand): FastifyPluginAsyncTypebox =>
   // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
   async (app) => {
     app.post(
       '/v1/imap-commands',
       { bodyLimit: LIMITS.notice, schema: { body: ExportedEvent } },
       async (request, reply) => {
-        const { user } = request.body.fields;
-        if (user !== undefined && user !== '') onMetadataCommand(user);
+        const { user, cmd_name: command } = request.body.fields;
+        if (user !== undefined && user !== '') onMetadataCommand(user, command);
         return reply.code(204).send();
       },
     );
