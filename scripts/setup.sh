@@ -81,7 +81,7 @@ rm -f "$log"
 for package in $missing; do
   case $package in
     dovecot-core) service=dovecot ;;
-    redis-server) service=redis-server ;;
+    redis-server | prometheus) service=$package ;;
     *) continue ;;
   esac
   if command -v systemctl >/dev/null && systemctl --quiet disable "$service" 2>/dev/null; then
