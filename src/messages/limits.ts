@@ -26,3 +26,9 @@ export const MIN_GROUP_ID_CHARS = 12;
 
 /** Octets of a group id (webpush-spec, "Payload Data Format": "Max-length is 128 octets"). */
 export const MAX_GROUP_ID_OCTETS = 128;
+
+/**
+ * Octets of a message that is fetched with its body. A push holds at most 4 kB; the rest is room for
+ * a long header. Longer messages would be carried through doveadm's JSON for nothing.
+ */
+export const MAX_FETCHED_OCTETS = 16_384;

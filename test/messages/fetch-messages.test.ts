@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { deliver } from '../../src/cli/demo/lmtp-client.ts';
+import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { createDoveadmClient, type DoveadmClient } from '../../src/dovecot/doveadm-client.ts';
+import { createFetchMessages } from '../../src/messages/fetch-messages.ts';
+import { parseHeaderBlock } from '../../src/messages/parse-header-block.ts';
+import { dovecotVersions } from '../support/dovecot-versions.ts';
+
+/** Folded, with several fields of a name, and with what is of no interest. */
+const HEADER = [
+  'From: =?utf-8?Q?J=C3=B6rg?= <joerg@example.org>',
+  'Subject: one',
+  ' two',
+  'Subject: another',
+  'Date: Mon, 4 Dec 2023 15:51:37 +0100',
+  'Message-ID: <id@example.org>',
+  'References: <chat$group.4321dcba1234.a.b@example.org>',
+  '\t<other@example.org>',
+  'X-Other: other',
+  'Content-Type: multipart/report;',
+  '  report-type=disposition-notification; boundary=b',
+];
+
+for (const { version, skip } of dovecotVersions) {
+  describe(`messages fetched from Dovecot ${version}`, { skip }, () => {
+    let dovecot: PrivateDovecot;
+    let doveadm: DoveadmClient;
+    before(async () => {
+      dovecot = await startPrivateDovecot({
+        ...{ version, events: false, classify: 'none', metadata: 'none' },
+      });
+      doveadm = createDoveadmClient({ ...dovecot.doveadm, timeout: 20_000 });
+    });
+    after(async () => {
+      await doveadm.close();
+      await dovecot.stop();
+    });
+
+    let users = 0;
+    /** Delivers messages of these bodies to someone new, and fetches them. */
+    async function fetched(...bodies: (string | Buffer)[]): Promise<Map<number, Buffer>> {
+      const user = `user${++users}@example.org`;
+      for (const body of bodies) {
+        const message = Buffer.concat([
+          Buffer.from(`${HEADER.join('\r\n')}\r\n\r\n`),
+          Buffer.from(body),
+        ]);
+        const { replies } = await deliver(dovecot.lmtp, 'a@example.org', [user], message);
+        assert.equal(replies[0]?.code, 250);
+      }
+      const uids = bodies.map((_, index) => index + 1);
+      return createFetchMessages(doveadm)(user, 'INBOX', uids);
+    }
+
+    /** All that a push needs of a header, and no body. */
+    function assertHeader(message: Buffer | undefined): void {
+      assert.ok(message);
+      const headers = parseHeaderBlock(message);
+      assert.equal(headers.bodyStart, message.length);
+      assert.deepEqual(headers.all('subject'), ['one two', 'another']);
+      for (const line of HEADER.filter((text) => /^(?:From|Date|Message-ID): /.test(text))) {
+        const [name = '', value] = line.split(': ');
+        assert.equal(headers.first(name.toLowerCase()), value);
+      }
+      assert.match(headers.first('references') ?? '', /^<chat\$.*>\s+<other@example\.org>$/);
+      assert.match(headers.first('content-type') ?? '', /report-type=disposition-notification/);
+    }
+
+    it('come whole when they are short', async () => {
+      const { 0: message } = [...(await fetched('Grüße\r\n')).values()];
+      assert.ok(message?.toString().endsWith('\n\nGrüße\n'));
+      assert.ok(message.toString().includes('\nX-Other: other\n'));
+    });
+
+    it('come as the header that matters when they are long', async () => {
+      const messages = await fetched('x\r\n', 'y\r\n'.repeat(10_000), 'z\r\n');
+      assert.deepEqual([...messages.keys()].sort(), [1, 2, 3]);
+      assertHeader(messages.get(2));
+      assert.ok(messages.get(3)?.toString().endsWith('\n\nz\n'));
+    });
+
+    it('come when a block of 8 KiB ends within a character, on which doveadm 2.4 panics', async () => {
+      // Whatever the length of the header that LMTP adds: one of them has its block's end there.
+      for (const offset of ['', 'x', 'xx']) {
+        const [[uid, message] = []] = await fetched(`${offset}${'€'.repeat(4_000)}\r\n`);
+        assert.equal(uid, 1);
+        const headers = parseHeaderBlock(message ?? Buffer.alloc(0));
+        assert.equal(headers.first('message-id'), '<id@example.org>');
+        if (headers.bodyStart === message?.length) assertHeader(message);
+        else assert.ok(message?.toString().endsWith('€€\n'));
+      }
+    });
+
+    it('are left out when they are gone, or their mailbox or user is', async () => {
+      const [user, fetch] = [`user${users}@example.org`, createFetchMessages(doveadm)];
+      assert.deepEqual([...(await fetch(user, 'INBOX', [1, 77])).keys()], [1]);
+      assert.equal((await fetch(user, 'Gone', [1])).size, 0);
+    });
+  });
+}
