@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 /** One measured figure. Benches compare within one run, so what counts is the ratio. */
 export interface BenchRow {
   name: string;
-  value: number;
-  unit: string;
+  /** Absent where only a ratio is known: figures that others have published. */
+  value?: number;
+  unit?: string;
   /** Against the row that it is compared with; absent for that row itself. */
   ratio?: number;
   /** What the ratio (or the value, where there is no ratio) is meant to be, in words. */
@@ -32,7 +33,7 @@ export function printRows(title: string, rows: readonly BenchRow[]): void {
   const width = Math.max(...rows.map(({ name }) => name.length));
   console.log(`\n${title}`);
   for (const { name, value, unit, ratio, aim } of rows) {
-    const shown = `${format(value)} ${unit}`.padStart(18);
+    const shown = (value === undefined ? '' : `${format(value)} ${unit ?? ''}`).padStart(18);
     const compared = ratio === undefined ? '' : `  ×${ratio.toFixed(2)}`;
     console.log(
       `  ${name.padEnd(width)} ${shown}${compared}${aim === undefined ? '' : `  (aim: ${aim})`}`,

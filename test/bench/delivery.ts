@@ -1,0 +1,211 @@
+/**
+ * LMTP throughput: what a Dovecot with the sidecar delivers in the time in which one without it
+ * delivers the same.
+ *
+ *   node test/bench/delivery.ts [--quick]
+ *
+ * Maildir, messages of 1 kB. Chat mail goes to users with message-filter `active` and three
+ * subscriptions, each at a push service of its own; ordinary mail, to users without COI. All Dovecots
+ * run at the same time, and get their messages in rounds that alternate.
+ */
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { stageConfig } from '../support/start-stage.ts';
+import { median, runAlone, type Bench, type BenchRow } from './bench.ts';
+import { deliverLoad, nextMessage } from './lmtp-load.ts';
+import { startPushTargets, type PushTargets } from './push-targets.ts';
+import { seedStore } from './seed-store.ts';
+import { startSidecarUnderTest, type SidecarUnderTest } from './sidecar-under-test.ts';
+
+const COLUMNS = [
+  { users: 1, connections: 1 },
+  { users: 20, connections: 1 },
+  { users: 20, connections: 4 },
+] as const;
+
+/**
+ * The C plugin beside the same Dovecot (Debian 12, 2.3.19.1, maildir, two cores, 1 kB, medians of
+ * three interleaved rounds), against a Dovecot without COI; a column each. It is not part of this
+ * repository, so these are its published figures.
+ */
+const C_PLUGIN = {
+  'no subscription': [0.71, 0.69, 0.61],
+  '1 subscription': [0.5, 0.56, 0.53],
+  '3 subscriptions': [0.41, 0.49, 0.39],
+} as const;
+const WANTED_OVER_C_PLUGIN = 1.3;
+
+const SUBSCRIPTIONS = 3;
+const names = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}@example.org`);
+const CHATTERS = names('chatter', 20);
+const OTHERS = names('other', 20);
+
+const WITHOUT = { metadata: 'none', classify: 'none', events: false, notices: false } as const;
+
+interface Candidate {
+  name: string;
+  dovecot: PrivateDovecot;
+  users: readonly string[];
+  kind: 'chat' | 'mail';
+  sidecar?: SidecarUnderTest;
+}
+
+export const benchDelivery: Bench = async ({ quick }) => {
+  const targets = await startPushTargets(SUBSCRIPTIONS);
+  const plain = await startPrivateDovecot(WITHOUT);
+  const empty = await startEmptyScript();
+  const { dovecot, sidecar } = await startOurs(targets);
+  const candidates: Candidate[] = [
+    { name: PLAIN, dovecot: plain, users: OTHERS, kind: 'mail' },
+    { name: EMPTY, dovecot: empty, users: OTHERS, kind: 'mail' },
+    { name: CHAT, dovecot, users: CHATTERS, kind: 'chat', sidecar },
+    { name: ORDINARY, dovecot, users: OTHERS, kind: 'mail', sidecar },
+  ];
+  try {
+    const rows: BenchRow[] = [];
+    for (const [index, column] of COLUMNS.entries()) {
+      const samples = await compare(candidates, column, {
+        rounds: quick ? 3 : 9,
+        messages: quick ? 60 : 200,
+      });
+      rows.push(...summarise(samples, index));
+    }
+    return rows;
+  } finally {
+    await sidecar.stop();
+    await Promise.all([plain, empty, dovecot].map((one) => one.stop()));
+    targets.close();
+  }
+};
+
+const PLAIN = 'Dovecot without COI';
+const EMPTY = 'Dovecot with an empty Lua script';
+const CHAT = 'coi-sidecar, chat mail, 3 subscriptions';
+const ORDINARY = 'coi-sidecar, ordinary mail, no COI';
+
+async function startEmptyScript(): Promise<PrivateDovecot> {
+  const dovecot = await startPrivateDovecot(WITHOUT);
+  const script = join(dovecot.layout.dir, 'empty.lua');
+  await writeFile(script, EMPTY_SCRIPT);
+  await chmod(script, 0o644);
+  await dovecot.reconfigure(`
+protocol lmtp {
+  mail_plugins = $mail_plugins notify push_notification mail_lua push_notification_lua
+}
+plugin {
+  push_notification_driver = lua:file=${script}
+}
+`);
+  return dovecot;
+}
+
+/** What every Lua driver needs at least. */
+const EMPTY_SCRIPT = `
+function dovecot_lua_notify_begin_txn(user)
+  return {}
+end
+function dovecot_lua_notify_event_message_new(ctx, event)
+end
+function dovecot_lua_notify_end_txn(ctx, success)
+end
+`;
+
+async function startOurs(
+  targets: PushTargets,
+): Promise<{ dovecot: PrivateDovecot; sidecar: SidecarUnderTest }> {
+  const dovecot = await startPrivateDovecot();
+  const { dir } = dovecot.layout;
+  await writeFile(join(dir, 'ca.pem'), targets.ca);
+  const config = stageConfig(dovecot, join(dir, 'ca.pem'));
+  const { origins } = targets;
+  await seedStore(String(config['store']?.['url']), { names: CHATTERS, filter: 'active', origins });
+  const sidecar = await startSidecarUnderTest(dir, config);
+  for (const user of CHATTERS) {
+    await dovecot.runDoveadm(['mailbox', 'create', '-u', user, '-s', 'COI/Chats']);
+  }
+  return { dovecot, sidecar };
+}
+
+interface Sample {
+  /** Deliveries a second. */
+  rate: number;
+  /** The same, until the last push is sent. */
+  sentRate: number;
+  /** Milliseconds of CPU that the sidecar spent on a delivery. */
+  cpu: number;
+}
+
+/** Samples of one column by candidate; neighbours in a round have the same index. */
+async function compare(
+  candidates: readonly Candidate[],
+  column: (typeof COLUMNS)[number],
+  { rounds, messages }: { rounds: number; messages: number },
+): Promise<Map<string, Sample[]>> {
+  const samples = new Map<string, Sample[]>(candidates.map(({ name }) => [name, []]));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const candidate of candidates) {
+      const sample = await measure(candidate, column, round < 0 ? 20 : messages);
+      if (round >= 0) samples.get(candidate.name)?.push(sample);
+    }
+  }
+  return samples;
+}
+
+async function measure(
+  { dovecot, users, kind, sidecar }: Candidate,
+  column: (typeof COLUMNS)[number],
+  messages: number,
+): Promise<Sample> {
+  const before = await sidecar?.usage();
+  const started = performance.now();
+  const elapsed = await deliverLoad(dovecot.lmtp, {
+    ...{ users: users.slice(0, column.users), connections: column.connections, messages },
+    message: () => nextMessage(kind),
+  });
+  await sidecar?.idle();
+  const sent = performance.now() - started;
+  const after = await sidecar?.usage();
+  return {
+    rate: (messages / elapsed) * 1_000,
+    sentRate: (messages / sent) * 1_000,
+    cpu: ((after?.cpuMsecs ?? 0) - (before?.cpuMsecs ?? 0)) / messages,
+  };
+}
+
+function summarise(samples: ReadonlyMap<string, Sample[]>, column: number): BenchRow[] {
+  const { users, connections } = COLUMNS[column] ?? COLUMNS[0];
+  const where = `${users} user${users > 1 ? 's' : ''}, ${connections} connection${connections > 1 ? 's' : ''}`;
+  const of = (name: string): Sample[] => samples.get(name) ?? [];
+  const row = (name: string, base?: string, key: 'rate' | 'sentRate' = 'rate'): BenchRow => ({
+    name: `${where}: ${name}`,
+    value: median(of(name).map((sample) => sample[key])),
+    unit: 'mails/s',
+    ...(base !== undefined && {
+      ratio: median(of(name).map((sample, at) => sample[key] / (of(base)[at]?.rate ?? NaN))),
+    }),
+  });
+  const wanted = WANTED_OVER_C_PLUGIN * (C_PLUGIN['3 subscriptions'][column] ?? NaN);
+  return [
+    row(PLAIN),
+    ...Object.entries(C_PLUGIN).map(([what, ratios]) => ({
+      name: `${where}: C plugin, chat mail, ${what} (published)`,
+      ratio: ratios[column] ?? NaN,
+    })),
+    { ...row(CHAT, PLAIN), aim: `≥ ${wanted.toFixed(2)}` },
+    { ...row(CHAT, PLAIN, 'sentRate'), name: `${where}:   until the last push is sent` },
+    { ...row(EMPTY, PLAIN) },
+    { ...row(ORDINARY, EMPTY), name: `${where}: ${ORDINARY}, of the empty script`, aim: '≥ 0.8' },
+    cpuRow(`${where}:   sidecar's CPU a chat mail`, of(CHAT)),
+    cpuRow(`${where}:   sidecar's CPU an ordinary mail`, of(ORDINARY)),
+  ];
+}
+
+const cpuRow = (name: string, samples: readonly Sample[]): BenchRow => ({
+  name,
+  value: median(samples.map(({ cpu }) => cpu)),
+  unit: 'ms',
+});
+
+await runAlone(import.meta, 'Delivery: LMTP throughput', benchDelivery);
