@@ -187,7 +187,10 @@ class PushDelivery implements Delivery {
     return this.#state === state;
   }
 
-  /** Takes over pushes that came while this process runs: their payloads are at hand. */
+  /**
+   * Takes over pushes that came while this process runs: their payloads are at hand. They are begun a
+   * moment later, because Dovecot is waiting to hear that they are owed.
+   */
   #accept(added: readonly OwedPush[]): void {
     if (this.#state === 'loading') this.#late.push(...added);
     if (this.#state !== 'running') return;
@@ -197,7 +200,7 @@ class PushDelivery implements Delivery {
     }
     this.#keepWithinLimit();
     this.#keepSweeping();
-    this.#workload.fill();
+    this.#workload.fillSoon();
   }
 
   #schedule(push: OwedPush): void {

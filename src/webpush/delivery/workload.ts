@@ -18,6 +18,7 @@ export interface WorkloadOptions {
 export class Workload {
   readonly #options: WorkloadOptions;
   #underWay = 0;
+  #planned = false;
   #onQuiet: (() => void) | undefined;
 
   constructor(options: WorkloadOptions) {
@@ -28,11 +29,21 @@ export class Workload {
     return this.#underWay;
   }
 
+  /** As {@link fill}, in the next turn of the event loop: what this turn has to answer goes first. */
+  fillSoon(): void {
+    if (this.#planned) return;
+    this.#planned = true;
+    setImmediate(() => {
+      this.#planned = false;
+      this.fill();
+    });
+  }
+
   /** To be called whenever there may be something to do; what ends calls it by itself. */
   fill(): void {
     for (let begun = 0; this.#underWay < this.#options.limit; begun += 1) {
       if (begun === BEGUN_PER_TURN) {
-        setImmediate(() => this.fill());
+        this.fillSoon();
         return;
       }
       const work = this.#options.take();

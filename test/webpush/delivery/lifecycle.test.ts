@@ -225,6 +225,7 @@ describe('attemptNow', () => {
       answer: () => new Promise((resolve) => rig.clock.set(() => resolve(status(201)), 100)),
     });
     await rig.delivery.enqueue(Array.from({ length: 100 }, (_, n) => rig.push(`user${n}/1`)));
+    await rig.clock.advance(0);
     const report = rig.delivery.attemptNow(rig.push('a/1', validation));
     await rig.clock.advance(300);
     assert.equal((await report).verdict, 'accepted');

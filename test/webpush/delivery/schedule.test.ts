@@ -96,6 +96,7 @@ describe('fairness', () => {
     const rig = await start({ originLimit: 1, answer: () => after(rig, 10) });
     const alice = Array.from({ length: 50 }, (_, index) => rig.push(`alice/${index % 10}`));
     await rig.delivery.enqueue(alice);
+    await rig.clock.advance(0);
     await rig.delivery.enqueue([rig.push('bob/1'), rig.push('carol/1'), rig.push('bob/2')]);
     await rig.clock.advance(1_000);
     const first = rig.receivers.slice(0, 7).map((to) => to.replace(/\/.*/, ''));
@@ -107,6 +108,7 @@ describe('fairness', () => {
     const rig = await start({ totalLimit: 1, answer: () => after(rig, 10) });
     const many = Array.from({ length: 20 }, (_, index) => rig.push(`alice/${index}`));
     await rig.delivery.enqueue(many);
+    await rig.clock.advance(0);
     await rig.delivery.enqueue([rig.push('bob/1', {}, OTHER), rig.push('bob/2', {}, OTHER)]);
     await rig.clock.advance(1_000);
     assert.deepEqual(

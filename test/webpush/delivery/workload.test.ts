@@ -42,6 +42,15 @@ describe('Workload', () => {
     assert.equal(begun.length, 100);
   });
 
+  it('begins in the next turn when asked to, once however often it is asked', async () => {
+    const { begun, workload } = setUp(100, 10, 1_000);
+    for (let count = 0; count < 5; count += 1) workload.fillSoon();
+    await Promise.resolve();
+    assert.equal(begun.length, 0);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(begun.length, 8);
+  });
+
   it('tells when all is quiet, or that time is over', async () => {
     const { timers, workload } = setUp(1, 1, 500);
     await workload.quiet(1_000);
