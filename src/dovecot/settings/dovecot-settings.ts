@@ -1,0 +1,109 @@
+/** What a check wants to know of Dovecot's configuration, in whichever version's words it was written. */
+export interface DovecotSettings {
+  /** `2.3.19.1` */
+  readonly version: string;
+  readonly series: '2.3' | '2.4';
+  readonly server: ServerSettings;
+  readonly protocols: Readonly<Record<ProtocolName, ProtocolSettings>>;
+}
+
+/** The ones in which a part of ours runs. */
+export const PROTOCOLS = ['imap', 'lmtp', 'lda'] as const;
+export type ProtocolName = (typeof PROTOCOLS)[number];
+
+export interface ServerSettings {
+  readonly baseDir: string;
+  readonly libexecDir: string;
+  readonly pluginDir: string;
+  /** The protocols that are served. */
+  readonly served: ReadonlySet<string>;
+  /** Owner of the mail and the further groups of its processes; empty where the userdb decides. */
+  readonly mailUid: string;
+  readonly mailGid: string;
+  readonly accessGroups: readonly string[];
+  readonly doveadm: DoveadmServerSettings;
+  readonly imap: readonly InetListener[];
+  readonly lmtp: readonly (InetListener | UnixListener)[];
+  readonly exporters: readonly EventExporter[];
+}
+
+export interface InetListener {
+  readonly name: string;
+  /** Where to reach it from this host. */
+  readonly host: string;
+  readonly port: number;
+  /** TLS from the first octet on. */
+  readonly tls: boolean;
+  /** Whether it listens on every address of this host. */
+  readonly everywhere: boolean;
+}
+
+export interface UnixListener {
+  readonly path: string;
+}
+
+export interface DoveadmServerSettings {
+  readonly http: readonly InetListener[];
+  readonly apiKey: string;
+  /** Whether each request costs a process of its own. */
+  readonly processPerRequest: boolean;
+  /** Empty: all. */
+  readonly allowedCommands: readonly string[];
+}
+
+/** An HTTP exporter with the metrics that feed it. */
+export interface EventExporter {
+  readonly name: string;
+  readonly url: string;
+  readonly filters: readonly string[];
+}
+
+export interface ProtocolSettings {
+  readonly plugins: ReadonlySet<string>;
+  readonly pushDrivers: readonly PushDriver[];
+  readonly sieve: SieveSettings;
+  readonly imapMetadata: boolean;
+  readonly attributeDict: AttributeDict | undefined;
+  /** Words that imap_capability adds. */
+  readonly capability: ReadonlySet<string>;
+}
+
+export interface PushDriver {
+  /** `lua`, `ox`, `dlog` … */
+  readonly driver: string;
+  /** Of `lua`. */
+  readonly file: string | undefined;
+  /** Of `ox`. */
+  readonly url: string | undefined;
+  /** The settings of coi.lua, as far as they are set. */
+  readonly settings: Readonly<Record<'url' | 'token' | 'spoolDir', string | undefined>>;
+}
+
+export interface SieveSettings {
+  readonly plugins: ReadonlySet<string>;
+  /** Extensions for scripts of the administrator, and for those of users. */
+  readonly globalExtensions: ReadonlySet<string>;
+  readonly userExtensions: ReadonlySet<string>;
+  readonly before: readonly BeforeScript[];
+  /** Absolute; undefined where it is not set. */
+  readonly socketDir: string | undefined;
+  readonly binDir: string | undefined;
+  /** How long Sieve waits for a program, in milliseconds. */
+  readonly execTimeoutMsecs: number;
+}
+
+export interface BeforeScript {
+  /** A file, or a directory of such files. */
+  readonly path: string;
+  /** Directory of its compiled form if that does not stand beside it. */
+  readonly binDir: string | undefined;
+}
+
+export interface AttributeDict {
+  /** `proxy`, `file`, `sql` … */
+  readonly driver: string;
+  /** Of `proxy`; absolute. */
+  readonly socket: string | undefined;
+  /** How long a session keeps its connection, in milliseconds. */
+  readonly idleMsecs: number;
+}

@@ -1,0 +1,159 @@
+import { isAbsolute, join } from 'node:path';
+import type {
+  AttributeDict,
+  EventExporter,
+  InetListener,
+  ProtocolSettings,
+  PushDriver,
+  ServerSettings,
+} from './dovecot-settings.ts';
+import { inetListener } from './inet-listener.ts';
+import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
+import { readDuration } from './read-duration.ts';
+
+/** doveconf shows no listener that nobody changed. */
+const USUAL_PORTS: Readonly<Record<string, number>> = { imap: 143, imaps: 993 };
+
+/** What `doveconf -a` of Dovecot 2.4 says of the server. */
+export function readServer24(root: DoveconfSection): ServerSettings {
+  const value = (name: string): string => root.values.get(name) ?? '';
+  const baseDir = value('base_dir') || '/run/dovecot';
+  const listen = value('listen');
+  const doveadm = sectionsOf(root, 'service', 'doveadm');
+  const requests = doveadm.map(({ values }) => values.get('restart_request_count'));
+  return {
+    baseDir,
+    libexecDir: value('libexec_dir') || '/usr/lib/dovecot',
+    pluginDir: value('mail_plugin_dir') || '/usr/lib/dovecot/modules',
+    served: boolList(root, 'protocols'),
+    mailUid: value('mail_uid'),
+    mailGid: value('mail_gid'),
+    accessGroups: [...boolList(root, 'mail_access_groups')],
+    doveadm: {
+      http: inetListeners(doveadm, listen).filter(({ name }) => name === 'http'),
+      apiKey: value('doveadm_api_key'),
+      processPerRequest: (requests.findLast((count) => count !== undefined) ?? '1') === '1',
+      allowedCommands: [...boolList(root, 'doveadm_allowed_commands')],
+    },
+    imap: usualListeners(sectionsOf(root, 'service', 'imap-login'), listen),
+    lmtp: [
+      ...inetListeners(sectionsOf(root, 'service', 'lmtp'), listen),
+      ...unixListeners(sectionsOf(root, 'service', 'lmtp'), baseDir),
+    ],
+    exporters: sectionsOf(root, 'event_exporter')
+      .filter(({ values }) => values.get('driver') === 'http-post')
+      .map(({ name, values }): EventExporter => ({
+        name,
+        url: values.get('http_post_url') ?? values.get('event_exporter_http_post_url') ?? '',
+        filters: sectionsOf(root, 'metric')
+          .filter((metric) => metric.values.get('exporter') === name)
+          .map((metric) => metric.values.get('filter') ?? ''),
+      })),
+  };
+}
+
+/** What `doveconf -a -f protocol=…` of Dovecot 2.4 says. */
+export function readProtocol24(root: DoveconfSection): ProtocolSettings {
+  const value = (name: string): string => root.values.get(name) ?? '';
+  const baseDir = value('base_dir') || '/run/dovecot';
+  const socketDir = value('sieve_execute_socket_dir');
+  const imap = sectionsOf(root, 'service', 'imap');
+  return {
+    plugins: boolList(root, 'mail_plugins'),
+    pushDrivers: sectionsOf(root, 'push_notification').map(driver),
+    sieve: {
+      plugins: boolList(root, 'sieve_plugins'),
+      globalExtensions: boolList(root, 'sieve_global_extensions'),
+      userExtensions: boolList(root, 'sieve_extensions'),
+      before: sectionsOf(root, 'sieve_script')
+        .filter(({ values }) => values.get('type') === 'before')
+        .filter(({ values }) => (values.get('driver') ?? 'file') === 'file')
+        .map(({ values }) => ({
+          path: values.get('path') ?? '',
+          binDir: values.get('bin_path') || undefined,
+        })),
+      socketDir: socketDir === '' ? undefined : join(baseDir, socketDir),
+      binDir: value('sieve_execute_bin_dir') || undefined,
+      execTimeoutMsecs: readDuration(value('sieve_execute_exec_timeout'), 10_000),
+    },
+    imapMetadata: value('imap_metadata') === 'yes',
+    attributeDict: attributeDict(sectionsOf(root, 'mail_attribute')),
+    capability: new Set(
+      [root, ...imap].flatMap((section) => [...boolList(section, 'imap_capability')]),
+    ),
+  };
+}
+
+/** `mail_plugins { notify = yes }`, or on one line `mail_plugins = notify sieve`. */
+function boolList(parent: DoveconfSection, name: string): Set<string> {
+  const words = (parent.values.get(name) ?? '').split(/\s+/).filter((word) => word !== '');
+  const found = new Set(words.map((word) => word.replace(/^"(.*)"$/, '$1')));
+  for (const { values } of sectionsOf(parent, name)) {
+    for (const [word, yes] of values) {
+      if (yes === 'yes') found.add(word);
+      else found.delete(word);
+    }
+  }
+  return found;
+}
+
+/** `push_notification coi { driver = lua … }`; a driver that is not named is called as its section. */
+function driver(section: DoveconfSection): PushDriver {
+  const { name, values } = section;
+  const settings = sectionsOf(section, 'lua_settings')[0]?.values;
+  return {
+    driver: values.get('driver') ?? name,
+    file: values.get('lua_file'),
+    url: values.get('ox_url'),
+    settings: {
+      url: settings?.get('coi_sidecar_url'),
+      token: settings?.get('coi_sidecar_token'),
+      spoolDir: settings?.get('coi_sidecar_spool_dir'),
+    },
+  };
+}
+
+/** `mail_attribute { dict proxy { socket_path = … } }` */
+function attributeDict(sections: readonly DoveconfSection[]): AttributeDict | undefined {
+  const dict = sections.flatMap((section) => sectionsOf(section, 'dict')).at(-1);
+  if (dict === undefined) return undefined;
+  return {
+    driver: dict.values.get('driver') ?? dict.name,
+    socket: dict.values.get('socket_path'),
+    idleMsecs: readDuration(dict.values.get('idle_timeout'), 0),
+  };
+}
+
+function inetListeners(services: readonly DoveconfSection[], listen: string): InetListener[] {
+  return services
+    .flatMap((service) => sectionsOf(service, 'inet_listener'))
+    .flatMap(({ name, values }) => {
+      const port = Number(values.get('port') ?? USUAL_PORTS[name] ?? 0);
+      if (port === 0) return [];
+      const tls = ['yes', 'required'].includes(
+        values.get('ssl') ?? (name === 'imaps' ? 'yes' : ''),
+      );
+      return [inetListener(values.get('type') || name, values.get('listen') || listen, port, tls)];
+    });
+}
+
+/** Those that somebody changed, and the usual ones that nobody did. */
+function usualListeners(services: readonly DoveconfSection[], listen: string): InetListener[] {
+  const named = new Set(
+    services.flatMap((service) => sectionsOf(service, 'inet_listener')).map(({ name }) => name),
+  );
+  const usual = Object.entries(USUAL_PORTS)
+    .filter(([name]) => !named.has(name))
+    .map(([name, port]) => inetListener(name, listen, port, name === 'imaps'));
+  return [...inetListeners(services, listen), ...usual];
+}
+
+/** Also `lmtp`, which is always there. */
+function unixListeners(services: readonly DoveconfSection[], baseDir: string): { path: string }[] {
+  const paths = services
+    .flatMap((service) => sectionsOf(service, 'unix_listener'))
+    .map(({ name, values }) => values.get('path') ?? name);
+  return [...new Set([...paths, 'lmtp'])].map((path) => ({
+    path: isAbsolute(path) ? path : join(baseDir, path),
+  }));
+}
