@@ -16,11 +16,11 @@ export function buildAdmin(
   { source }: Flows,
 ): FastifyPluginAsyncTypebox {
   const { config, store, doveadm, clock, log } = ground;
-  const { subscriptions, vapidKeys, throttle, delivery, folders } = domain;
+  const { subscriptions, vapidKeys, throttle, testReceivers, delivery, folders } = domain;
   const listMailboxes = createListMailboxGuids(doveadm);
   const kept = { store, subscriptions, vapidKeys, listMailboxes };
   return adminRoutes({
-    ...{ throttle, delivery },
+    ...{ throttle, testReceivers, delivery },
     users: createUserAdministration({
       ...{ store, subscriptions, vapidKeys, throttle },
       // What was done is done; the next look at the user's annotations shows it.

@@ -10,6 +10,7 @@ import { createDelivery } from '../webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../webpush/delivery/delivery.ts';
 import { parseGuardPolicy, type GuardPolicy } from '../webpush/guard/guard-policy.ts';
 import { judgeEndpoint } from '../webpush/guard/judge-endpoint.ts';
+import { createTestReceivers, type TestReceivers } from '../webpush/guard/test-receivers.ts';
 import { createRawlog, type Rawlog } from '../webpush/rawlog/create-rawlog.ts';
 import { checkRawlogDir } from '../webpush/rawlog/rawlog-dir.ts';
 import { Subscriptions } from '../webpush/subscriptions.ts';
@@ -26,6 +27,7 @@ export interface Domain {
   subscriptions: Subscriptions;
   vapidKeys: VapidKeys;
   throttle: AbuseThrottle;
+  testReceivers: TestReceivers;
   client: PushClient;
   rawlog: Rawlog | undefined;
   delivery: Delivery;
@@ -38,7 +40,8 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   const { config, clock, log, metrics, doveadm, store, outbox } = ground;
   const { webpush } = config;
   if (webpush.vapid_subject !== '') checkVapidSubject(webpush.vapid_subject);
-  const policy = parseGuardPolicy(webpush.allow_private_endpoints);
+  const testReceivers = createTestReceivers(clock);
+  const policy = testReceivers.extend(parseGuardPolicy(webpush.allow_private_endpoints));
   const names = folderNames(config.coi.mailbox_root, config.coi.mailbox_separator);
   const ownOperations = createOwnOperations();
 
@@ -92,7 +95,8 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   });
   return {
     folders: createFolders(doveadm, names, ownOperations),
-    ...{ ownOperations, subscriptions, vapidKeys, throttle, client, rawlog, delivery },
+    ...{ ownOperations, subscriptions, vapidKeys, throttle, testReceivers },
+    ...{ client, rawlog, delivery },
     onRemoved: (listener) => {
       tellRemoved = listener;
     },

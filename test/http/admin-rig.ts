@@ -13,6 +13,7 @@ import type {
   FirstAttemptReport,
   ListedPush,
 } from '../../src/webpush/delivery/delivery.ts';
+import { createTestReceivers } from '../../src/webpush/guard/test-receivers.ts';
 import { VapidKeys } from '../../src/webpush/vapid-keys.ts';
 import { createHarness } from '../webpush/subscription-fixtures.ts';
 
@@ -38,6 +39,7 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
     pauseMsecs: 60_000,
     lockoutMsecs: 3_600_000,
   });
+  const testReceivers = createTestReceivers(clock);
   const owed: ListedPush[] = [];
   const tested: { user: string; id: string; endpoint: string }[] = [];
   const published: string[] = [];
@@ -71,7 +73,7 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
     checks: [],
     registry: createMetrics().registry,
     adminRoutes: adminRoutes({
-      ...{ throttle, delivery, source },
+      ...{ throttle, testReceivers, delivery, source },
       users: createUserAdministration({
         ...{ store, subscriptions, vapidKeys, throttle },
         publish: (user) => {
@@ -95,7 +97,7 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
     }),
   });
 
-  async function call(method: 'GET' | 'POST' | 'DELETE', url: string, payload?: Buffer) {
+  async function call(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: Buffer) {
     const response = await app.inject({
       ...{ method, url },
       headers: {

@@ -492,6 +492,7 @@ describe('GET /v1/openapi.json', () => {
     );
     assert.deepEqual(operations.map(({ method, path }) => `${method} ${path}`).sort(), [
       'delete /v1/outbox/{id}',
+      'delete /v1/test-receivers/{port}',
       'delete /v1/users/{user}/subscriptions/{id}',
       'delete /v1/users/{user}/throttle',
       'get /v1/outbox',
@@ -503,6 +504,7 @@ describe('GET /v1/openapi.json', () => {
       'post /v1/users/{user}/annotations',
       'post /v1/users/{user}/push-test',
       'post /v1/users/{user}/vapid/rotate',
+      'put /v1/test-receivers/{port}',
     ]);
     const error = { $ref: '#/components/schemas/Error' };
     for (const { path, operation } of operations) {
@@ -515,5 +517,30 @@ describe('GET /v1/openapi.json', () => {
     const { schemas, securitySchemes } = body['components'] as Record<string, object>;
     assert.deepEqual(Object.keys(schemas ?? {}), ['Error']);
     assert.deepEqual(securitySchemes, { adminToken: { type: 'http', scheme: 'bearer' } });
+  });
+});
+
+describe('/v1/test-receivers/:port', () => {
+  it('PUT lets pushes through to a port of 127.0.0.1, DELETE no longer', async () => {
+    const rig = createAdminRig();
+    const { status, body } = await rig.call('PUT', '/v1/test-receivers/4711');
+    assert.equal(status, 200);
+    assert.deepEqual(body, {
+      origin: 'http://127.0.0.1:4711',
+      until: new Date(START + 120_000).toISOString(),
+    });
+    assert.equal((await rig.call('DELETE', '/v1/test-receivers/4711')).status, 204);
+    assert.equal((await rig.call('DELETE', '/v1/test-receivers/4711')).status, 404);
+  });
+
+  for (const port of ['80', '0', '65536', 'x']) {
+    it(`a port that is none of its: ${port}`, async () =>
+      assert.equal((await createAdminRig().call('PUT', `/v1/test-receivers/${port}`)).status, 400));
+  }
+
+  it('a ninth at a time: 409', async () => {
+    const rig = createAdminRig();
+    for (let port = 5000; port < 5008; port++) await rig.call('PUT', `/v1/test-receivers/${port}`);
+    assert.equal((await rig.call('PUT', '/v1/test-receivers/5008')).status, 409);
   });
 });

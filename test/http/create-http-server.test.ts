@@ -191,7 +191,10 @@ describe('the HTTP service', () => {
   });
 
   it('shows health and metrics without a token', async () => {
-    assert.equal((await app.inject('/healthz')).statusCode, 200);
+    const health = (await app.inject('/healthz')).json<Record<string, string>>();
+    assert.equal(health['status'], 'ok');
+    assert.match(health['version'] ?? '', /^\d+\.\d+\.\d+/);
+    assert.ok(Math.abs(Date.parse(health['started'] ?? '') - Date.now()) < 3_600_000);
     const metrics = await app.inject('/metrics');
     assert.match(metrics.body, /^# TYPE coi_pushes_total counter$/m);
     assert.match(metrics.body, /^process_cpu_seconds_total /m);

@@ -3,17 +3,20 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { UserAdministration } from '../../metadata/user-administration.ts';
 import type { AbuseThrottle } from '../../webpush/abuse-throttle.ts';
 import type { Delivery } from '../../webpush/delivery/delivery.ts';
+import type { TestReceivers } from '../../webpush/guard/test-receivers.ts';
 import { annotationRoutes, type AnnotationRoutesParts } from './admin/annotations.ts';
 import { outboxRoutes } from './admin/outbox.ts';
 import { ErrorSchema } from './admin/schemas.ts';
 import { reloadRoutes } from './admin/reload.ts';
 import { subscriptionRoutes } from './admin/subscriptions.ts';
+import { testReceiverRoutes } from './admin/test-receivers.ts';
 import { throttleRoutes } from './admin/throttle.ts';
 import { userRoutes } from './admin/users.ts';
 
 export interface AdminRoutesParts extends AnnotationRoutesParts {
   users: UserAdministration;
   throttle: AbuseThrottle;
+  testReceivers: TestReceivers;
   delivery: Delivery;
   /** Drops what is kept in memory. */
   forget: () => void;
@@ -41,6 +44,7 @@ export const adminRoutes =
       userRoutes(parts.users),
       subscriptionRoutes(parts.users),
       throttleRoutes(parts.throttle),
+      testReceiverRoutes(parts.testReceivers),
       outboxRoutes(parts.delivery),
       annotationRoutes(parts),
       reloadRoutes(parts.forget),

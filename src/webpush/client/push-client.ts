@@ -82,7 +82,7 @@ export function createPushClient(options: PushClientOptions): PushClient {
       keepAliveTimeout: KEEP_ALIVE_MSECS,
       keepAliveMaxTimeout: KEEP_ALIVE_MAX_MSECS,
       connect:
-        proxy === undefined
+        proxy === undefined || policy.isTestReceiver(destination.host, destination.port)
           ? createGuardedConnector(destination, guarded)
           : createProxyConnector(destination, { ...guarded, proxy, onProxy }),
     });

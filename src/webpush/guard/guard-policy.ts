@@ -9,6 +9,8 @@ export interface GuardPolicy {
   allowsAddress(address: string, port: number): boolean;
   /** Whether any entry is an address, so that a name may turn out to be allowed once it is resolved. */
   readonly hasAddresses: boolean;
+  /** Whether a test receiver of this host listens there now: never a matter for a proxy. */
+  isTestReceiver(host: string, port: number): boolean;
 }
 
 interface Rule<T> {
@@ -48,6 +50,7 @@ export function parseGuardPolicy(entries: readonly string[]): GuardPolicy {
       hosts.some((rule) => rule.what === host && (rule.port === undefined || rule.port === port)),
     allowsAddress,
     hasAddresses: ranges.length > 0,
+    isTestReceiver: () => false,
   };
 }
 

@@ -117,6 +117,7 @@ describe('createGuardedConnector', () => {
       allowsHost: () => false,
       allowsAddress: () => (asked += 1) === 1,
       hasAddresses: true,
+      isTestReceiver: () => false,
     };
     const url = new URL(`http://push.example.org:${v4.port}/`);
     assert.equal(await connect(url, forgetful, answers('127.0.0.1')), 'guard');
