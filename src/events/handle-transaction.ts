@@ -1,4 +1,5 @@
 import type { CoiSettings } from '../coi/settings.ts';
+import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { FileLate, MessagePlace } from './file-late.ts';
 import type { Delivered } from './on-new-messages.ts';
@@ -38,9 +39,12 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     const settings = await parts.settings(user);
     const delivered = events.filter((event) => event.event === 'MessageNew');
     if (delivered.length > 0) {
-      const places = await fileLate(user, delivered, settings);
-      const deliveries = delivered.map((event) => ({ event, place: places.get(event) ?? event }));
+      const places = await fileLate(user, delivered, settings).catch(refusalOf);
+      const filed = places instanceof DoveadmCommandError ? NOWHERE : places;
+      const deliveries = delivered.map((event) => ({ event, place: filed.get(event) ?? event }));
       await parts.onNewMessages(user, deliveries, settings, receivedAt);
+      // The push did not wait for what Dovecot refuses; filing is tried again.
+      if (places instanceof DoveadmCommandError) throw places;
     }
     const seen = await onMessagesRead(user, events, settings, parts.move);
     if (seen > 0) parts.onMoved?.('seen', seen);
@@ -61,6 +65,13 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     parts.onMoved?.('late', late.length);
     return places;
   }
+}
+
+const NOWHERE: ReadonlyMap<MessageNewEvent, MessagePlace> = new Map();
+
+function refusalOf(error: unknown): DoveadmCommandError {
+  if (error instanceof DoveadmCommandError) return error;
+  throw error;
 }
 
 const isMailboxEvent = (event: Transaction['events'][number]): event is MailboxEvent =>

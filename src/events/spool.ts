@@ -2,6 +2,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { mkdir, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { transactionValidator, type Transaction } from './event-schema.ts';
@@ -33,12 +34,14 @@ export interface Spool {
   check(): Promise<void>;
 }
 
-/** Where files go that no sidecar will ever understand, for a person to look at. */
+/** Where files go that no sidecar will ever understand or get done, for a person to look at. */
 const REJECTED = 'rejected';
 const FILES_A_ROUND = 512;
 const USERS_AT_A_TIME = 8;
 /** A transaction that failed waits longer each time; what kept it may be over at any moment. */
 const LONGEST_PAUSE_MSECS = 60_000;
+/** What Dovecot has refused for so long it will go on refusing. */
+const LONGEST_REFUSAL_MSECS = 86_400_000;
 const ABANDONED_TEMPORARY_MSECS = 3_600_000;
 
 interface SpooledTransaction {
@@ -50,12 +53,13 @@ interface SpooledTransaction {
 /**
  * Files are named so that their order is the order of events; both `lua/coi.lua` and this module
  * write them under a temporary name first. Order is kept per user: while one of a user's transactions
- * fails, those behind it wait, and other users do not.
+ * fails, those behind it wait, and other users do not. One that Dovecot refuses lets the others pass,
+ * and is set aside after a day: mail that nobody but its user can decrypt is never moved, say.
  */
 export function createSpool(parts: SpoolParts): Spool {
   const { dir, clock, log } = parts;
-  /** When a failed file may be tried again, and after how long. */
-  const pauses = new Map<string, { until: number; msecs: number }>();
+  /** When a failed file may be tried again, after how long, and whether those behind it may pass. */
+  const pauses = new Map<string, { until: number; msecs: number; refused: boolean }>();
   let watcher: FSWatcher | undefined;
   let timer: NodeJS.Timeout | undefined;
   let round: Promise<void> | undefined;
@@ -115,28 +119,35 @@ export function createSpool(parts: SpoolParts): Spool {
     parts.onFile?.('rejected');
     log.error(
       { file: join(dir, REJECTED, name), reason },
-      'a spool file makes no sense; it was set aside',
+      'a spool file was set aside: nothing can be made of it',
     );
   }
 
   async function handleInOrder(queue: readonly SpooledTransaction[]): Promise<void> {
     for (const { name, transaction, receivedAt } of queue) {
-      if (stopped || (pauses.get(name)?.until ?? 0) > clock.monotonic()) return;
+      if (stopped) return;
+      const pause = pauses.get(name);
+      if (pause !== undefined && pause.until > clock.monotonic()) {
+        if (pause.refused) continue;
+        return;
+      }
       try {
         await parts.handle(transaction, receivedAt);
         await unlink(join(dir, name));
         parts.onFile?.('taken');
       } catch (error) {
-        const msecs = Math.min(
-          LONGEST_PAUSE_MSECS,
-          2 * (pauses.get(name)?.msecs ?? parts.pollInterval / 2),
-        );
-        pauses.set(name, { until: clock.monotonic() + msecs, msecs });
+        const refused = error instanceof DoveadmCommandError;
+        if (refused && clock.now() - receivedAt > LONGEST_REFUSAL_MSECS) {
+          await reject(name, `given up after a day: ${error.message}`);
+          continue;
+        }
+        const msecs = Math.min(LONGEST_PAUSE_MSECS, 2 * (pause?.msecs ?? parts.pollInterval / 2));
+        pauses.set(name, { until: clock.monotonic() + msecs, msecs, refused });
         log.warn(
           { file: name, reason: errorMessage(error), retryInMsecs: msecs },
           'a spooled event could not be handled yet',
         );
-        return;
+        if (!refused) return;
       }
     }
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
+import { DoveadmCommandError } from '../../src/dovecot/doveadm-client.ts';
 import type { Transaction } from '../../src/events/event-schema.ts';
 import { createSpool, type Spool } from '../../src/events/spool.ts';
 
@@ -16,6 +17,7 @@ describe('the spool', () => {
   let dir: string;
   let handled: string[];
   let failing: Set<string>;
+  let refused: Set<string>;
   let now: number;
   let spool: Spool;
 
@@ -23,6 +25,7 @@ describe('the spool', () => {
     dir = await mkdtemp(join(tmpdir(), 'coi-spool-'));
     handled = [];
     failing = new Set();
+    refused = new Set();
     now = 1_700_000_000_000;
     spool = createSpool({
       dir,
@@ -31,6 +34,10 @@ describe('the spool', () => {
         const [event] = events;
         const name = `${user}:${event !== undefined && 'uid' in event ? event.uid : ''}`;
         if (failing.has(user)) return Promise.reject(new Error('Dovecot does not answer'));
+        if (refused.has(name)) {
+          const command = { name: 'move', parameters: {} };
+          return Promise.reject(new DoveadmCommandError(command, 'exitCode', 75));
+        }
         handled.push(name);
         return Promise.resolve();
       },
@@ -66,6 +73,23 @@ describe('the spool', () => {
     now += 1_000_000;
     await spool.takeIn();
     assert.deepEqual(handled, ['bob:1', 'alice:1', 'alice:2']);
+  });
+
+  it('lets others pass what Dovecot refuses, and sets it aside after a day', async () => {
+    for (const uid of [1, 2, 3]) await spool.write(transaction('alice', uid));
+    refused.add('alice:2');
+    // Files are as old as the file system says, whatever the clock of this test.
+    now = Date.now();
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:1', 'alice:3']);
+    await spool.write(transaction('alice', 4));
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:1', 'alice:3', 'alice:4'], 'also while it pauses');
+    assert.equal(await spool.pending(), 1);
+    now += 86_400_000 + 60_000;
+    await spool.takeIn();
+    assert.equal(await spool.pending(), 0);
+    assert.equal((await readdir(join(dir, 'rejected'))).length, 1);
   });
 
   it('sets aside what makes no sense, and goes on', async () => {

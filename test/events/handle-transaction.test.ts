@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { DoveadmCommandError } from '../../src/dovecot/doveadm-client.ts';
+import { UnavailableError } from '../../src/errors.ts';
+import type { FileLate } from '../../src/events/file-late.ts';
+import { createHandleTransaction } from '../../src/events/handle-transaction.ts';
+
+const CHATS = { mailbox: 'COI/Chats', uid: 7, uidvalidity: 2 };
+
+/** Handles the delivery of a chat message to INBOX under `active`, which Sieve could not file. */
+async function handleLate(fileLate: FileLate): Promise<{ pushed: string[]; error: unknown }> {
+  const pushed: string[] = [];
+  const handle = createHandleTransaction({
+    settings: () => Promise.resolve({ enabled: true, messageFilter: 'active' }),
+    move: () => Promise.resolve(),
+    fileLate,
+    onNewMessages: (_user, deliveries) => {
+      pushed.push(...deliveries.map(({ place }) => `${place.mailbox} ${place.uid}`));
+      return Promise.resolve();
+    },
+    isOwn: () => false,
+    onMailboxEvent: () => Promise.resolve(),
+  });
+  const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 3, uidvalidity: 1 } as const;
+  const transaction = { user: 'alice', events: [{ ...event, keywords: ['$Chat'] }] };
+  const error = await handle(transaction, 0).catch((thrown: unknown) => thrown);
+  return { pushed, error };
+}
+
+describe('chat that has to be filed late', () => {
+  it('is pushed from where it is then', async () => {
+    const filed: FileLate = (_user, events) => Promise.resolve(new Map([[events[0]!, CHATS]]));
+    assert.deepEqual(await handleLate(filed), { pushed: ['COI/Chats 7'], error: undefined });
+  });
+
+  it('is pushed from INBOX when Dovecot refuses to move it, and filing is tried again', async () => {
+    const refusal = new DoveadmCommandError({ name: 'move', parameters: {} }, 'exitCode', 75);
+    const { pushed, error } = await handleLate(() => Promise.reject(refusal));
+    assert.deepEqual(pushed, ['INBOX 3']);
+    assert.equal(error, refusal);
+  });
+
+  it('is not pushed before Dovecot answers', async () => {
+    const silence = new UnavailableError('Dovecot does not answer');
+    const { pushed, error } = await handleLate(() => Promise.reject(silence));
+    assert.deepEqual(pushed, []);
+    assert.equal(error, silence);
+  });
+});
