@@ -29,9 +29,10 @@ export type Classify = (user: string, message: Buffer) => Promise<Classification
 export function createClassify({ settings, folders, recent, examine }: ClassifierParts): Classify {
   return async (user, message) => {
     const { isChat, messageId } = examine(message);
+    // Other mail as well, where the administrator lets coi.sieve show all of it.
+    if (messageId !== undefined) recent.keep(user, messageId, message);
     if (!isChat) return { action: 'keep' };
     const { enabled, messageFilter } = await settings(user);
-    if (messageId !== undefined) recent.keep(user, messageId, message);
     if (!enabled) return { action: 'keep' };
     return messageFilter === 'active'
       ? { action: 'file', mailbox: folders.chats }

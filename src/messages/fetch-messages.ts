@@ -26,8 +26,9 @@ const FIELDS = ['from', 'subject', 'date', 'message-id', 'references', 'content-
 
 /**
  * One doveadm call for all of them, and a second one for those that it leaves out. A message that is
- * gone is left out. One that held octets outside UTF-8 comes without its body, since that was damaged
- * on the way; its header is good enough.
+ * gone is left out, and so is one that Dovecot cannot read: mail_crypt's private keys may open with
+ * nothing but the password that the user logs in with. One that held octets outside UTF-8 comes
+ * without its body, since that was damaged on the way; its header is good enough.
  *
  * Dovecot 2.4 (up to 2.4.4 at least) panics while it prints a message of which a block of 8 KiB ends
  * within a UTF-8 sequence: the string stream is left open when it could not take the last octets
@@ -53,12 +54,13 @@ export function createFetchMessages(doveadm: DoveadmClient): FetchMessages {
       }
     };
 
-    const whole = await fetch(['uid', 'text'], uids, 'smaller', String(MAX_FETCHED_OCTETS)).catch(
-      (error: unknown) => {
-        if (hungUp(error)) return [];
-        throw error;
-      },
-    );
+    let whole: DoveadmRow[] = [];
+    try {
+      whole = await fetch(['uid', 'text'], uids, 'smaller', String(MAX_FETCHED_OCTETS));
+    } catch (error) {
+      if (isUnreadable(error)) return messages;
+      if (!hungUp(error)) throw error;
+    }
     for (const row of whole) {
       const text = row['text'] ?? '';
       messages.set(
@@ -76,6 +78,9 @@ export function createFetchMessages(doveadm: DoveadmClient): FetchMessages {
 }
 
 const GONE: readonly number[] = [EXIT_CODES.notFound, EXIT_CODES.noSuchUser];
+
+const isUnreadable = (error: unknown): boolean =>
+  error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure;
 
 /** The connection was there, and was closed without an answer. */
 const hungUp = (error: unknown): boolean =>
