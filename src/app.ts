@@ -4,7 +4,7 @@ import { buildDoors } from './app/build-doors.ts';
 import { buildFlows, type Flows } from './app/build-flows.ts';
 import { buildGround, type Ground } from './app/build-ground.ts';
 import { createClockWatch } from './clock-watch.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, systemSleep, type Clock, type Sleep } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { UnavailableError } from './errors.ts';
 import type { Logger } from './logging.ts';
@@ -27,6 +27,7 @@ export interface App {
 export interface AppOptions {
   log: Logger;
   clock?: Clock;
+  sleep?: Sleep;
 }
 
 /** How often subscriptions that were never validated are looked for. */
@@ -42,9 +43,9 @@ const STOP_GRACE_MSECS = 5_000;
  */
 export async function createApp(
   config: Config,
-  { log, clock = systemClock }: AppOptions,
+  { log, clock = systemClock, sleep = systemSleep }: AppOptions,
 ): Promise<App> {
-  const ground = await buildGround(config, log, clock);
+  const ground = await buildGround(config, log, clock, sleep);
   const domain = await buildDomain(ground).catch(async (error: unknown) => {
     await ground.close();
     throw error;

@@ -76,7 +76,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
 }
 
 function buildMetadata(
-  { config, store, doveadm, metrics, log }: Ground,
+  { config, store, doveadm, metrics, log, sleep }: Ground,
   { folders, subscriptions, vapidKeys, throttle, delivery }: Domain,
 ): Pick<Flows, 'gate' | 'source'> {
   const mailboxRoot = folders.names.root;
@@ -89,7 +89,7 @@ function buildMetadata(
     onTransition: (state) => metrics.transitions.inc({ state, cause: 'metadata' }),
   });
   const gate = createGate({
-    ...{ store, own, change, throttle, log },
+    ...{ store, own, change, throttle, log, sleep },
     onRefusal: (about) => metrics.refusals.inc({ about }),
   });
   const source =

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock, Sleep } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import type { Logger } from '../logging.ts';
@@ -13,6 +13,7 @@ import type { Store } from '../stores/store.ts';
 export interface Ground {
   config: Config;
   clock: Clock;
+  sleep: Sleep;
   log: Logger;
   metrics: Metrics;
   doveadm: DoveadmClient;
@@ -26,7 +27,12 @@ export interface Ground {
 const REMEMBER_SETTLED_MSECS = 86_400_000;
 
 /** @throws UnavailableError a store cannot be opened */
-export async function buildGround(config: Config, log: Logger, clock: Clock): Promise<Ground> {
+export async function buildGround(
+  config: Config,
+  log: Logger,
+  clock: Clock,
+  sleep: Sleep,
+): Promise<Ground> {
   const metrics = createMetrics();
   const doveadm = createDoveadmClient({
     url: config.doveadm.url,
@@ -48,7 +54,7 @@ export async function buildGround(config: Config, log: Logger, clock: Clock): Pr
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
   });
   return {
-    ...{ config, clock, log, metrics, doveadm, store, outbox, recent },
+    ...{ config, clock, sleep, log, metrics, doveadm, store, outbox, recent },
     close: async () => {
       await Promise.all([doveadm.close(), store.close(), outbox.close()]);
     },

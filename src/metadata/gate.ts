@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { systemSleep, type Sleep } from '../clock.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Change, CommitResult, Store, StoreEntry } from '../stores/store.ts';
@@ -14,6 +14,8 @@ export interface GateParts {
   throttle: AbuseThrottle;
   log: Logger;
   onRefusal?: (about: string) => void;
+  /** In real time unless given. */
+  sleep?: Sleep;
 }
 
 /**
@@ -27,7 +29,8 @@ export interface Gate {
   commit(user: string, changes: readonly Change[]): Promise<CommitResult>;
 }
 
-export function createGate({ store, own, change, throttle, log, onRefusal }: GateParts): Gate {
+export function createGate(parts: GateParts): Gate {
+  const { store, own, change, throttle, log, onRefusal, sleep = systemSleep } = parts;
   return {
     lookup: (user, key) => {
       if (!isDictKey(key)) return Promise.resolve(undefined);
