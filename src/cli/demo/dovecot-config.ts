@@ -26,6 +26,8 @@ export interface DovecotConfigInput {
   /** Everyone has this password; everyone may come if `users` is null, else only those listed. */
   password: string;
   users: readonly string[] | null;
+  /** What the passdb returns for the userdb, where everyone may come. */
+  loginSettings: Readonly<Record<string, string>>;
   apiKey: string;
   sidecar: { url: string; token: string };
   /** `maildir`, `sdbox`, `mdbox` … in `~/Mail`. */
@@ -54,3 +56,9 @@ export function noticesUrl(sidecar: DovecotConfigInput['sidecar']): string {
   url.password = sidecar.token;
   return url.href;
 }
+
+/** A passdb's fields that begin with `userdb_` are merged into the userdb's at login. */
+export const userdbFields = ({ loginSettings }: DovecotConfigInput): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(loginSettings).map(([name, value]) => [`userdb_${name}`, value]),
+  );

@@ -25,6 +25,8 @@ export interface PrivateDovecotOptions extends Partial<DovecotRoads> {
   spoolDir?: string;
   /** Only these may log in and get mail. Default: everyone. */
   users?: readonly string[];
+  /** Settings that a user has in sessions that they logged in to, and in no others. */
+  loginSettings?: Readonly<Record<string, string>>;
   /** Default: maildir. */
   mailDriver?: string;
   debug?: boolean;
@@ -104,6 +106,7 @@ export async function startPrivateDovecot(
     accounts,
     password: 'secret',
     users: options.users ?? null,
+    loginSettings: options.loginSettings ?? {},
     apiKey: randomBytes(16).toString('hex'),
     sidecar,
     mailDriver: options.mailDriver ?? 'maildir',

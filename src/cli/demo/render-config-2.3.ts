@@ -1,4 +1,4 @@
-import { type DovecotConfigInput, noticesUrl } from './dovecot-config.ts';
+import { type DovecotConfigInput, noticesUrl, userdbFields } from './dovecot-config.ts';
 
 /**
  * dovecot.conf of a private Dovecot 2.3: a small base, the shipped snippets as they are, and behind
@@ -38,7 +38,9 @@ passdb {
 ${
   input.users === null
     ? `  driver = static
-  args = password=${input.password}`
+  args = ${Object.entries({ password: input.password, ...userdbFields(input) })
+    .map((field) => field.join('='))
+    .join(' ')}`
     : `  driver = passwd-file
   args = ${layout.dir}/users`
 }

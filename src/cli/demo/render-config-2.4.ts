@@ -1,4 +1,4 @@
-import { type DovecotConfigInput, noticesUrl } from './dovecot-config.ts';
+import { type DovecotConfigInput, noticesUrl, userdbFields } from './dovecot-config.ts';
 
 /** As {@link renderConfig23}, for Dovecot 2.4: a section that comes again adds to the first. */
 export function renderConfig24(input: DovecotConfigInput): string {
@@ -44,6 +44,10 @@ ${
   input.users === null
     ? `passdb static {
   password = ${input.password}
+  fields {
+${Object.entries(userdbFields(input))
+  .map(([name, value]) => `    ${name} = ${value}\n`)
+  .join('')}  }
 }
 userdb static {
   userdb_static_allow_all_users = yes
