@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { format } from 'prettier';
 import { collectSentences, suiteFiles, type Sentence } from '../support/conformance.ts';
-import { renderConformance, resultKey } from '../support/render-conformance.ts';
+import { renderConformance, resultKey, VERSIONS } from '../support/render-conformance.ts';
 
 describe('docs/conformance.md', () => {
   let sentences: Sentence[];
@@ -13,7 +13,7 @@ describe('docs/conformance.md', () => {
 
   it('lists the sentences that the suite has tests for, all of them passed', async () => {
     const page = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8');
-    const all = new Set(sentences.map(resultKey));
+    const all = new Set(VERSIONS.flatMap((version) => keysOf(sentences, version)));
     const expected = await format(renderConformance(sentences, all), { parser: 'markdown' });
     assert.ok(page === expected, 'run "node scripts/write-conformance.ts"');
   });
@@ -30,17 +30,36 @@ describe('docs/conformance.md', () => {
       sentence({ text: 'three', level: 'rule' }),
     ];
     const all = [first, second, third];
-    const lines = (passed: Sentence[]): string[] =>
-      renderConformance(all, new Set(passed.map(resultKey)))
-        .split('\n')
-        .filter((line) => line.startsWith('| Subscribe |'))
-        .map((line) => line.split(' | ').slice(1, 4).join(' '));
-    assert.deepEqual(lines(all), ['MUST one yes', 'MUST two otherwise', ' three yes']);
-    assert.deepEqual(lines([]), ['MUST one **no**', 'MUST two **no**', ' three **no**']);
+    const shown = (...passed: string[]): string[] =>
+      cellsOf(renderConformance(all, new Set(passed)));
+    const [of23, of24] = [keysOf(all, '2.3'), keysOf(all, '2.4')];
+    assert.deepEqual(shown(...of23, ...of24), ['MUST one yes', 'MUST two otherwise', ' three yes']);
+    assert.deepEqual(shown(), ['MUST one **no**', 'MUST two **no**', ' three **no**']);
+    assert.equal(shown(...of23)[0], 'MUST one 2.3: yes; 2.4: **no**');
     // A test of that name in another file is another test.
-    assert.deepEqual(lines([{ ...first, file: 'other.test.ts' }])[0], 'MUST one **no**');
+    const elsewhere = keysOf([{ ...first, file: 'other.test.ts' }], '2.3');
+    assert.equal(shown(...elsewhere)[0], 'MUST one **no**');
+  });
+
+  it('says where the versions of Dovecot differ, and what each does', () => {
+    const met = { '2.3': 'as asked', '2.4': { instead: 'something' } };
+    const one = sentence({ text: 'one', met });
+    const passed = VERSIONS.flatMap((version) => keysOf([one], version));
+    const page = renderConformance([one], new Set(passed));
+    assert.deepEqual(cellsOf(page), ['MUST one 2.3: yes; 2.4: otherwise']);
+    assert.ok(page.includes('| 2.3: as asked; 2.4: Instead: something |'));
   });
 });
+
+const keysOf = (sentences: Sentence[], version: (typeof VERSIONS)[number]): string[] =>
+  sentences.map((one) => resultKey(one, version));
+
+/** Level, text and state of each sentence. */
+const cellsOf = (page: string): string[] =>
+  page
+    .split('\n')
+    .filter((line) => line.startsWith('| Subscribe |'))
+    .map((line) => line.split(' | ').slice(1, 4).join(' '));
 
 const sentence = (entries: Partial<Sentence>): Sentence => ({
   source: 'webpush-spec',

@@ -8,6 +8,7 @@ import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/pri
 import { runCommand, type CommandResult } from '../../src/cli/demo/run-command.ts';
 import { formatFileDict, parseFileDict } from '../../src/dovecot/file-dict.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
+import { cryptokey, mailCrypt, type CryptKeys } from '../support/mail-crypt.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { stageConfig, startStage, VENDOR, type Stage } from '../support/start-stage.ts';
 
@@ -17,18 +18,6 @@ const DICT = 'dovecot-attributes';
 const SECRET = 'only mail-crypt can read this';
 
 /** Keys of each user in the attribute dict: to lose one is to lose mail. */
-const MAIL_CRYPT = {
-  '2.3': `mail_plugins = mail_crypt
-plugin {
-  mail_crypt_curve = secp521r1
-  mail_crypt_save_version = 2
-}`,
-  '2.4': `mail_plugins {
-  mail_crypt = yes
-}
-crypt_user_key_curve = secp521r1`,
-};
-
 /** A Dovecot that knows nothing of a sidecar, and has a `file:` dict. */
 const ownDict = { metadata: 'doveadm', notices: false, classify: 'none', events: false } as const;
 
@@ -63,9 +52,16 @@ const open = (dovecot: PrivateDovecot): Promise<ImapClient> =>
 const moveMail = (from: PrivateDovecot, to: PrivateDovecot): Promise<CommandResult> =>
   runCommand('cp', ['-a', `${from.layout.mailDir}/.`, to.layout.mailDir]);
 
-for (const { version, skip } of dovecotVersions) {
-  describe(`coming and going with Dovecot ${version}`, { skip }, () => {
-    const extraConfig = MAIL_CRYPT[version];
+const KEYS: Record<CryptKeys, string> = {
+  bare: 'keys for whoever can read the dict',
+  password: 'keys that open with the user’s password only',
+};
+const runs = dovecotVersions.flatMap((dovecot) =>
+  (['bare', 'password'] as const).map((keys) => ({ ...dovecot, keys })),
+);
+for (const { version, skip, keys } of runs) {
+  describe(`coming and going with Dovecot ${version}, ${KEYS[keys]}`, { skip }, () => {
+    const crypt = mailCrypt(version, keys);
     let origin: PrivateDovecot;
     let stage: Stage;
     let configFile: string;
@@ -76,7 +72,8 @@ for (const { version, skip } of dovecotVersions) {
     const sorted = (dict: Buffer): Buffer => formatFileDict(parseFileDict(dict).entries);
 
     before(async () => {
-      origin = await startPrivateDovecot({ ...ownDict, version, extraConfig });
+      origin = await startPrivateDovecot({ ...ownDict, version, ...crypt });
+      await cryptokey(origin, keys, 'generate', USER);
       const client = await open(origin);
       await client.ok('CREATE "Fo&APY-/Bar"');
       for (const [mailbox, entry, value] of ANNOTATIONS) {
@@ -95,7 +92,7 @@ for (const { version, skip } of dovecotVersions) {
       original = await readFile(join(origin.layout.mailDir, USER, DICT));
 
       stage = await startStage({
-        ...{ version, extraConfig, metadata: 'dict', classify: 'none', events: false },
+        ...{ version, ...crypt, metadata: 'dict', classify: 'none', events: false },
       });
       const { dir } = stage.dovecot.layout;
       configFile = join(dir, 'coi-sidecar.yaml');
@@ -110,18 +107,19 @@ for (const { version, skip } of dovecotVersions) {
 
     it('the mail is encrypted, and the dict has the keys', async () => {
       const box = join(origin.layout.mailDir, USER);
-      const names = await readdir(box, { recursive: true });
-      const mail = names.find((name) => /\/(new|cur)\/\d/.test(name)) ?? '';
+      const files = await readdir(box, { recursive: true });
+      const mail = files.find((name) => /\/(new|cur)\/\d/.test(name)) ?? '';
       assert.doesNotMatch(await readFile(join(box, mail), 'latin1'), new RegExp(SECRET));
-      const keys = parseFileDict(original).entries.map(({ key }) => key);
+      const { entries } = parseFileDict(original);
+      const names = entries.map(({ key }) => key);
       assert.ok(
-        keys.some((key) => key.includes('/crypt/privkeys/')),
-        keys.join('\n'),
+        names.some((name) => name.startsWith('shared/')),
+        names.join('\n'),
       );
-      assert.ok(
-        keys.some((key) => key.startsWith('shared/')),
-        keys.join('\n'),
-      );
+      // "2:<curve's OID>:<0 as it is, 1 by another key, 2 by a password>:…" (lib-dcrypt/dcrypt-openssl.c)
+      const userKey = entries.find(({ key }) => /pvt\/server\/.*\/privkeys\//.test(key));
+      const encryption = /^2:[\d.]+:([012]):/.exec(userKey?.value.toString() ?? '')?.[1];
+      assert.equal(encryption, { bare: '0', password: '2' }[keys], names.join('\n'));
     });
 
     it('import --dry-run counts everything and changes nothing', async () => {
@@ -200,7 +198,7 @@ for (const { version, skip } of dovecotVersions) {
     });
 
     it('a stock Dovecot goes on with the exported file: annotations and mail are there', async () => {
-      const leaving = await startPrivateDovecot({ ...ownDict, version, extraConfig });
+      const leaving = await startPrivateDovecot({ ...ownDict, version, ...crypt });
       try {
         await moveMail(stage.dovecot, leaving);
         const dict = join(leaving.layout.mailDir, USER, DICT);

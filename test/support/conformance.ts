@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { DovecotVersion } from '../../src/cli/demo/dovecot-release.ts';
+import { dovecotVersions } from './dovecot-versions.ts';
 import { startStage, type Stage, type StageOptions } from './start-stage.ts';
 
 /**
@@ -51,12 +53,15 @@ export type Level =
 /** How a sentence is met or, where it cannot or shall not be met to the letter, what happens instead. */
 export type Met = string | { instead: string };
 
+/** One for all, or for each version of Dovecot where they differ. */
+export type MetByVersion = Met | Record<DovecotVersion, Met>;
+
 export interface Sentence {
   source: Source;
   section: string;
   level: Level;
   text: string;
-  met: Met;
+  met: MetByVersion;
   /** Base name of the file with the test. */
   file: string;
 }
@@ -64,26 +69,30 @@ export interface Sentence {
 export type RegisterSentence = (
   level: Level,
   text: string,
-  met: Met,
+  met: MetByVersion,
   check: () => Promise<void>,
 ) => void;
 
 export interface Conformance {
-  /** The stage that the tests of one file share; there only while they run. */
+  /** The stage that the tests of one file and one version share; there only while they run. */
   stage: () => Stage;
   section: (title: string, define: (sentence: RegisterSentence) => void) => void;
 }
 
 let collected: Sentence[] | undefined;
 
+/** What the describe of a version is called; write-conformance.ts tells the results apart by it. */
+export const versionTitle = (version: DovecotVersion): string => `Dovecot ${version}`;
+
 /**
- * One file of the conformance suite: registers a test for each sentence, named after it, and starts
- * a stage for them. While {@link collectSentences} runs, only the sentences are noted.
+ * One file of the conformance suite: registers a test for each sentence, named after it, for each
+ * version of Dovecot, and starts a stage for those of one version. While {@link collectSentences}
+ * runs, only the sentences are noted.
  */
 export function conformance(
   fileUrl: string,
   source: Source,
-  options: StageOptions,
+  options: StageOptions | ((version: DovecotVersion) => StageOptions),
   define: (conformance: Conformance) => void,
 ): void {
   const file = basename(fileUrl);
@@ -101,22 +110,25 @@ export function conformance(
     });
     return;
   }
-  describe(source, () => {
-    let stage: Stage;
-    before(async () => {
-      stage = await startStage(options);
+  for (const { version, skip } of dovecotVersions) {
+    describe(versionTitle(version), { skip }, () => {
+      let stage: Stage;
+      before(async () => {
+        const given = typeof options === 'function' ? options(version) : options;
+        stage = await startStage({ version, ...given });
+      });
+      after(() => stage.close());
+      define({
+        stage: () => stage,
+        section: (section, defineSection) =>
+          void describe(`${source}: ${section}`, () => {
+            defineSection((level, text, _met, check) => {
+              void it(testName({ level, text }), check);
+            });
+          }),
+      });
     });
-    after(() => stage.close());
-    define({
-      stage: () => stage,
-      section: (section, defineSection) =>
-        void describe(section, () => {
-          defineSection((level, text, _met, check) => {
-            void it(testName({ level, text }), check);
-          });
-        }),
-    });
-  });
+  }
 }
 
 /** `MUST The server MUST advertise …` */

@@ -1,8 +1,14 @@
-import { SECTIONS, testName, type Sentence, type Source } from './conformance.ts';
+import type { DovecotVersion } from '../../src/cli/demo/dovecot-release.ts';
+import { SECTIONS, testName, type Met, type Sentence, type Source } from './conformance.ts';
 
-/** What a test's result stands under: its file and its name. */
-export const resultKey = (sentence: Pick<Sentence, 'file' | 'level' | 'text'>): string =>
-  `${sentence.file}: ${testName(sentence)}`;
+/** The versions that the page speaks of. */
+export const VERSIONS: readonly DovecotVersion[] = ['2.3', '2.4'];
+
+/** What a test's result stands under: its file, its Dovecot and its name. */
+export const resultKey = (
+  sentence: Pick<Sentence, 'file' | 'level' | 'text'>,
+  version: DovecotVersion,
+): string => `${sentence.file}: Dovecot ${version}: ${testName(sentence)}`;
 
 const TITLES: Record<Source, string> = {
   'webpush-spec': 'IMAP WebPush Extension v1.0',
@@ -14,8 +20,8 @@ const TITLES: Record<Source, string> = {
 type State = 'yes' | 'otherwise' | '**no**';
 
 /**
- * docs/conformance.md. A sentence counts as met, or as answered otherwise, only if its test is among
- * those that passed.
+ * docs/conformance.md. A sentence counts as met, or as answered otherwise, by a version only if its
+ * test is among those that passed with it.
  *
  * @param passed {@link resultKey} of the tests that passed
  */
@@ -23,9 +29,9 @@ export function renderConformance(
   sentences: readonly Sentence[],
   passed: ReadonlySet<string>,
 ): string {
-  const stateOf = (sentence: Sentence): State => {
-    if (!passed.has(resultKey(sentence))) return '**no**';
-    return typeof sentence.met === 'string' ? 'yes' : 'otherwise';
+  const stateOf = (sentence: Sentence, version: DovecotVersion): State => {
+    if (!passed.has(resultKey(sentence, version))) return '**no**';
+    return typeof metBy(sentence, version) === 'string' ? 'yes' : 'otherwise';
   };
   const sources = Object.keys(SECTIONS) as Source[];
   const bySource = sources.map((source) => ({
@@ -34,14 +40,16 @@ export function renderConformance(
   }));
   return [
     ...INTRODUCTION,
-    '| | sentences | met | otherwise | not met |',
-    '| --- | --: | --: | --: | --: |',
-    ...bySource.map(({ title, all }) => {
-      const count = (state: State): number =>
-        all.filter((sentence) => stateOf(sentence) === state).length;
-      const counts = [all.length, count('yes'), count('otherwise'), count('**no**')];
-      return row([title, ...counts.map(String)]);
-    }),
+    '| | Dovecot | sentences | met | otherwise | not met |',
+    '| --- | --- | --: | --: | --: | --: |',
+    ...bySource.flatMap(({ title, all }) =>
+      VERSIONS.map((version) => {
+        const count = (state: State): number =>
+          all.filter((sentence) => stateOf(sentence, version) === state).length;
+        const counts = [all.length, count('yes'), count('otherwise'), count('**no**')];
+        return row([title, version, ...counts.map(String)]);
+      }),
+    ),
     ...bySource.flatMap(({ title, all }) => [
       '',
       `## ${title}`,
@@ -53,8 +61,8 @@ export function renderConformance(
           sentence.section,
           sentence.level === 'rule' ? '' : sentence.level,
           sentence.text,
-          stateOf(sentence),
-          describe(sentence),
+          byVersion((version) => stateOf(sentence, version)),
+          byVersion((version) => describe(metBy(sentence, version))),
           sentence.file.replace('.test.ts', ''),
         ]),
       ),
@@ -63,22 +71,32 @@ export function renderConformance(
   ].join('\n');
 }
 
+const metBy = ({ met }: Sentence, version: DovecotVersion): Met =>
+  typeof met === 'object' && '2.3' in met ? met[version] : met;
+
+/** `yes`, or `2.3: yes; 2.4: otherwise` where the versions differ. */
+function byVersion(say: (version: DovecotVersion) => string): string {
+  const [said = '', ...others] = VERSIONS.map(say);
+  if (others.every((other) => other === said)) return said;
+  return VERSIONS.map((version) => `${version}: ${say(version)}`).join('; ');
+}
+
 const INTRODUCTION = [
   '# Conformance',
   '',
   'Every sentence of the two specifications that asks something of the server has a test in',
-  '`test/e2e/conformance`, named after it and run by an IMAP client through a stock Dovecot 2.3 with',
-  '`metadata.source: dict`. This page is made of those tests and their results by',
-  '`node scripts/write-conformance.ts`: a sentence whose test did not pass is not met, whatever this',
-  'project’s authors believe. Sentences without a key word of BCP 14 have no level.',
+  '`test/e2e/conformance`, named after it and run by an IMAP client through a stock Dovecot 2.3 and a',
+  'stock Dovecot 2.4 with `metadata.source: dict`. This page is made of those tests and their results',
+  'by `node scripts/write-conformance.ts`: a sentence whose test did not pass is not met, whatever',
+  'this project’s authors believe. Where the versions differ, both are named. Sentences without a key',
+  'word of BCP 14 have no level.',
   '',
   '“Otherwise” stands where a stock Dovecot cannot do what a sentence asks, or where it is only',
   'allowed or recommended and something else is done; the test then shows what that is.',
   '',
 ];
 
-const describe = ({ met }: Sentence): string =>
-  typeof met === 'string' ? met : `Instead: ${met.instead}`;
+const describe = (met: Met): string => (typeof met === 'string' ? met : `Instead: ${met.instead}`);
 
 const row = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`).replaceAll('<', '&lt;')).join(' | ')} |`;

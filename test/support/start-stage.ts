@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApp, type App } from '../../src/app.ts';
-import type { Clock } from '../../src/clock.ts';
+import type { Clock, Sleep } from '../../src/clock.ts';
 import {
   startPrivateDovecot,
   type PrivateDovecot,
@@ -22,6 +22,7 @@ export interface StageOptions extends PrivateDovecotOptions {
   /** Configuration over the stage's own, section by section. */
   config?: Record<string, Record<string, unknown>>;
   clock?: Clock;
+  sleep?: Sleep;
   /** Default: silent, or standard output with COI_TEST_LOG. */
   log?: Logger;
   /** Certificate authorities of push services besides the stage's own, in PEM. */
@@ -63,6 +64,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       log:
         options.log ?? createLogger(process.env['COI_TEST_LOG'] === undefined ? 'silent' : 'debug'),
       ...(options.clock && { clock: options.clock }),
+      ...(options.sleep && { sleep: options.sleep }),
     });
     await app.start();
     return app;

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { conformance } from '../../support/conformance.ts';
 import { parseMetadata } from '../../support/imap-client.ts';
+import { inboxDir } from '../../support/inbox-dir.ts';
 import { startStage, type Stage } from '../../support/start-stage.ts';
 import {
   coiAccount,
@@ -152,7 +153,9 @@ conformance(import.meta.url, 'dovecot', {}, ({ stage, section }) => {
       'The same commands with GETMETADATA’s DEPTH 0, 1 and infinity and MAXSIZE, on the server and on mailboxes, through renames and deletions',
       async () => {
         // Left alone by its sidecar: doveadm's calls can get into the way of a session's CREATE.
-        const reference = await startStage({ metadata: 'doveadm', notices: false, events: false });
+        const { version } = stage().dovecot;
+        const alone = { metadata: 'doveadm', notices: false, events: false } as const;
+        const reference = await startStage({ version, ...alone });
         try {
           const [ours, dovecots] = [await transcript(stage()), await transcript(reference)];
           assert.ok(ours.length > 100);
@@ -206,10 +209,10 @@ conformance(import.meta.url, 'dovecot', {}, ({ stage, section }) => {
         };
         const before = await guid();
         await client.close();
-        const mailDir = join(homeOf(stage(), user), 'Mail');
-        for (const name of await readdir(mailDir)) {
-          if (/^(dovecot|cur|new|tmp)/.test(name)) {
-            await rm(join(mailDir, name), { recursive: true });
+        // The INBOX, and the index of all mailboxes, which has its GUID too.
+        for (const dir of [inboxDir(stage().dovecot, user), join(homeOf(stage(), user), 'Mail')]) {
+          for (const name of await readdir(dir)) {
+            if (/^(dovecot|cur|new|tmp)/.test(name)) await rm(join(dir, name), { recursive: true });
           }
         }
         assert.notEqual(await guid(), before);

@@ -240,7 +240,11 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MAY',
       'Global filtering rules MAY be executed before applying COI message filter rules.',
-      'As the numbers of the administrator’s `sieve_before` scripts say',
+      {
+        '2.3': 'As the numbers of the administrator’s `sieve_before` scripts say',
+        '2.4':
+          'As `precedence` of the administrator’s `sieve_script` sections of type `before` says',
+      },
       async () => {
         const { user, client } = await coiAccount(stage(), 'active');
         const { dovecot } = stage();
@@ -248,10 +252,18 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
         const script = 'require "fileinto"; if header "X-Spam" "yes" { fileinto "Trash"; stop; }';
         await writeFile(file, script);
         await chown(file, dovecot.mailUid, dovecot.mailGid);
-        const scripts = [file, join(dovecot.layout.coiDir, 'coi.sieve')];
-        await dovecot.reconfigure(
-          `plugin {\n  sieve_before = file:${scripts[0] ?? ''}\n  sieve_before2 = file:${scripts[1] ?? ''}\n}`,
-        );
+        const settings = {
+          '2.3': `plugin {
+            sieve_before = file:${file}
+            sieve_before2 = file:${join(dovecot.layout.coiDir, 'coi.sieve')}
+          }`,
+          '2.4': `sieve_script global {
+            type = before
+            path = ${file}
+            precedence = 1
+          }`,
+        };
+        await dovecot.reconfigure(settings[dovecot.version]);
         try {
           await eventually(async () => {
             await deliverTo(stage(), user, chat('X-Spam: yes'));

@@ -2,45 +2,26 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conformance } from '../../support/conformance.ts';
-import type { ImapClient } from '../../support/imap-client.ts';
+import { inboxDir } from '../../support/inbox-dir.ts';
+import { cryptokey, mailCrypt } from '../../support/mail-crypt.ts';
 import {
   chat,
   coiAccount,
   deliverTo,
   FILTER,
-  homeOf,
   mail,
   message,
   newAccount,
+  readBody,
   set,
   settle,
   subscribe,
   VENDOR,
 } from './steps.ts';
 
-const extraConfig = ['imap', 'lmtp', 'doveadm']
-  .map((protocol) => `protocol ${protocol} {\n  mail_plugins = $mail_plugins mail_crypt\n}`)
-  .concat('plugin {\n  mail_crypt_curve = prime256v1\n  mail_crypt_save_version = 2\n}')
-  .join('\n');
+const options = (version: '2.3' | '2.4') => mailCrypt(version, 'bare');
 
-conformance(import.meta.url, 'dovecot', { extraConfig }, ({ stage, section }) => {
-  /** `doveadm mailbox cryptokey …` with the plugin's settings as they stand, or with others. */
-  async function cryptokey(user: string, ...words: string[]): Promise<string> {
-    const [command = '', ...rest] = words;
-    const args = ['mailbox', 'cryptokey', command, '-u', user, ...rest];
-    const { exitCode, stdout, stderr } = await stage().dovecot.runDoveadm(args);
-    assert.equal(exitCode, 0, stderr);
-    return stdout;
-  }
-
-  /** The first line of a message's body. */
-  async function read(client: ImapClient, mailbox: string, uid: number): Promise<string> {
-    await client.ok(`EXAMINE "${mailbox}"`);
-    const { untagged } = await client.ok(`UID FETCH ${uid} (BODY[TEXT])`);
-    await client.ok('UNSELECT');
-    return /\r\n(.*)\r\n/.exec(untagged.join())?.[1] ?? '';
-  }
-
+conformance(import.meta.url, 'dovecot', options, ({ stage, section }) => {
   section('mail_crypt', (sentence) => {
     sentence(
       'rule',
@@ -48,24 +29,25 @@ conformance(import.meta.url, 'dovecot', { extraConfig }, ({ stage, section }) =>
       'Mail that was encrypted with them is read in new sessions, after the sidecar was restarted, and after COI moved it; nobody reads a key over IMAP',
       async () => {
         const { user, client } = await newAccount(stage());
-        await cryptokey(user, 'generate', '-U');
-        const keys = await cryptokey(user, 'list', '-U');
+        const { dovecot } = stage();
+        await cryptokey(dovecot, 'bare', 'generate', user);
+        const keys = await cryptokey(dovecot, 'bare', 'list', user);
         await deliverTo(stage(), user, message([], 'for my eyes only\r\n'));
-        const dir = join(homeOf(stage(), user), 'Mail', 'new');
+        const dir = join(inboxDir(dovecot, user), 'new');
         const [file = ''] = await readdir(dir);
         const stored = await readFile(join(dir, file));
         assert.equal(stored.subarray(0, 9).toString('latin1'), 'CRYPTED\x03\x07');
         assert.ok(!stored.includes('for my eyes'));
 
-        assert.equal(await read(client, 'INBOX', 1), 'for my eyes only');
+        assert.equal(await readBody(client, 'INBOX', 1), 'for my eyes only');
         await stage().restart();
-        assert.equal(await read(await stage().login(user), 'INBOX', 1), 'for my eyes only');
+        assert.equal(await readBody(await stage().login(user), 'INBOX', 1), 'for my eyes only');
         await client.ok('CREATE Work');
         await client.ok('SELECT INBOX');
         await client.ok('UID COPY 1 Work');
         await client.ok('UNSELECT');
-        assert.equal(await read(await stage().login(user), 'Work', 1), 'for my eyes only');
-        assert.equal(await cryptokey(user, 'list', '-U'), keys);
+        assert.equal(await readBody(await stage().login(user), 'Work', 1), 'for my eyes only');
+        assert.equal(await cryptokey(dovecot, 'bare', 'list', user), keys);
 
         for (const mailbox of ['', 'INBOX', 'Work']) {
           const shown = await client.getMetadata(
@@ -89,21 +71,21 @@ conformance(import.meta.url, 'dovecot', { extraConfig }, ({ stage, section }) =>
       'Chat mail is filed, moved and pushed, with its content',
       async () => {
         const { user, client } = await coiAccount(stage(), 'active');
-        await cryptokey(user, 'generate', '-U');
+        await cryptokey(stage().dovecot, 'bare', 'generate', user);
         const agent = await stage().userAgent();
         await subscribe(client, agent);
         for (const one of [chat(), mail()]) {
           await deliverTo(stage(), user, one);
           assert.match(String((await agent.next()).payload['content']), /^Hello\r?\n$/);
         }
-        assert.equal(await read(client, 'COI/Chats', 1), 'Hello');
+        assert.equal(await readBody(client, 'COI/Chats', 1), 'Hello');
         await set(client, FILTER, 'seen');
         await deliverTo(stage(), user, chat());
         await client.ok('SELECT INBOX');
         await client.ok('STORE 1:* +FLAGS (\\Seen)');
         await client.ok('UNSELECT');
         await settle(stage());
-        assert.equal(await read(client, 'COI/Chats', 2), 'Hello');
+        assert.equal(await readBody(client, 'COI/Chats', 2), 'Hello');
       },
     );
   });

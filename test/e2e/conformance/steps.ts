@@ -74,6 +74,14 @@ export async function flagsIn(client: ImapClient, mailbox: string): Promise<stri
   });
 }
 
+/** The first line of a message's body. */
+export async function readBody(client: ImapClient, mailbox: string, uid: number): Promise<string> {
+  await client.ok(`EXAMINE "${mailbox}"`);
+  const { untagged } = await client.ok(`UID FETCH ${uid} (BODY[TEXT])`);
+  await client.ok('UNSELECT');
+  return /\r\n(.*)\r\n/.exec(untagged.join())?.[1] ?? '';
+}
+
 /** Names that LIST, or LSUB, gives, sorted. */
 export async function mailboxes(
   client: ImapClient,
