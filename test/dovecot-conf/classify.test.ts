@@ -90,7 +90,7 @@ for (const { version, skip } of dovecotVersions)
           version,
           metadata: 'none',
           classify: road.classify,
-          events: false,
+          events: 'none',
           sidecar: { url: http.url, token: 'a-token' },
           extraConfig: 'auth_username_chars =',
         });

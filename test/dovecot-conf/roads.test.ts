@@ -28,16 +28,17 @@ test('both versions have the same snippets', async () => {
 
 for (const { version, skip } of dovecotVersions) {
   describe(`dovecot-conf/${version}`, { skip }, () => {
-    for (const [metadata, classify] of [
-      ['dict', 'socket'],
-      ['doveadm', 'http'],
+    for (const choice of [
+      ['metadata-dict', 'classify-socket', 'events'],
+      ['metadata-doveadm', 'classify-http', 'events-ox'],
     ]) {
-      test(`the files as they are (metadata-${metadata}, classify-${classify}) are accepted`, async () => {
+      test(`the files as they are (${choice.join(', ')}) are accepted`, async () => {
         const release = await findDovecotRelease(version);
         const dir = await mkdtemp(join(tmpdir(), 'coi-dc-'));
         const names = (await readdir(join(SHIPPED, version))).filter(
           (name) =>
-            !/classify|metadata/.test(name) || name.includes(metadata!) || name.includes(classify!),
+            !/classify|metadata|events/.test(name) ||
+            choice.some((chosen) => name === `95-coi-${chosen}.conf`),
         );
         let text =
           version === '2.4'
@@ -72,7 +73,7 @@ for (const { version, skip } of dovecotVersions) {
           version,
           metadata: 'doveadm',
           classify: 'none',
-          events: false,
+          events: 'none',
           sidecar: { url: http.url, token: 'a-token' },
         });
       });
@@ -167,7 +168,7 @@ for (const { version, skip } of dovecotVersions) {
         version,
         metadata: 'dict',
         classify: 'none',
-        events: false,
+        events: 'none',
       });
       const dict = await startDictStandIn(dovecot.sockets.dict);
       try {
@@ -189,6 +190,42 @@ for (const { version, skip } of dovecotVersions) {
       } finally {
         await dict[Symbol.asyncDispose]();
         await dovecot.stop();
+      }
+    });
+
+    test('events-ox: LDA tells of mail to users with http-notify, and of no other', async () => {
+      const http = await startRecordingHttpServer();
+      const dovecot = await startPrivateDovecot({
+        ...{ version, metadata: 'doveadm', notices: false, classify: 'none', events: 'ox' },
+        sidecar: { url: http.url, token: 'a-token' },
+      });
+      const deliver = (user: string) =>
+        dovecot.runProgram(
+          '/usr/lib/dovecot/dovecot-lda',
+          ['-d', user, '-f', 'bob@example.org'],
+          'From: bob@example.org\nSubject: Hi\n\nHello\n',
+        );
+      try {
+        const entry = '/private/vendor/vendor.dovecot/http-notify';
+        const command = ['mailbox', 'metadata', 'set', '-u', 'alice', '-s', '', entry, 'user=11@3'];
+        assert.equal((await dovecot.runDoveadm(command)).exitCode, 0);
+        assert.equal((await deliver('carol')).exitCode, 0);
+        assert.equal((await deliver('alice')).exitCode, 0);
+        const { path, headers, body } = await http.take();
+        assert.equal(path, '/v1/ox-events');
+        assert.equal(
+          headers.authorization,
+          `Basic ${Buffer.from('dovecot:a-token').toString('base64')}`,
+        );
+        const { user, event, subject } = JSON.parse(body.toString('utf8')) as {
+          [field: string]: unknown;
+        };
+        assert.deepEqual([user, event, subject], ['alice', 'messageNew', 'Hi']);
+        assert.equal(http.requests.length, 1);
+        assert.deepEqual(dovecot.errors(), []);
+      } finally {
+        await dovecot.stop();
+        await http[Symbol.asyncDispose]();
       }
     });
 

@@ -14,7 +14,7 @@ describe('the doveadm client, on a real Dovecot', () => {
   let client: DoveadmClient;
   const observed: string[] = [];
   before(async () => {
-    dovecot = await startPrivateDovecot({ metadata: 'none', classify: 'none', events: false });
+    dovecot = await startPrivateDovecot({ metadata: 'none', classify: 'none', events: 'none' });
     client = createDoveadmClient({
       ...dovecot.doveadm,
       timeout: 5_000,

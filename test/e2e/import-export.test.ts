@@ -19,7 +19,7 @@ const SECRET = 'only mail-crypt can read this';
 
 /** Keys of each user in the attribute dict: to lose one is to lose mail. */
 /** A Dovecot that knows nothing of a sidecar, and has a `file:` dict. */
-const ownDict = { metadata: 'doveadm', notices: false, classify: 'none', events: false } as const;
+const ownDict = { metadata: 'doveadm', notices: false, classify: 'none', events: 'none' } as const;
 
 /** Annotations of every kind that IMAP lets a client make. */
 const ANNOTATIONS: [mailbox: string, entry: string, value: string][] = [
@@ -92,7 +92,7 @@ for (const { version, skip, keys } of runs) {
       original = await readFile(join(origin.layout.mailDir, USER, DICT));
 
       stage = await startStage({
-        ...{ version, ...crypt, metadata: 'dict', classify: 'none', events: false },
+        ...{ version, ...crypt, metadata: 'dict', classify: 'none', events: 'none' },
       });
       const { dir } = stage.dovecot.layout;
       configFile = join(dir, 'coi-sidecar.yaml');

@@ -103,8 +103,9 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
 export function stageConfig(
   dovecot: PrivateDovecot,
   caFile: string,
-  { metadata = 'dict', config = {} }: Pick<StageOptions, 'metadata' | 'config'> = {},
+  options: Pick<StageOptions, 'metadata' | 'events' | 'config'> = {},
 ): Record<string, Record<string, unknown>> {
+  const { metadata = 'dict', events, config = {} } = options;
   const base: Record<string, Record<string, unknown>> = {
     http: {
       listen: new URL(dovecot.sidecar.url).host,
@@ -114,6 +115,7 @@ export function stageConfig(
     dict: { socket: dovecot.sockets.dict, mode: '0666' },
     sieve: { socket: dovecot.sockets.classify, mode: '0666' },
     metadata: { source: metadata },
+    ...(events === 'ox' && { events: { driver: events } }),
     store: { url: `sqlite:${join(dovecot.layout.dir, 'state.db')}` },
     outbox: { path: join(dovecot.layout.dir, 'outbox.db') },
     doveadm: { url: dovecot.doveadm.url, api_key: dovecot.doveadm.apiKey },

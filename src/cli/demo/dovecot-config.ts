@@ -4,7 +4,8 @@ import type { DovecotLayout } from './dovecot-layout.ts';
 export interface DovecotRoads {
   metadata: 'dict' | 'doveadm' | 'none';
   classify: 'socket' | 'http' | 'none';
-  events: boolean;
+  /** By which push notification driver. */
+  events: 'lua' | 'ox' | 'none';
   notices: boolean;
 }
 
@@ -42,16 +43,16 @@ export function snippetNames(roads: DovecotRoads): string[] {
   return [
     'doveadm-api',
     'capability',
-    ...(roads.events ? ['events'] : []),
+    ...{ lua: ['events'], ox: ['events-ox'], none: [] }[roads.events],
     ...(roads.classify === 'none' ? [] : [`classify-${roads.classify}`]),
     ...(roads.metadata === 'none' ? [] : [`metadata-${roads.metadata}`]),
     ...(roads.notices ? ['notices'] : []),
   ];
 }
 
-/** Where notices go, with the token as the password of Basic authentication. */
-export function noticesUrl(sidecar: DovecotConfigInput['sidecar']): string {
-  const url = new URL('/v1/imap-commands', sidecar.url);
+/** For what can send Basic authentication only: the token as its password. */
+export function urlWithToken(sidecar: DovecotConfigInput['sidecar'], path: string): string {
+  const url = new URL(path, sidecar.url);
   url.username = 'dovecot';
   url.password = sidecar.token;
   return url.href;

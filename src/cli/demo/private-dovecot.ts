@@ -14,7 +14,7 @@ import { writeDovecotFiles } from './write-dovecot-files.ts';
 
 /**
  * Roads: `metadata` is the sidecar's `metadata.source` (default: dict), `classify` defaults to
- * socket, `events` to true, `notices` to whether `metadata` is doveadm.
+ * socket, `events` to lua, `notices` to whether `metadata` is doveadm.
  */
 export interface PrivateDovecotOptions extends Partial<DovecotRoads> {
   /** Default: 2.3. */
@@ -85,7 +85,7 @@ export async function startPrivateDovecot(
   const roads: DovecotRoads = {
     metadata,
     classify: options.classify ?? 'socket',
-    events: options.events ?? true,
+    events: options.events ?? 'lua',
     notices: options.notices ?? metadata === 'doveadm',
   };
   const accounts = await findAccounts();

@@ -1,4 +1,4 @@
-import { type DovecotConfigInput, noticesUrl, userdbFields } from './dovecot-config.ts';
+import { type DovecotConfigInput, urlWithToken, userdbFields } from './dovecot-config.ts';
 
 /**
  * dovecot.conf of a private Dovecot 2.3: a small base, the shipped snippets as they are, and behind
@@ -104,10 +104,16 @@ service doveadm {
 doveadm_api_key = ${input.apiKey}
 ${roads.metadata === 'dict' ? `mail_attribute_dict = proxy:idle_msecs=5000:${layout.dictSocket}:coi` : ''}
 plugin {
-  push_notification_driver = lua:file=${layout.coiDir}/coi.lua
+${
+  {
+    lua: `  push_notification_driver = lua:file=${layout.coiDir}/coi.lua
   coi_sidecar_url = ${sidecar.url}
   coi_sidecar_token = ${sidecar.token}
-  coi_sidecar_spool_dir = ${layout.spoolDir}
+  coi_sidecar_spool_dir = ${layout.spoolDir}`,
+    ox: `  push_notification_driver = ox:url=${urlWithToken(sidecar, '/v1/ox-events')} timeout_msecs=2000 max_retries=0`,
+    none: '',
+  }[roads.events]
+}
   sieve = file:~/sieve;active=~/.dovecot.sieve
   sieve_before = file:${layout.coiDir}/coi.sieve
 ${roads.classify === 'http' ? `  sieve_execute_bin_dir = ${layout.coiDir}/bin` : ''}
@@ -115,7 +121,7 @@ ${roads.classify === 'http' ? `  sieve_execute_bin_dir = ${layout.coiDir}/bin` :
 ${
   roads.notices
     ? `event_exporter coi_sidecar {
-  transport_args = ${noticesUrl(sidecar)}
+  transport_args = ${urlWithToken(sidecar, '/v1/imap-commands')}
 }`
     : ''
 }

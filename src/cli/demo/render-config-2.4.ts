@@ -1,4 +1,4 @@
-import { type DovecotConfigInput, noticesUrl, userdbFields } from './dovecot-config.ts';
+import { type DovecotConfigInput, urlWithToken, userdbFields } from './dovecot-config.ts';
 
 /** As {@link renderConfig23}, for Dovecot 2.4: a section that comes again adds to the first. */
 export function renderConfig24(input: DovecotConfigInput): string {
@@ -124,15 +124,19 @@ ${
     : ''
 }
 ${
-  roads.events
-    ? `push_notification coi {
+  {
+    lua: `push_notification coi {
   lua_settings {
     coi_sidecar_url = ${sidecar.url}
     coi_sidecar_token = ${sidecar.token}
     coi_sidecar_spool_dir = ${layout.spoolDir}
   }
-}`
-    : ''
+}`,
+    ox: `push_notification coi {
+  ox_url = ${urlWithToken(sidecar, '/v1/ox-events')}
+}`,
+    none: '',
+  }[roads.events]
 }
 ${
   roads.classify === 'none'
@@ -145,7 +149,7 @@ ${roads.classify === 'http' ? `sieve_execute_bin_dir = ${layout.coiDir}/bin` : '
 ${
   roads.notices
     ? `event_exporter coi_sidecar {
-  http_post_url = ${noticesUrl(sidecar)}
+  http_post_url = ${urlWithToken(sidecar, '/v1/imap-commands')}
 }`
     : ''
 }

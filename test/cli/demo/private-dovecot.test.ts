@@ -29,8 +29,8 @@ for (const { version, skip } of dovecotVersions) {
     test('several at a time do not know of each other, and stop() leaves nothing', async () => {
       const start = performance.now();
       const [one, two] = await Promise.all([
-        startPrivateDovecot({ version, events: false }),
-        startPrivateDovecot({ version, events: false, mailDriver: 'sdbox' }),
+        startPrivateDovecot({ version, events: 'none' }),
+        startPrivateDovecot({ version, events: 'none', mailDriver: 'sdbox' }),
       ]);
       assert.ok(performance.now() - start < 2_000, `${performance.now() - start} ms`);
       await deliver(one.lmtp, 'bob@example.org', ['alice'], MAIL);
@@ -52,7 +52,7 @@ for (const { version, skip } of dovecotVersions) {
     });
 
     test('users: only these may log in and get mail', async () => {
-      const dovecot = await startPrivateDovecot({ version, events: false, users: ['alice'] });
+      const dovecot = await startPrivateDovecot({ version, events: 'none', users: ['alice'] });
       const { replies } = await deliver(dovecot.lmtp, 'b@example.org', ['alice', 'mallory'], MAIL);
       assert.deepEqual(replies.map(({ recipient, code }) => [recipient, code]).sort(), [
         ['alice', 250],
@@ -66,7 +66,7 @@ for (const { version, skip } of dovecotVersions) {
     });
 
     test('reconfigure() takes effect for new connections', async () => {
-      const dovecot = await startPrivateDovecot({ version, events: false });
+      const dovecot = await startPrivateDovecot({ version, events: 'none' });
       await dovecot.reconfigure('login_greeting = changed');
       let greeted = '';
       for (let i = 0; i < 100 && !greeted.includes('changed'); i++) {
@@ -84,7 +84,7 @@ for (const { version, skip } of dovecotVersions) {
       await assert.rejects(
         startPrivateDovecot({
           version,
-          events: false,
+          events: 'none',
           classify: 'none',
           extraConfig: 'nonsense_setting = 1',
         }),
@@ -105,7 +105,7 @@ for (const { version, skip } of dovecotVersions) {
           '--input-type=module',
           '-e',
           `import { startPrivateDovecot } from '${module}';
-           const dovecot = await startPrivateDovecot({ version: '${version}', events: false });
+           const dovecot = await startPrivateDovecot({ version: '${version}', events: 'none' });
            console.log(dovecot.layout.dir);
            setInterval(() => {}, 1000);`,
         ],

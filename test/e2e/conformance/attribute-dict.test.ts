@@ -154,7 +154,7 @@ conformance(import.meta.url, 'dovecot', {}, ({ stage, section }) => {
       async () => {
         // Left alone by its sidecar: doveadm's calls can get into the way of a session's CREATE.
         const { version } = stage().dovecot;
-        const alone = { metadata: 'doveadm', notices: false, events: false } as const;
+        const alone = { metadata: 'doveadm', notices: false, events: 'none' } as const;
         const reference = await startStage({ version, ...alone });
         try {
           const [ours, dovecots] = [await transcript(stage()), await transcript(reference)];
