@@ -55,6 +55,13 @@ export const schema = {
     mode: { doc: 'File mode of that socket.', format: 'file-mode', default: 0o660 },
     group: { doc: 'Group of that socket, as dict.group.', format: 'text', default: '' },
   },
+  events: {
+    driver: {
+      doc: 'Dovecot\'s push notification driver that reports events: "lua", or "ox" for a Dovecot built without Lua (95-coi-events-ox.conf), which reports new mail in INBOX only.',
+      format: ['lua', 'ox'],
+      default: 'lua',
+    },
+  },
   metadata: {
     source: {
       doc: 'Who keeps the annotations: "dict", this service (full conformance), or "doveadm", Dovecot\'s own mail_attribute_dict.',
