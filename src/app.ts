@@ -70,6 +70,7 @@ export async function createApp(
     clearInterval(sweeper);
     clockWatch.stop();
     await doors.close(STOP_GRACE_MSECS);
+    await flows.ox?.stop();
     await flows.spool.stop();
     await flows.intake.drain();
     await flows.held.stop();
@@ -96,6 +97,7 @@ export async function createApp(
         throw error;
       }
       flows.spool.start();
+      await flows.ox?.start();
       clockWatch.start();
       void subscriptions.sweepAll();
       sweeper = setInterval(() => void subscriptions.sweep(), SWEEP_MSECS);

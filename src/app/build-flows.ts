@@ -1,8 +1,10 @@
 import { createClassify, type Classify } from '../coi/classify.ts';
 import { examineMessage } from '../coi/examine-message.ts';
+import { readSettings } from '../coi/settings.ts';
 import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
 import type { Transaction } from '../events/event-schema.ts';
+import { createCompleteEvents } from '../events/complete-events.ts';
 import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction } from '../events/handle-transaction.ts';
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
@@ -13,14 +15,17 @@ import { createSpool, type Spool } from '../events/spool.ts';
 import { writePayload } from '../events/write-payload.ts';
 import { createFetchMessages } from '../messages/fetch-messages.ts';
 import { createFindUids } from '../messages/find-uids.ts';
+import { createListMessages, type ListMessages } from '../messages/list-messages.ts';
 import { createChangeOwnEntries } from '../metadata/change-own-entries.ts';
 import { createDoveadmSource } from '../metadata/doveadm-source.ts';
 import { createGate, type Gate } from '../metadata/gate.ts';
+import { createHttpNotify } from '../metadata/http-notify.ts';
 import { dictSource, type MetadataSource } from '../metadata/metadata-source.ts';
 import { createOwnEntries } from '../metadata/own-entries.ts';
 import { createSendValidation } from '../webpush/send-validation.ts';
 import type { Domain } from './build-domain.ts';
 import type { Ground } from './build-ground.ts';
+import { buildOxRoad, type OxRoad } from './build-ox-road.ts';
 
 /** What one annotation, one message or one event sets in motion. */
 export interface Flows {
@@ -30,6 +35,8 @@ export interface Flows {
   intake: Intake;
   spool: Spool;
   held: HeldTransactions;
+  /** With `events.driver: ox` only. */
+  ox: OxRoad | undefined;
 }
 
 export function buildFlows(ground: Ground, domain: Domain): Flows {
@@ -41,14 +48,8 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
       .catch((error: unknown) => log.warn({ err: error, user }, 'cannot publish'));
   });
 
-  const settings = (user: string) => source.settings(user);
-  const classify = createClassify({
-    settings,
-    folders: domain.folders.names,
-    recent: ground.recent,
-    examine: examineMessage,
-  });
-  const handle = buildTransactionHandler(ground, domain, source);
+  const list = createListMessages(ground.doveadm);
+  const handle = buildTransactionHandler(ground, domain, source, list);
   const spool = createSpool({
     dir: config.spool.dir,
     pollInterval: config.spool.poll_interval,
@@ -72,7 +73,21 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
     hold: (transaction) => held.hold(transaction),
     log,
   });
-  return { gate, source, classify, intake, spool, held };
+  const ox =
+    config.events.driver === 'ox'
+      ? buildOxRoad(ground, domain, {
+          ...{ source, list, spool: write },
+          take: (transaction) => intake.take(transaction),
+        })
+      : undefined;
+  const classify = createClassify({
+    settings: (user) => source.settings(user),
+    folders: domain.folders.names,
+    recent: ground.recent,
+    examine: examineMessage,
+    ...(ox && { onFile: (...args) => ox.onFile(...args) }),
+  });
+  return { gate, source, classify, intake, spool, held, ox };
 }
 
 function buildMetadata(
@@ -88,8 +103,13 @@ function buildMetadata(
     sendValidation: createSendValidation(delivery),
     onTransition: (state) => metrics.transitions.inc({ state, cause: 'metadata' }),
   });
+  const httpNotify = createHttpNotify({
+    settings: (user) => readSettings(store, user),
+    wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+  });
   const gate = createGate({
     ...{ store, own, change, throttle, log, sleep },
+    httpNotify: config.events.driver === 'ox' ? httpNotify : undefined,
     onRefusal: (about) => metrics.refusals.inc({ about }),
   });
   const source =
@@ -109,16 +129,22 @@ function buildTransactionHandler(
   { config, store, doveadm, recent, metrics, log }: Ground,
   { folders, ownOperations, subscriptions, delivery }: Domain,
   source: MetadataSource,
+  list: ListMessages,
 ) {
+  const findUids = createFindUids(doveadm);
   const move = createMoveChatMessages(doveadm, folders.names);
   return createHandleTransaction({
     settings: (user) => source.settings(user),
     move,
-    fileLate: createFileLate(doveadm, folders.names, move),
+    complete: createCompleteEvents({
+      ...{ findUids, list },
+      wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+    }),
+    fileLate: createFileLate(list, folders.names, move),
     onNewMessages: createOnNewMessages({
       recent,
       fetch: createFetchMessages(doveadm),
-      findUids: createFindUids(doveadm),
+      findUids,
       targets: (user, isChat, coiEnabled) => subscriptions.forMessage(user, { isChat, coiEnabled }),
       payload: writePayload,
       enqueue: (pushes) => delivery.enqueue(pushes),

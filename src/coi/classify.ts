@@ -18,6 +18,8 @@ export interface ClassifierParts {
   folders: CoiFolderNames;
   recent: RecentMessages;
   examine: (message: Buffer) => ExaminedMessage;
+  /** Told of each message that Sieve is about to file. */
+  onFile?: (user: string, mailbox: string, messageId: string) => void;
 }
 
 export type Classify = (user: string, message: Buffer) => Promise<Classification>;
@@ -26,7 +28,8 @@ export type Classify = (user: string, message: Buffer) => Promise<Classification
  * Classifies one message before it is stored (coi-server-spec, "Configure Message Filtering"), and
  * keeps it for its pushes: they come a moment later and want the body.
  */
-export function createClassify({ settings, folders, recent, examine }: ClassifierParts): Classify {
+export function createClassify(parts: ClassifierParts): Classify {
+  const { settings, folders, recent, examine } = parts;
   return async (user, message) => {
     const { isChat, messageId } = examine(message);
     // Other mail as well, where the administrator lets coi.sieve show all of it.
@@ -34,9 +37,9 @@ export function createClassify({ settings, folders, recent, examine }: Classifie
     if (!isChat) return { action: 'keep' };
     const { enabled, messageFilter } = await settings(user);
     if (!enabled) return { action: 'keep' };
-    return messageFilter === 'active'
-      ? { action: 'file', mailbox: folders.chats }
-      : { action: 'flag' };
+    if (messageFilter !== 'active') return { action: 'flag' };
+    if (messageId !== undefined) parts.onFile?.(user, folders.chats, messageId);
+    return { action: 'file', mailbox: folders.chats };
   };
 }
 

@@ -14,6 +14,7 @@ const MessageNew = Type.Object({
   /** 0: stored, but not numbered yet (src/messages/find-uids.ts). */
   uid: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
   message_id: Type.Optional(Type.String({ maxLength: 8_192 })),
+  /** Absent: unknown, and looked up where it matters (src/events/complete-events.ts). */
   keywords: Type.Optional(Keywords),
   /** As it stands in the header, unfolded. */
   from: Type.Optional(Type.String()),
@@ -23,6 +24,8 @@ const MessageNew = Type.Object({
   date: Type.Optional(Type.Integer()),
   /** The sender's offset, in minutes east of UTC. */
   tz: Type.Optional(Type.Integer()),
+  /** When it was delivered, in seconds since the epoch; absent: when it was reported. */
+  received: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 
 /** `\Seen` was set. */
@@ -45,7 +48,7 @@ const MailboxRename = Type.Object({
 
 /**
  * The body of `POST /v1/events` and the content of a spool file: what one Dovecot transaction did,
- * written by `lua/coi.lua`. Unknown properties are let through, so that a newer script can talk to
+ * written by `lua/coi.lua` or made out of what the `ox` driver sends. Unknown properties are let through, so that a newer script can talk to
  * an older sidecar.
  */
 export const TransactionSchema = Type.Object({

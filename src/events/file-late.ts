@@ -1,15 +1,8 @@
 import type { CoiFolderNames } from '../coi/folders.ts';
-import type { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
-import { type DoveadmClient, type DoveadmRow } from '../dovecot/doveadm-client.ts';
+import type { ListMessages } from '../messages/list-messages.ts';
 import type { MessageNewEvent } from './event-schema.ts';
+import { newestOf, type MessagePlace } from './message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
-
-/** Where a delivered message is by now; where Dovecot's event said unless it was filed late. */
-export interface MessagePlace {
-  mailbox: string;
-  uid: number;
-  uidvalidity: number;
-}
 
 /** Files chat mail that reached INBOX under `active`: Sieve got no answer when it was delivered. */
 export type FileLate = (
@@ -26,39 +19,25 @@ export type FileLate = (
  * @throws DoveadmCommandError it refused, say because Chats is gone
  */
 export function createFileLate(
-  doveadm: DoveadmClient,
-  folders: CoiFolderNames,
+  list: ListMessages,
+  { chats }: CoiFolderNames,
   move: MoveChatMessages,
 ): FileLate {
   return async (user, events) => {
     await move({ user, uids: events.map(({ uid }) => uid) });
-    const named = events.filter(({ message_id: id }) => id !== undefined && id !== '');
     const places = new Map<MessageNewEvent, MessagePlace>();
-    if (named.length === 0) return places;
-    const [status, ...found] = await doveadm.runAll([
-      {
-        name: 'mailboxStatus',
-        parameters: { user, field: ['uidvalidity'], mailboxMask: [folders.chats] },
-      },
-      ...named.map(({ message_id: id = '' }) => ({
-        name: 'fetch',
-        parameters: {
-          user,
-          field: ['uid'],
-          query: ['mailbox', folders.chats, 'header', 'message-id', id],
-        },
+    const named = events.filter(({ message_id: id }) => id !== undefined && id !== '');
+    const listings = await list(
+      user,
+      named.map(({ message_id: id = '' }) => ({
+        mailbox: chats,
+        criteria: ['header', 'message-id', id],
       })),
-    ]);
-    const uidvalidity = Number(rowsOf(status)[0]?.['uidvalidity']);
+    );
     for (const [index, event] of named.entries()) {
-      const uid = Math.max(0, ...rowsOf(found[index]).map((row) => Number(row['uid'])));
-      if (uid > 0 && uidvalidity > 0) {
-        places.set(event, { mailbox: folders.chats, uid, uidvalidity });
-      }
+      const place = listings[index] && newestOf(listings[index]);
+      if (place !== undefined) places.set(event, place);
     }
     return places;
   };
 }
-
-const rowsOf = (answer: DoveadmRow[] | DoveadmCommandError | undefined): DoveadmRow[] =>
-  Array.isArray(answer) ? answer : [];

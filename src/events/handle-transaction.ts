@@ -1,7 +1,9 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
-import type { FileLate, MessagePlace } from './file-late.ts';
+import type { CompleteEvents } from './complete-events.ts';
+import type { FileLate } from './file-late.ts';
+import type { MessagePlace } from './message-place.ts';
 import type { Delivered } from './on-new-messages.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
@@ -10,6 +12,7 @@ export interface TransactionParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;
   move: MoveChatMessages;
+  complete: CompleteEvents;
   fileLate: FileLate;
   onNewMessages: (
     user: string,
@@ -37,7 +40,8 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     }
 
     const settings = await parts.settings(user);
-    const delivered = events.filter((event) => event.event === 'MessageNew');
+    const reported = events.filter((event) => event.event === 'MessageNew');
+    const delivered = await parts.complete(user, reported, settings);
     if (delivered.length > 0) {
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
       const filed = places instanceof DoveadmCommandError ? NOWHERE : places;

@@ -7,7 +7,7 @@ import { toStoredLineEnds } from '../messages/to-stored-line-ends.ts';
 import type { NewPush } from '../stores/outbox-store.ts';
 import type { PushTarget } from '../webpush/subscriptions.ts';
 import type { MessageNewEvent } from './event-schema.ts';
-import type { MessagePlace } from './file-late.ts';
+import type { MessagePlace } from './message-place.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
 export interface NewMessageParts {
@@ -43,7 +43,8 @@ interface Wanted extends Delivered {
 /**
  * Makes the pushes for delivered messages owed (webpush-spec, "Push Notification Payload").
  *
- * @param receivedAt when the messages were delivered, in milliseconds since the epoch
+ * @param receivedAt when the messages were delivered unless their events say so, in milliseconds
+ *   since the epoch
  */
 export function createOnNewMessages(parts: NewMessageParts) {
   return async (
@@ -126,6 +127,7 @@ export function createOnNewMessages(parts: NewMessageParts) {
   ): NewPush[] {
     const payload = parts.payload(message, event, place);
     if (payload === undefined) return [];
+    const createdAt = event.received === undefined ? receivedAt : 1_000 * event.received;
     return targets.map(({ id, resource }) => ({
       user,
       subscriptionId: id,
@@ -134,8 +136,8 @@ export function createOnNewMessages(parts: NewMessageParts) {
       payload,
       // A chat message is what someone waits for; ordinary mail may spare the battery.
       urgency: isChat ? 'high' : 'normal',
-      createdAt: receivedAt,
-      expiresAt: receivedAt + parts.ttl,
+      createdAt,
+      expiresAt: createdAt + parts.ttl,
       // By where it was delivered: that stays the same however often it is reported.
       dedupeKey: [user, id, event.mailbox, event.uidvalidity, event.uid].join('\0'),
     }));

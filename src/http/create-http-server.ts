@@ -16,6 +16,7 @@ import { classifyRoutes } from './routes/classify.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { imapCommandRoutes, type OnMetadataCommand } from './routes/imap-commands.ts';
+import { oxEventRoutes } from './routes/ox-events.ts';
 
 export interface HttpServerParts {
   log: Logger;
@@ -47,11 +48,16 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
 
   void app.register(healthRoutes(parts.checks, parts.registry));
   void app.register(
-    guarded(parts.token, 'coi_sidecar_token in Dovecot must equal http.token', [
-      eventRoutes(parts.intake),
-      classifyRoutes(parts.classify),
-      imapCommandRoutes(parts.onMetadataCommand),
-    ]),
+    guarded(
+      parts.token,
+      'coi_sidecar_token in Dovecot, or the password in its URL, must equal http.token',
+      [
+        eventRoutes(parts.intake),
+        oxEventRoutes(parts.intake),
+        classifyRoutes(parts.classify),
+        imapCommandRoutes(parts.onMetadataCommand),
+      ],
+    ),
   );
   if (parts.adminToken !== '' && parts.adminRoutes !== undefined) {
     const remedy = 'an administrator must show http.admin_token';

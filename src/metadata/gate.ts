@@ -4,6 +4,7 @@ import type { Logger } from '../logging.ts';
 import type { Change, CommitResult, Store, StoreEntry } from '../stores/store.ts';
 import type { AbuseThrottle } from '../webpush/abuse-throttle.ts';
 import type { ChangeOwnEntries } from './change-own-entries.ts';
+import { isHttpNotify, type HttpNotify } from './http-notify.ts';
 import type { OwnEntries } from './own-entries.ts';
 import { isDictKey, ownEntry, ownerOf, ownPrefix } from './own-entry.ts';
 
@@ -12,6 +13,8 @@ export interface GateParts {
   own: OwnEntries;
   change: ChangeOwnEntries;
   throttle: AbuseThrottle;
+  /** Answers for those without an http-notify annotation; given when events come by the ox driver. */
+  httpNotify?: HttpNotify | undefined;
   log: Logger;
   onRefusal?: (about: string) => void;
   /** In real time unless given. */
@@ -35,7 +38,7 @@ export function createGate(parts: GateParts): Gate {
     lookup: (user, key) => {
       if (!isDictKey(key)) return Promise.resolve(undefined);
       const entry = ownEntry(key);
-      return entry === undefined ? store.get(ownerOf(user, key), key) : own.read(user, entry);
+      return entry === undefined ? lookUpForeign(user, key) : own.read(user, entry);
     },
 
     iterate: async (user, path) => {
@@ -66,6 +69,15 @@ export function createGate(parts: GateParts): Gate {
       return commitOwn(user, ours, foreign);
     },
   };
+
+  /**
+   * An http-notify annotation that somebody stored, say for Open-Xchange, wins. Ours is for the driver
+   * alone: lists, and so exports, do not show what nobody stored.
+   */
+  async function lookUpForeign(user: string, key: string): Promise<Buffer | undefined> {
+    const stored = await store.get(ownerOf(user, key), key);
+    return stored ?? (isHttpNotify(key) ? parts.httpNotify?.(user) : undefined);
+  }
 
   async function commitOwn(
     user: string,

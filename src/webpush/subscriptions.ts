@@ -143,6 +143,14 @@ export class Subscriptions {
     });
   }
 
+  /** Whether a push could come of some message or other; {@link forMessage} decides about one. */
+  async wantsAny(user: string, coiEnabled: boolean): Promise<boolean> {
+    const records = [...(await this.#ledger.readAll(user)).values()];
+    return records.some(
+      ({ active }) => active && (coiEnabled || active.subscription.msgtype !== 'chat'),
+    );
+  }
+
   /**
    * The push resource that an owed push was made for, if it still stands.
    *

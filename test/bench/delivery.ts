@@ -42,7 +42,7 @@ const names = (prefix: string, count: number): string[] =>
 const CHATTERS = names('chatter', 20);
 const OTHERS = names('other', 20);
 
-const WITHOUT = { metadata: 'none', classify: 'none', events: false, notices: false } as const;
+const WITHOUT = { metadata: 'none', classify: 'none', events: 'none', notices: false } as const;
 
 interface Candidate {
   name: string;

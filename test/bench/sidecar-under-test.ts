@@ -33,7 +33,9 @@ export async function startSidecarUnderTest(
   const quiet = { ...config, log: { level: 'warn' } };
   await writeFile(file, JSON.stringify(quiet), { mode: 0o600 });
   const started = performance.now();
-  const child = fork(new URL('./sidecar-process.ts', import.meta.url), [file], { execArgv: process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [] });
+  const child = fork(new URL('./sidecar-process.ts', import.meta.url), [file], {
+    execArgv: process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [],
+  });
   const ended = once(child, 'exit');
   const answer = async (): Promise<SidecarUsage> => {
     const [message] = (await Promise.race([

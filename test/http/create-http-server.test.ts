@@ -64,6 +64,28 @@ describe('the HTTP service', () => {
     assert.equal(taken.at(-1)?.user, 'alice');
   });
 
+  it('takes what the ox driver sends, as the one method that it knows', async () => {
+    const payload = {
+      ...{ user: 'olga', event: 'messageNew', folder: 'INBOX', snippet: 'Hello', unseen: 2 },
+      ...{ 'imap-uid': 7, 'imap-uidvalidity': 1_600_000_000, subject: '=?utf-8?q?=C3=84?=' },
+    };
+    const put = (body: object) =>
+      app.inject({
+        method: 'PUT',
+        url: '/v1/ox-events',
+        payload: body,
+        headers: {
+          authorization: `Basic ${Buffer.from(`dovecot:${TOKEN}`).toString('base64')}`,
+          'content-type': 'application/json; charset=utf-8',
+        },
+      });
+    assert.equal((await put(payload)).statusCode, 204);
+    assert.deepEqual(taken.at(-1), { user: 'olga', events: [{ ...event, subject: 'Ä' }] });
+    assert.equal((await put({ ...payload, event: 'messageRead' })).statusCode, 400);
+    const { statusCode } = await app.inject({ method: 'PUT', url: '/v1/ox-events', payload });
+    assert.equal(statusCode, 401);
+  });
+
   it('takes the token as the password of Basic authentication', async () => {
     const basic = `Basic ${Buffer.from(`dovecot:${TOKEN}`).toString('base64')}`;
     const response = await post(

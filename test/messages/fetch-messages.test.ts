@@ -28,7 +28,7 @@ for (const { version, skip } of dovecotVersions) {
     let doveadm: DoveadmClient;
     before(async () => {
       dovecot = await startPrivateDovecot({
-        ...{ version, events: false, classify: 'none', metadata: 'none' },
+        ...{ version, events: 'none', classify: 'none', metadata: 'none' },
       });
       doveadm = createDoveadmClient({ ...dovecot.doveadm, timeout: 20_000 });
     });

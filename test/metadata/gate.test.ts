@@ -6,6 +6,7 @@ import { folderNames } from '../../src/coi/folders.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import { createChangeOwnEntries } from '../../src/metadata/change-own-entries.ts';
 import { createGate, type Gate } from '../../src/metadata/gate.ts';
+import { createHttpNotify, type HttpNotify } from '../../src/metadata/http-notify.ts';
 import { createOwnEntries } from '../../src/metadata/own-entries.ts';
 import { MemoryStore } from '../../src/stores/memory-store.ts';
 import type { Change } from '../../src/stores/store.ts';
@@ -43,9 +44,11 @@ describe('the gate', () => {
   let now: number;
   let throttle: AbuseThrottle;
   let gate: Gate;
+  let notify: HttpNotify | undefined;
 
   beforeEach(() => {
     store = new MemoryStore();
+    notify = undefined;
     made = [];
     pushes = [];
     attempt = 'accepted';
@@ -92,6 +95,7 @@ describe('the gate', () => {
         },
       }),
       throttle,
+      httpNotify: (user) => notify?.(user) ?? Promise.resolve(undefined),
       log,
     });
   });
@@ -117,6 +121,29 @@ describe('the gate', () => {
     assert.deepEqual(await gate.lookup('bob', shared), value, 'shared is found by whoever asks');
     const listed = await gate.iterate('alice', `priv/${GUID}/`);
     assert.deepEqual(listed.map(({ key }) => key).sort(), [...keys].sort());
+  });
+
+  it('answers http-notify for the ox driver, in the driver’s form, where nobody stored one', async () => {
+    const key = `${SERVER}http-notify`;
+    assert.equal(await gate.lookup('alice', key), undefined, 'there is no such driver');
+    notify = createHttpNotify({
+      settings: (user) =>
+        Promise.resolve({ enabled: user.startsWith('coi'), messageFilter: 'none' }),
+      wantsPushes: (user) => Promise.resolve(user.startsWith('sub')),
+    });
+    assert.equal(await gate.lookup('alice', key), undefined);
+    assert.equal((await gate.lookup('coi@example.org', key))?.toString(), 'user=coi@example.org');
+    assert.equal((await gate.lookup('sub\tscriber', key))?.toString(), 'user=sub\x01tscriber');
+    assert.deepEqual(
+      await gate.iterate('coi', `priv/${GUID}/`),
+      await gate.iterate('alice', `priv/${GUID}/`),
+    );
+    assert.equal(await gate.lookup('coi', `priv/${GUID}/http-notify`), undefined, 'of a mailbox');
+
+    await gate.commit('coi', [set(key, 'user=11@3')]);
+    assert.equal((await gate.lookup('coi', key))?.toString(), 'user=11@3');
+    await gate.commit('coi', [{ op: 'unset', key }]);
+    assert.equal((await gate.lookup('coi', key))?.toString(), 'user=coi');
   });
 
   it('keeps COI’s entries by user: they outlive the INBOX whose GUID they came under', async () => {

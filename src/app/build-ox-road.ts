@@ -1,0 +1,65 @@
+import { createAliveMarker } from '../events/alive-marker.ts';
+import { createCatchUp } from '../events/catch-up.ts';
+import type { Transaction } from '../events/event-schema.ts';
+import { createFiledReports } from '../events/filed-reports.ts';
+import type { Intake } from '../events/intake.ts';
+import type { ListMessages } from '../messages/list-messages.ts';
+import type { MetadataSource } from '../metadata/metadata-source.ts';
+import type { Domain } from './build-domain.ts';
+import type { Ground } from './build-ground.ts';
+
+/** What makes up for that which the `ox` driver does not report (`events.driver: ox`). */
+export interface OxRoad {
+  /** Sieve is about to file a message. */
+  onFile(user: string, mailbox: string, messageId: string): void;
+  /** Looks for mail that came while nobody was here; does not wait for it. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface OxRoadParts {
+  source: MetadataSource;
+  list: ListMessages;
+  take: Intake['take'];
+  spool: (transaction: Transaction) => Promise<void>;
+}
+
+export function buildOxRoad(
+  { config, store, clock, log }: Ground,
+  { folders, subscriptions }: Domain,
+  { source, list, take, spool }: OxRoadParts,
+): OxRoad {
+  const filed = createFiledReports({
+    ...{ list, take, clock, log },
+    wantsPushes: (user) => subscriptions.wantsAny(user, true),
+  });
+  const catchUp = createCatchUp({
+    users: () => store.users(),
+    settings: (user) => source.settings(user),
+    wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+    ...{ list, spool, log },
+    folders: folders.names,
+  });
+  const alive = createAliveMarker({
+    dir: config.spool.dir,
+    caughtUp: () => filed.oldest() ?? clock.now(),
+    log,
+  });
+  let stopped = false;
+  return {
+    onFile: (user, mailbox, messageId) => filed.expect(user, mailbox, messageId),
+    start: async () => {
+      const since = await alive.read();
+      const caughtUp = since === undefined ? Promise.resolve() : catchUp.run(since);
+      void caughtUp.then(() => {
+        if (!stopped) alive.start();
+      });
+    },
+    stop: async () => {
+      stopped = true;
+      await alive.stop();
+      await filed.stop();
+      await catchUp.stop();
+    },
+  };
+}

@@ -1,0 +1,18 @@
+import type { MailboxListing } from '../messages/list-messages.ts';
+
+/** Where a delivered message is by now; where Dovecot's event said unless it was filed late. */
+export interface MessagePlace {
+  mailbox: string;
+  uid: number;
+  uidvalidity: number;
+}
+
+/** The place of a listing's newest message; undefined when there is none. */
+export function newestOf({
+  mailbox,
+  uidvalidity,
+  messages,
+}: MailboxListing): MessagePlace | undefined {
+  const uid = Math.max(0, ...messages.map((message) => message.uid));
+  return uid > 0 && uidvalidity > 0 ? { mailbox, uid, uidvalidity } : undefined;
+}
