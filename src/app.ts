@@ -61,7 +61,7 @@ export async function createApp(
     { name: 'clock', check: () => Promise.resolve(), remark: () => clockWatch.remark() },
   ];
   const doors = buildDoors(ground, flows, checks, buildAdmin(ground, domain, flows));
-  const { delivery, subscriptions, client, rawlog } = domain;
+  const { delivery, subscriptions, client, encryptor, rawlog } = domain;
   let sweeper: NodeJS.Timeout | undefined;
   let stopping: Promise<void> | undefined;
   let url = '';
@@ -77,6 +77,7 @@ export async function createApp(
     await delivery.stop(STOP_GRACE_MSECS);
     await subscriptions.close();
     await client.close();
+    await encryptor.close();
     await rawlog?.flush();
     await ground.close();
   }

@@ -6,6 +6,8 @@ import { createSealer } from '../stores/seal.ts';
 import { AbuseThrottle } from '../webpush/abuse-throttle.ts';
 import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
 import { createPushClient, type PushClient } from '../webpush/client/push-client.ts';
+import type { PushEncryptor } from '../webpush/encryption/push-encryptor.ts';
+import { createThreadedEncryptor } from '../webpush/encryption/threaded-encryptor.ts';
 import { createDelivery } from '../webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../webpush/delivery/delivery.ts';
 import { parseGuardPolicy, type GuardPolicy } from '../webpush/guard/guard-policy.ts';
@@ -29,6 +31,7 @@ export interface Domain {
   throttle: AbuseThrottle;
   testReceivers: TestReceivers;
   client: PushClient;
+  encryptor: PushEncryptor;
   rawlog: Rawlog | undefined;
   delivery: Delivery;
   /** Has a user told of who changed subscriptions behind the clients' backs. */
@@ -76,12 +79,13 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   await checkRawlogDir(webpush.rawlog_dir);
   const rawlog = webpush.rawlog_dir === '' ? undefined : createRawlog(webpush.rawlog_dir, log);
   const client = await buildPushClient(webpush, policy, rawlog, ground);
+  const encryptor = createThreadedEncryptor();
   const delivery = createDelivery({
     store: outbox,
     subscriptions,
     vapid: (user) => vapidKeys.get(user),
     authorizer: createVapidAuthorizer({ subject: webpush.vapid_subject, clock }),
-    client,
+    ...{ encryptor, client },
     policy,
     clock,
     metrics: bindDeliveryMetrics(metrics, () => delivery.levels()),
@@ -96,7 +100,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   return {
     folders: createFolders(doveadm, names, ownOperations),
     ...{ ownOperations, subscriptions, vapidKeys, throttle, testReceivers },
-    ...{ client, rawlog, delivery },
+    ...{ client, encryptor, rawlog, delivery },
     onRemoved: (listener) => {
       tellRemoved = listener;
     },

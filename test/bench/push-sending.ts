@@ -21,6 +21,7 @@ import { createLogger } from '../../src/logging.ts';
 import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-store.ts';
 import { createPushClient } from '../../src/webpush/client/push-client.ts';
 import { createDelivery } from '../../src/webpush/delivery/create-delivery.ts';
+import { createThreadedEncryptor } from '../../src/webpush/encryption/threaded-encryptor.ts';
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
 import type { SubscriptionBook } from '../../src/webpush/subscription-book.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
@@ -86,7 +87,9 @@ async function ours(ca: string): Promise<Candidate> {
     },
   };
   const key = makeVapidKey();
+  const encryptor = createThreadedEncryptor();
   const delivery = createDelivery({
+    encryptor,
     ...{ store, subscriptions, client, policy, clock: systemClock, log: createLogger('error') },
     vapid: () => Promise.resolve(key),
     authorizer: createVapidAuthorizer({ subject: SUBJECT, clock: systemClock }),
@@ -115,6 +118,7 @@ async function ours(ca: string): Promise<Candidate> {
     close: async () => {
       await delivery.stop(5_000);
       await client.close();
+      await encryptor.close();
       await store.close();
       rmSync(dir, { recursive: true });
     },

@@ -13,6 +13,7 @@ async function handleLate(fileLate: FileLate): Promise<{ pushed: string[]; error
   const handle = createHandleTransaction({
     settings: () => Promise.resolve({ enabled: true, messageFilter: 'active' }),
     move: () => Promise.resolve(),
+    complete: (_user, events) => Promise.resolve([...events]),
     fileLate,
     onNewMessages: (_user, deliveries) => {
       pushed.push(...deliveries.map(({ place }) => `${place.mailbox} ${place.uid}`));

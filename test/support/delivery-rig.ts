@@ -12,6 +12,7 @@ import type {
   DeliveryOptions,
   DeliveryParts,
 } from '../../src/webpush/delivery/delivery.ts';
+import { createInlineEncryptor } from '../../src/webpush/encryption/inline-encryptor.ts';
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
 import type { PushRequest } from '../../src/webpush/request/build-push-request.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
@@ -87,6 +88,7 @@ export class DeliveryRig {
       subscriptions: this.book,
       vapid: options.vapid ?? (() => Promise.resolve(vapidKey)),
       authorizer: createVapidAuthorizer({ subject: '', clock: this.clock }),
+      encryptor: createInlineEncryptor(),
       client: this.#createClient(),
       policy: parseGuardPolicy([]),
       clock: this.clock,

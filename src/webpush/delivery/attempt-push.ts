@@ -1,8 +1,7 @@
-import { errorMessage } from '../../errors.ts';
+import { InvalidInputError } from '../../errors.ts';
 import type { AttemptResult } from '../client/attempt-result.ts';
 import type { PushClient } from '../client/push-client.ts';
-import { encryptPush } from '../encryption/encrypt-push.ts';
-import type { ReceiverKeys } from '../encryption/receiver-keys.ts';
+import type { PushEncryptor } from '../encryption/push-encryptor.ts';
 import { MAX_BODY_OCTETS } from '../encryption/record-limits.ts';
 import type { GuardPolicy } from '../guard/guard-policy.ts';
 import { judgeEndpoint } from '../guard/judge-endpoint.ts';
@@ -10,7 +9,6 @@ import { chooseForm, nextForm } from '../outcome/choose-form.ts';
 import type { Outcome } from '../outcome/outcome.ts';
 import { buildPushRequest } from '../request/build-push-request.ts';
 import type { SubscriptionBook } from '../subscription-book.ts';
-import type { PushResource } from '../subscription.ts';
 import type { VapidAuthorizer } from '../vapid/vapid-authorizer.ts';
 import type { VapidKey } from '../vapid-key.ts';
 import type { QueuedPush } from './lane.ts';
@@ -24,7 +22,7 @@ export interface AttemptParts {
   limits: SizeLimits;
   vapid: (user: string) => Promise<VapidKey>;
   authorizer: VapidAuthorizer;
-  receiverKeys: (keys: PushResource['keys']) => ReceiverKeys;
+  encryptor: PushEncryptor;
   policy: GuardPolicy;
   padding: boolean;
   /** Monotonic milliseconds. */
@@ -41,7 +39,8 @@ export type Attempt =
 /**
  * One attempt at one push, from its payload to the push service's answer.
  *
- * @throws UnavailableError the store or the user's VAPID key cannot be read; nothing was sent
+ * @throws UnavailableError the store or the user's VAPID key cannot be read, or the encryptor failed;
+ *   nothing was sent
  */
 export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promise<Attempt> {
   const { user, subscriptionId, endpoint } = push.lane;
@@ -63,15 +62,16 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
   if (form.octets > MAX_BODY_OCTETS) {
     return unsendable({ action: 'give-up', reason: 'too-large' }, 'the payload does not fit');
   }
-  let receiver: ReceiverKeys;
+  let body: Buffer;
   try {
-    receiver = parts.receiverKeys(resource.keys);
+    body = await parts.encryptor.encrypt(form.payload, resource.keys, form.padding);
   } catch (error) {
-    return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, errorMessage(error));
+    if (!(error instanceof InvalidInputError)) throw error;
+    return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, error.message);
   }
   const request = buildPushRequest({
     url,
-    body: encryptPush(form.payload, receiver, { padding: form.padding }),
+    body,
     authorization: parts.authorizer.authorize(key, url.origin),
     ttlSeconds: (push.expiresAt - parts.monotonic()) / 1_000,
     urgency: shelved.urgency,

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../logging.ts';
 import type { NewPush, OutboxStore, PushKind, Urgency } from '../../stores/outbox-store.ts';
 import type { ProxyState, PushClient } from '../client/push-client.ts';
+import type { PushEncryptor } from '../encryption/push-encryptor.ts';
 import type { GuardPolicy } from '../guard/guard-policy.ts';
 import type { OutcomeReason } from '../outcome/outcome.ts';
 import type { SubscriptionBook } from '../subscription-book.ts';
@@ -61,6 +62,7 @@ export interface DeliveryParts {
   subscriptions: SubscriptionBook;
   vapid: (user: string) => Promise<VapidKey>;
   authorizer: VapidAuthorizer;
+  encryptor: PushEncryptor;
   client: PushClient;
   policy: GuardPolicy;
   clock: Clock;

@@ -1,5 +1,4 @@
 import { errorMessage } from '../../errors.ts';
-import { createReceiverKeyCache } from '../encryption/receiver-keys.ts';
 import { attemptPush, type AttemptParts } from './attempt-push.ts';
 import type { DeliveryParts } from './delivery.ts';
 import type { FirstAttempts } from './first-attempts.ts';
@@ -24,7 +23,6 @@ export class PushRunner {
       ...parts,
       shelf,
       limits: new SizeLimits(monotonic),
-      receiverKeys: createReceiverKeyCache(),
       padding: parts.options.padding,
       monotonic,
     };

@@ -11,6 +11,7 @@ import { MemoryOutboxStore } from '../../../src/stores/memory-outbox-store.ts';
 import { createPushClient, type PushClient } from '../../../src/webpush/client/push-client.ts';
 import { createDelivery } from '../../../src/webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../../../src/webpush/delivery/delivery.ts';
+import { createInlineEncryptor } from '../../../src/webpush/encryption/inline-encryptor.ts';
 import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { ResolveError } from '../../../src/webpush/guard/resolve-host.ts';
 import { createVapidAuthorizer } from '../../../src/webpush/vapid/vapid-authorizer.ts';
@@ -212,6 +213,7 @@ describe('delivery to push services of all kinds at the same time', () => {
     });
     const key = makeVapidKey();
     delivery = createDelivery({
+      encryptor: createInlineEncryptor(),
       store,
       subscriptions: book,
       vapid: () => Promise.resolve(key),
