@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
 import { startPrivateDovecot } from '../../../src/cli/demo/private-dovecot.ts';
@@ -80,21 +81,23 @@ for (const { version, skip } of dovecotVersions) {
     });
 
     test('a configuration that Dovecot refuses is an error that shows why, and leaves nothing', async () => {
-      const before = (await readdir(tmpdir())).filter((name) => name.startsWith('coi-dc-'));
-      await assert.rejects(
-        startPrivateDovecot({
-          version,
-          events: 'none',
-          classify: 'none',
-          extraConfig: 'nonsense_setting = 1',
-        }),
-        (error) => error instanceof UnavailableError && error.message.includes('nonsense_setting'),
-      );
-      const after = (await readdir(tmpdir())).filter((name) => name.startsWith('coi-dc-'));
-      assert.deepEqual(
-        after.filter((name) => !before.includes(name)),
-        [],
-      );
+      const extraConfig = 'nonsense_setting = 1';
+      // A place of its own: other tests make directories beside ours at any time.
+      const place = await mkdtemp(join(tmpdir(), 'coi-refused-'));
+      await chmod(place, 0o755);
+      const usual = process.env['TMPDIR'];
+      process.env['TMPDIR'] = place;
+      try {
+        await assert.rejects(
+          startPrivateDovecot({ version, events: 'none', classify: 'none', extraConfig }),
+          (error) => error instanceof UnavailableError && /nonsense_setting/.test(error.message),
+        );
+      } finally {
+        if (usual === undefined) delete process.env['TMPDIR'];
+        else process.env['TMPDIR'] = usual;
+      }
+      assert.deepEqual(await readdir(place), []);
+      await rm(place, { recursive: true });
     });
 
     test('it goes when the process that started it is killed', async () => {
