@@ -2,6 +2,7 @@
 import { check } from './cli/check.ts';
 import { parseCall, usageOf, type Command } from './cli/command.ts';
 import { demo } from './cli/demo.ts';
+import { doctor } from './cli/doctor.ts';
 import { exportCommand } from './cli/export.ts';
 import { importCommand } from './cli/import.ts';
 import { outbox } from './cli/outbox.ts';
@@ -14,6 +15,7 @@ import { errorMessage, InvalidInputError } from './errors.ts';
 const commands: readonly Command[] = [
   serve,
   check,
+  doctor,
   users,
   pushTest,
   outbox,
@@ -23,7 +25,7 @@ const commands: readonly Command[] = [
   demo,
 ];
 
-/** Exit codes: 0 done, 1 failed or found something wrong, 2 called wrongly. */
+/** Exit codes: 0 done, 1 failed or found something wrong, 2 called wrongly, or as a command says. */
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const command = commands.find((known) => known.name === name);
   if (command === undefined) {

@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
-import { parseListenAddress } from '../config/parse-listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { errorMessage, InvalidInputError, SidecarError, UnavailableError } from '../errors.ts';
+import { serviceOrigin } from './service-origin.ts';
 
 export interface AdminRequest {
   query?: Readonly<Record<string, string | undefined>>;
@@ -36,7 +36,7 @@ export function createAdminClient({ http }: Config): AdminClient {
       'http.admin_token is not set: set it in the configuration and restart the service',
     );
   }
-  const origin = originOf(http.listen);
+  const origin = serviceOrigin(http.listen);
   const pool = new Pool(origin, { connections: 8 });
 
   async function request(
@@ -78,12 +78,6 @@ export function createAdminClient({ http }: Config): AdminClient {
     fetch: (path) => request('GET', path),
     close: () => pool.close(),
   };
-}
-
-function originOf(listen: string): string {
-  const { host, port } = parseListenAddress(listen);
-  const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
 
 function explain(status: number, octets: Buffer, origin: string): SidecarError {

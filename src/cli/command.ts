@@ -16,7 +16,8 @@ export interface Command {
 }
 
 export interface CommandCall {
-  values: Record<string, string | boolean | undefined>;
+  /** Options that may be given several times are lists. */
+  values: Record<string, string | boolean | string[] | undefined>;
   positionals: string[];
 }
 
@@ -45,7 +46,7 @@ export function parseCall(command: Command, args: readonly string[]): CommandCal
   if (values['help'] !== true && (positionals.length < least || positionals.length > most)) {
     throw new InvalidInputError(usageOf(command));
   }
-  return { values: values, positionals };
+  return { values, positionals };
 }
 
 export const usageOf = ({ name, usage }: Command): string => `usage: coi-sidecar ${name} ${usage}`;

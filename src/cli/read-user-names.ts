@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { InvalidInputError } from '../errors.ts';
+import type { CommandCall } from './command.ts';
 
 /**
  * The users that a command is for: named one by one, or in a file with one a line; `-` is standard
@@ -10,7 +11,7 @@ import { InvalidInputError } from '../errors.ts';
  */
 export async function readUserNames(
   named: readonly string[],
-  from: string | boolean | undefined,
+  from: CommandCall['values'][string],
 ): Promise<string[]> {
   if (typeof from !== 'string') return [...new Set(named)];
   if (named.length > 0) throw new InvalidInputError('give users or --users-from, not both');

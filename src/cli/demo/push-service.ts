@@ -1,4 +1,6 @@
-import { createServer } from 'node:https';
+import { randomUUID } from 'node:crypto';
+import { createServer as createPlainServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createReceiverSecrets, decryptPush } from '../decrypt-push.ts';
 import type { Certificate } from './make-certificate.ts';
@@ -24,7 +26,8 @@ export interface PushService {
   close(): Promise<void>;
 }
 
-export async function startPushService({ key, cert }: Certificate): Promise<PushService> {
+/** @param tls its certificate, for `localhost`; without one it is an http:// service of 127.0.0.1 */
+export async function startPushService(tls?: Certificate): Promise<PushService> {
   const secrets = await createReceiverSecrets();
   const keys = {
     p256dh: Buffer.from(secrets.publicPoint).toString('base64url'),
@@ -33,7 +36,7 @@ export async function startPushService({ key, cert }: Certificate): Promise<Push
   const received: ReceivedPush[] = [];
   let wake: (() => void) | undefined;
   let failure: unknown;
-  const server = createServer({ key, cert }, (request, response) => {
+  const listener: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -56,13 +59,14 @@ export async function startPushService({ key, cert }: Certificate): Promise<Push
         },
       );
     });
-  });
+  };
+  const server = tls ? createTlsServer(tls, listener) : createPlainServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
 
   return {
     resource: {
-      endpoint: `https://localhost:${port}/push/${keys.auth.slice(0, 8)}`,
+      endpoint: `${tls ? 'https://localhost' : 'http://127.0.0.1'}:${port}/push/${randomUUID()}`,
       keys,
     },
     next: async (timeoutMsecs = 10_000) => {

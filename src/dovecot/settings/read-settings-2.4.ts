@@ -28,7 +28,7 @@ export function readServer24(root: DoveconfSection): ServerSettings {
     served: boolList(root, 'protocols'),
     mailUid: value('mail_uid'),
     mailGid: value('mail_gid'),
-    accessGroups: [...boolList(root, 'mail_access_groups')],
+    accessGroups: [...boolList(root, 'mail_access_groups')].flatMap((word) => word.split(',')),
     doveadm: {
       http: inetListeners(doveadm, listen).filter(({ name }) => name === 'http'),
       apiKey: value('doveadm_api_key'),

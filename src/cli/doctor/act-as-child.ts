@@ -1,0 +1,56 @@
+// A process of its own: becomes another user, does what it is told, and prints what became of it.
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, readSync, unlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { ActingOrder, Deed, Outcome } from './act-as.ts';
+
+const { identity, deeds } = JSON.parse(process.argv[2] ?? '') as ActingOrder;
+if (identity !== undefined) {
+  process.setgroups?.([...identity.groups]);
+  process.setgid?.(identity.gid);
+  process.setuid?.(identity.uid);
+}
+process.umask(0o077); // as Dovecot's mail processes
+const outcomes: Outcome[] = [];
+for (const deed of deeds) outcomes.push(await attempt(deed));
+process.stdout.write(JSON.stringify(outcomes));
+
+async function attempt(deed: Deed): Promise<Outcome> {
+  try {
+    return { done: true, ...(await perform(deed)) };
+  } catch (error) {
+    const { code = 'unknown', message } = error as NodeJS.ErrnoException;
+    return { done: false, code, message };
+  }
+}
+
+function perform(deed: Deed): Promise<{ status?: number; output?: string }> {
+  switch (deed.do) {
+    case 'connect':
+      return new Promise((resolve, reject) => {
+        const socket = connect(deed.path, () => {
+          socket.destroy();
+          resolve({});
+        });
+        socket.once('error', reject);
+      });
+    case 'read': {
+      const file = openSync(deed.path, 'r');
+      readSync(file, Buffer.alloc(1));
+      closeSync(file);
+      return Promise.resolve({});
+    }
+    case 'write':
+      writeFileSync(deed.path, '{}', { flag: 'wx' });
+      return Promise.resolve({});
+    case 'unlink':
+      unlinkSync(deed.path);
+      return Promise.resolve({});
+    case 'run': {
+      const { file, args, env, input } = deed;
+      const ran = spawnSync(file, args, { env, input, cwd: '/', timeout: 10_000 });
+      if (ran.error !== undefined) throw ran.error;
+      return Promise.resolve({ status: ran.status ?? -1, output: ran.stdout.toString() });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { Check } from './check.ts';
+import { capability } from './checks/capability.ts';
+import { classifyProgram } from './checks/classify-program.ts';
+import { classifySocket } from './checks/classify-socket.ts';
+import { clock } from './checks/clock.ts';
+import { configuration } from './checks/configuration.ts';
+import { dictSocket } from './checks/dict-socket.ts';
+import { disk } from './checks/disk.ts';
+import { doveadmApi } from './checks/doveadm-api.ts';
+import { dovecot } from './checks/dovecot.ts';
+import { eventsDriver } from './checks/events-driver.ts';
+import { eventsUrl } from './checks/events-url.ts';
+import { metadata } from './checks/metadata.ts';
+import { notices } from './checks/notices.ts';
+import { plugins } from './checks/plugins.ts';
+import { pushServices } from './checks/push-services.ts';
+import { readiness } from './checks/readiness.ts';
+import { service } from './checks/service.ts';
+import { sieve } from './checks/sieve.ts';
+import { spool } from './checks/spool.ts';
+import { tokens } from './checks/tokens.ts';
+import { trip } from './checks/trip.ts';
+
+/** All of them, in the order in which they are made and reported. */
+export const checks: readonly Check[] = [
+  ...[configuration, service, readiness, tokens, disk, clock],
+  ...[dovecot, plugins],
+  ...[eventsDriver, eventsUrl, spool],
+  ...[sieve, classifySocket, classifyProgram],
+  ...[metadata, dictSocket, notices, capability],
+  doveadmApi,
+  pushServices,
+  trip,
+];

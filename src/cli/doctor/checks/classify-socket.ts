@@ -1,0 +1,92 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import { errorMessage } from '../../../errors.ts';
+import { defineCheck } from '../check.ts';
+import { deliverySieve, usesSocket } from '../delivery.ts';
+import { askScript } from '../probes/ask-script.ts';
+import { chooseSample } from '../probes/choose-sample.ts';
+import { isClassification } from '../probes/sample-message.ts';
+import { tryAsMailUser } from '../try-as-mail-user.ts';
+
+/** The name that coi.sieve calls. */
+const PROGRAM = 'coi-classify';
+
+/** The service answers within 1.5 s, or says that it failed (src/app/build-doors.ts). */
+const LEAST_TIMEOUT_MSECS = 2_000;
+
+export const classifySocket = defineCheck({
+  name: 'classify-socket',
+  part: 'classify',
+  title: 'Sieve finds the socket of the service, which answers',
+  needs: ['dovecot'],
+  applies: ({ dovecot: { settings } }) => settings === undefined || usesSocket(settings),
+  faults: {
+    elsewhere: {
+      severity: 'error',
+      what: 'Sieve looks for {theirs}, but sieve.socket is {ours}.',
+      remedy: 'Set sieve_execute_socket_dir (below base_dir) to its directory, or sieve.socket.',
+    },
+    absent: {
+      severity: 'error',
+      what: 'there is no socket at {path}: chat goes to INBOX, and Dovecot logs "not found".',
+      remedy: 'Start the service, which makes it; sieve.socket says where.',
+    },
+    deaf: {
+      severity: 'error',
+      what: 'nobody answers at {path}: {problem}.',
+      remedy: 'Start the service; where it runs, its log says what is wrong.',
+    },
+    forbidden: {
+      severity: 'error',
+      what: '{who} may not connect to {path}: {barrier}.',
+      remedy:
+        'Set sieve.group to a group of mail processes (mail_access_groups), and let them pass the directories.',
+    },
+    'wrong-answer': {
+      severity: 'error',
+      what: '{path} does not classify: {problem}.',
+      remedy: 'See the log of the service.',
+    },
+    'short-time': {
+      severity: 'warning',
+      what: 'sieve_execute_exec_timeout is {seconds} s: lmtp panics when it is over before the answer.',
+      remedy: 'Set it to 2s, as 95-coi-classify-socket.conf does.',
+    },
+  },
+  run: async (setup, report) => {
+    const settings = setup.dovecot.settings as DovecotSettings;
+    const { socketDir = '', execTimeoutMsecs } = deliverySieve(settings);
+    if (execTimeoutMsecs < LEAST_TIMEOUT_MSECS) {
+      report.fault('short-time', { seconds: execTimeoutMsecs / 1_000 });
+    }
+    const path = join(socketDir, PROGRAM);
+    const ours = setup.config.sieve.socket;
+    const found = await stat(path).catch((error: unknown) => error as NodeJS.ErrnoException);
+    if (found instanceof Error && found.code === 'ENOENT') {
+      if (path === ours) report.fault('absent', { path });
+      else report.fault('elsewhere', { theirs: path, ours });
+      return;
+    }
+    const tried = await tryAsMailUser(setup, { do: 'connect', path }, report.skip);
+    if (tried?.outcome.done === false) {
+      if (tried.outcome.code === 'ECONNREFUSED') {
+        report.fault('deaf', { path, problem: tried.outcome.message });
+      } else report.fault('forbidden', { path, who: tried.who, barrier: tried.barrier });
+      return;
+    }
+    try {
+      const { user, message } = chooseSample(setup);
+      await askScript(path, user, undefined);
+      const answer = await askScript(path, user, message);
+      if (isClassification(answer)) report.note(path);
+      else report.fault('wrong-answer', { path, problem: 'it says something else' });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const problem = errorMessage(error);
+      if (code === 'ECONNREFUSED') report.fault('deaf', { path, problem });
+      else if (code === 'EACCES') report.skip(`${path}: only mail processes may ask it`);
+      else report.fault('wrong-answer', { path, problem });
+    }
+  },
+});

@@ -1,0 +1,56 @@
+import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import { defineCheck } from '../check.ts';
+
+export const metadata = defineCheck({
+  name: 'metadata',
+  part: 'metadata',
+  title: 'Dovecot keeps annotations where metadata.source says',
+  needs: ['dovecot'],
+  faults: {
+    'imap-off': {
+      severity: 'error',
+      what: 'imap_metadata is not "yes": clients can set nothing.',
+      remedy: 'Copy dovecot-conf/{series}/95-coi-metadata-{source}.conf to conf.d, and reload.',
+    },
+    'no-dict': {
+      severity: 'error',
+      what: 'Dovecot has no attribute dict ({setting}): annotations are refused.',
+      remedy: 'Copy dovecot-conf/{series}/95-coi-metadata-{source}.conf to conf.d, and reload.',
+    },
+    elsewhere: {
+      severity: 'error',
+      what: 'metadata.source is "dict", but Dovecot’s attribute dict is {theirs}, not {ours}.',
+      remedy:
+        'Set {setting} to that socket (95-coi-metadata-dict.conf), after importing what is there, or set metadata.source: doveadm.',
+    },
+    circular: {
+      severity: 'error',
+      what: 'metadata.source is "doveadm", but Dovecot’s attribute dict is the service’s own socket.',
+      remedy: 'Set metadata.source: dict, or give Dovecot a dict of its own.',
+    },
+    'no-idle': {
+      severity: 'warning',
+      what: 'Dovecot connects anew for each annotation, which doubles its time.',
+      remedy: 'Set idle_msecs=5000 (2.4: idle_timeout = 5 secs), as the snippet does.',
+    },
+  },
+  run: ({ dovecot, config }, report) => {
+    const settings = dovecot.settings as DovecotSettings;
+    const { series, protocols } = settings;
+    const { source } = config.metadata;
+    const { attributeDict: dict, imapMetadata } = protocols.imap;
+    const setting = series === '2.3' ? 'mail_attribute_dict' : 'mail_attribute { dict … }';
+    if (!imapMetadata) report.fault('imap-off', { series, source });
+    if (dict === undefined) {
+      report.fault('no-dict', { series, source, setting });
+      return;
+    }
+    const theirs = dict.socket ?? `of the kind "${dict.driver}"`;
+    const isOurs = dict.driver === 'proxy' && dict.socket === config.dict.socket;
+    if (source === 'dict') {
+      if (!isOurs) report.fault('elsewhere', { theirs, ours: config.dict.socket, setting });
+      else if (dict.idleMsecs === 0) report.fault('no-idle');
+    } else if (isOurs) report.fault('circular');
+    report.note(`metadata.source: ${source}`);
+  },
+});

@@ -1,0 +1,85 @@
+import { readdir } from 'node:fs/promises';
+import type { DovecotSettings, ProtocolName } from '../../../dovecot/settings/dovecot-settings.ts';
+import { defineCheck } from '../check.ts';
+
+const LUA_PLUGINS = ['notify', 'push_notification', 'mail_lua', 'push_notification_lua'];
+const OX_PLUGINS = ['notify', 'push_notification'];
+
+export const plugins = defineCheck({
+  name: 'plugins',
+  part: 'dovecot',
+  title: 'The plugins are loaded wherever they are needed',
+  needs: ['dovecot'],
+  faults: {
+    missing: {
+      severity: 'error',
+      what: 'protocol {protocol} lacks {plugins} in mail_plugins: {consequence}.',
+      remedy: 'Copy {snippet} to conf.d, or add them there, and reload Dovecot.',
+    },
+    'missing-for-lda': {
+      severity: 'warning',
+      what: 'protocol lda lacks {plugins} in mail_plugins: mail that comes by dovecot-lda is not seen.',
+      remedy: 'Copy {snippet} to conf.d, or add them there, if anything uses dovecot-lda.',
+    },
+    'not-installed': {
+      severity: 'error',
+      what: '{dir} has no plugin {plugin}: Dovecot lets nobody in who needs it.',
+      remedy: 'Install it (Debian: dovecot-core, dovecot-sieve; its Lua is in dovecot-auth-lua).',
+    },
+  },
+  run: async ({ dovecot }, report) => {
+    const settings = dovecot.settings as DovecotSettings;
+    const wanted = new Set<string>();
+    for (const { protocol, names, snippet, consequence } of demands(settings)) {
+      for (const name of names) wanted.add(name);
+      const loaded = settings.protocols[protocol].plugins;
+      const missing = names.filter((name) => !loaded.has(name));
+      if (missing.length === 0) continue;
+      const plugins = missing.join(', ');
+      const file = `dovecot-conf/${settings.series}/${snippet}`;
+      if (protocol === 'lda' && settings.server.served.has('lmtp')) {
+        report.fault('missing-for-lda', { plugins, snippet: file });
+      } else report.fault('missing', { protocol, plugins, consequence, snippet: file });
+    }
+    const dir = settings.server.pluginDir;
+    const files = await readdir(dir).catch(() => undefined);
+    if (files === undefined) {
+      report.skip(`${dir} is not on this host: whether plugins are installed was not looked at`);
+      return;
+    }
+    for (const plugin of wanted) {
+      const pattern = new RegExp(`^lib\\d*_?${plugin}_plugin\\.so$`);
+      if (!files.some((file) => pattern.test(file))) report.fault('not-installed', { dir, plugin });
+    }
+    report.note([...wanted].join(', '));
+  },
+});
+
+interface Demand {
+  protocol: ProtocolName;
+  names: string[];
+  snippet: string;
+  consequence: string;
+}
+
+function demands({ protocols, server }: DovecotSettings): Demand[] {
+  const deliveries: ProtocolName[] = server.served.has('lmtp') ? ['lmtp', 'lda'] : ['lda'];
+  const all: Demand[] = [];
+  for (const protocol of ['imap', ...deliveries] as const) {
+    const drivers = protocols[protocol].pushDrivers.map(({ driver }) => driver);
+    const consequence =
+      protocol === 'imap' ? '"seen" has no effect' : 'no event comes of new mail, and no push';
+    if (drivers.includes('lua')) {
+      all.push({ protocol, names: LUA_PLUGINS, snippet: '95-coi-events.conf', consequence });
+    } else if (drivers.includes('ox') && protocol !== 'imap') {
+      all.push({ protocol, names: OX_PLUGINS, snippet: '95-coi-events-ox.conf', consequence });
+    }
+  }
+  for (const protocol of deliveries) {
+    const { socketDir } = protocols[protocol].sieve;
+    const snippet = `95-coi-classify-${socketDir === undefined ? 'http' : 'socket'}.conf`;
+    const consequence = 'no Sieve script runs, and chat stays in INBOX';
+    all.push({ protocol, names: ['sieve'], snippet, consequence });
+  }
+  return all;
+}

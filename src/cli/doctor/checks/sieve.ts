@@ -1,0 +1,115 @@
+import { stat } from 'node:fs/promises';
+import type {
+  BeforeScript,
+  DovecotSettings,
+  SieveSettings,
+} from '../../../dovecot/settings/dovecot-settings.ts';
+import { defineCheck, type Reporter } from '../check.ts';
+import { deliveryProtocol } from '../delivery.ts';
+import { compiledState } from '../probes/compiled-state.ts';
+import { findCoiScript } from '../probes/find-coi-script.ts';
+import type { Setup } from '../setup/setup.ts';
+import { tryAsMailUser } from '../try-as-mail-user.ts';
+
+export const sieve = defineCheck({
+  name: 'sieve',
+  part: 'classify',
+  title: 'coi.sieve runs before users’ own scripts, and may ask the service',
+  needs: ['dovecot'],
+  faults: {
+    'no-extprograms': {
+      severity: 'error',
+      what: 'sieve_plugins lacks sieve_extprograms: coi.sieve cannot ask anybody.',
+      remedy: 'Copy a dovecot-conf/{series}/95-coi-classify-… to conf.d, and reload Dovecot.',
+    },
+    'not-global': {
+      severity: 'error',
+      what: 'sieve_global_extensions lacks vnd.dovecot.execute: coi.sieve does not compile.',
+      remedy: 'Add it there (95-coi-classify-…), and reload Dovecot.',
+    },
+    'open-to-users': {
+      severity: 'warning',
+      what: 'sieve_extensions has vnd.dovecot.execute: users’ own scripts may start programs.',
+      remedy: 'Take it out there; sieve_global_extensions is what coi.sieve needs.',
+    },
+    'no-way': {
+      severity: 'error',
+      what: 'neither sieve_execute_socket_dir nor sieve_execute_bin_dir is set.',
+      remedy: 'Copy a dovecot-conf/{series}/95-coi-classify-… to conf.d, and reload Dovecot.',
+    },
+    'no-script': {
+      severity: 'error',
+      what: 'no "before" script of Sieve is coi.sieve: chat stays in INBOX, without $Chat.',
+      remedy: 'Copy a dovecot-conf/{series}/95-coi-classify-… to conf.d, and reload Dovecot.',
+    },
+    'script-missing': {
+      severity: 'error',
+      what: '{file} is not there.',
+      remedy: 'Copy dovecot-conf/sieve/coi.sieve there, and compile it: sievec {file}',
+    },
+    'script-unreadable': {
+      severity: 'error',
+      what: '{who} cannot read {file}: {barrier}.',
+      remedy: 'chmod 644 the script and its .svbin; their directories need 755.',
+    },
+    'script-outdated': {
+      severity: 'warning',
+      what: '{file} is not the coi.sieve of this release.',
+      remedy: 'Copy it there again, unless you changed it on purpose, and compile: sievec {file}',
+    },
+    'not-compiled': {
+      severity: 'warning',
+      what: '{binary} is not there: the script is compiled anew for every message.',
+      remedy: 'sievec {file}',
+    },
+    'compiled-outdated': {
+      severity: 'warning',
+      what: '{binary} is older than its script, which is compiled anew for every message.',
+      remedy: 'sievec {file}',
+    },
+  },
+  run: async (setup, report) => {
+    const settings = setup.dovecot.settings as DovecotSettings;
+    const { series } = settings;
+    const { sieve: theirs } = settings.protocols[deliveryProtocol(settings)];
+    checkExtensions(theirs, series, report);
+    const script = await findCoiScript(theirs.before);
+    if (script === undefined) report.fault('no-script', { series });
+    else await checkScript(script, setup, report);
+  },
+});
+
+type Report = Reporter<keyof typeof sieve.faults>;
+
+const EXECUTE = 'vnd.dovecot.execute';
+
+function checkExtensions(theirs: SieveSettings, series: string, report: Report): void {
+  if (!theirs.plugins.has('sieve_extprograms')) report.fault('no-extprograms', { series });
+  if (!theirs.globalExtensions.has(EXECUTE) && !theirs.userExtensions.has(EXECUTE)) {
+    report.fault('not-global');
+  }
+  if (theirs.userExtensions.has(EXECUTE)) report.fault('open-to-users');
+  if (theirs.socketDir === undefined && theirs.binDir === undefined) {
+    report.fault('no-way', { series });
+  }
+}
+
+async function checkScript(
+  { path: file, binDir, state }: BeforeScript & { state: 'good' | 'other' | 'unreadable' },
+  setup: Setup,
+  report: Report,
+): Promise<void> {
+  const found = await stat(file).catch((error: unknown) => error as NodeJS.ErrnoException);
+  if (found instanceof Error) {
+    if (found.code === 'ENOENT') report.fault('script-missing', { file });
+    else report.skip(`${file} cannot be looked at from here (${found.code ?? ''})`);
+    return;
+  }
+  if (state === 'other') report.fault('script-outdated', { file });
+  const { binary, is } = await compiledState(file, binDir);
+  if (is !== 'good') report.fault(is, { binary, file });
+  const tried = await tryAsMailUser(setup, { do: 'read', path: file }, report.skip);
+  if (tried?.outcome.done === false) {
+    report.fault('script-unreadable', { file, who: tried.who, barrier: tried.barrier });
+  } else report.note(file);
+}

@@ -1,0 +1,37 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { BeforeScript } from '../../../dovecot/settings/dovecot-settings.ts';
+import { shippedFile } from '../../shipped-file.ts';
+
+export interface CoiScript extends BeforeScript {
+  /** Whether it is the one of this release; `unreadable` is for others to explain. */
+  state: 'good' | 'other' | 'unreadable';
+}
+
+/**
+ * The "before" script that asks the service: coi.sieve by name, or one that calls its program. A
+ * directory stands for the scripts in it.
+ */
+export async function findCoiScript(
+  scripts: readonly BeforeScript[],
+): Promise<CoiScript | undefined> {
+  const shipped = await readFile(shippedFile('dovecot-conf/sieve/coi.sieve'), 'utf8');
+  for (const script of (await Promise.all(scripts.map(filesOf))).flat()) {
+    const text = await readFile(script.path, 'utf8').catch(() => undefined);
+    const asks = text?.includes('"coi-classify"') === true;
+    if (basename(script.path) !== 'coi.sieve' && !asks) continue;
+    const state = text === undefined ? 'unreadable' : text === shipped ? 'good' : 'other';
+    return { ...script, state };
+  }
+  return undefined;
+}
+
+async function filesOf(script: BeforeScript): Promise<BeforeScript[]> {
+  const found = await stat(script.path).catch(() => undefined);
+  if (found?.isDirectory() !== true) return [script];
+  const names = await readdir(script.path).catch(() => []);
+  return names
+    .filter((name) => name.endsWith('.sieve'))
+    .sort()
+    .map((name) => ({ ...script, path: join(script.path, name) }));
+}

@@ -1,0 +1,59 @@
+import { stat } from 'node:fs/promises';
+import type { Config } from '../../../config/schema.ts';
+import { createDoveadmClient } from '../../../dovecot/doveadm-client.ts';
+import { errorMessage } from '../../../errors.ts';
+import type { Identity } from '../act-as.ts';
+import { serviceOrigin } from '../../service-origin.ts';
+import { askHttp, type AskHttp } from './ask-http.ts';
+import { findMailUser } from './find-mail-user.ts';
+import { identityOf } from './user-database.ts';
+import { readDovecot } from './read-dovecot.ts';
+import type { DoctorOptions, Health, Setup } from './setup.ts';
+
+/** Looks around once, before the checks; what is not there is for the checks to say. */
+export async function gatherSetup(
+  config: Config,
+  options: DoctorOptions,
+  now: () => number,
+): Promise<Setup & AsyncDisposable> {
+  const origin = serviceOrigin(config.http.listen);
+  const doveadm = createDoveadmClient({
+    url: config.doveadm.url,
+    apiKey: config.doveadm.api_key,
+    timeout: config.doveadm.timeout,
+  });
+  const [service, dovecot, doveadmProblem, serviceUser] = await Promise.all([
+    readHealth(askHttp, origin),
+    readDovecot(options.dovecotConfig),
+    doveadm.check().then(() => undefined, errorMessage),
+    findServiceUser(config),
+  ]);
+  const mailUser = await findMailUser(
+    dovecot.settings?.server,
+    doveadmProblem === undefined ? doveadm : undefined,
+    options.users[0],
+  );
+  return {
+    ...{ options, config, origin, service, dovecot, doveadm, doveadmProblem },
+    ...{ mailUser, serviceUser, ask: askHttp, now },
+    [Symbol.asyncDispose]: () => doveadm.close(),
+  };
+}
+
+/** Undefined: nobody answers there, or somebody else. */
+export async function readHealth(ask: AskHttp, origin: string): Promise<Health | undefined> {
+  try {
+    const { status, text } = await ask(new URL('/healthz', origin));
+    const answer = JSON.parse(text) as Partial<Health> & { status?: string };
+    if (status !== 200 || answer.status !== 'ok') return undefined;
+    // A service older than this command did not say which it is.
+    return { version: answer.version ?? 'an older one', started: answer.started ?? '' };
+  } catch {
+    return undefined;
+  }
+}
+
+async function findServiceUser({ sieve }: Config): Promise<Identity | undefined> {
+  const found = await stat(sieve.socket).catch(() => undefined);
+  return found?.isSocket() === true ? identityOf(found.uid) : undefined;
+}

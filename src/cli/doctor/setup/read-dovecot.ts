@@ -1,0 +1,49 @@
+import { errorMessage } from '../../../errors.ts';
+import { PROTOCOLS, type DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import { parseDoveconf, type Doveconf } from '../../../dovecot/settings/parse-doveconf.ts';
+import { readProtocol23, readServer23 } from '../../../dovecot/settings/read-settings-2.3.ts';
+import { readProtocol24, readServer24 } from '../../../dovecot/settings/read-settings-2.4.ts';
+import { runCommand } from '../../demo/run-command.ts';
+import type { DovecotView } from './setup.ts';
+
+/**
+ * Has Dovecot say what its configuration comes to, as a whole and for each protocol: what overrides
+ * what is its own business.
+ *
+ * @param configFile undefined: the one that is built into Dovecot
+ */
+export async function readDovecot(configFile: string | undefined): Promise<DovecotView> {
+  const where = configFile === undefined ? [] : ['-c', configFile];
+  // -P shows secrets, which have to be compared. They stay in this process.
+  const ask = (...filter: string[]) => runCommand('doveconf', [...where, '-a', '-P', ...filter]);
+  const whole = await ask();
+  if (/ENOENT/.test(whole.stderr) && whole.stdout === '') {
+    return { settings: undefined, problem: 'there is no doveconf on this host', installed: false };
+  }
+  try {
+    if (whole.exitCode !== 0) throw new Error(lastLine(whole.stderr));
+    const filtered = await Promise.all(
+      PROTOCOLS.map(async (name) => parseDoveconf((await ask('-f', `protocol=${name}`)).stdout)),
+    );
+    const settings = interpret(parseDoveconf(whole.stdout), filtered);
+    return { settings, problem: '', installed: true };
+  } catch (error) {
+    return { settings: undefined, problem: errorMessage(error), installed: true };
+  }
+}
+
+function interpret(whole: Doveconf, filtered: readonly Doveconf[]): DovecotSettings {
+  const is23 = whole.version.startsWith('2.3.');
+  const readServer = is23 ? readServer23 : readServer24;
+  const readProtocol = is23 ? readProtocol23 : readProtocol24;
+  const [imap, lmtp, lda] = filtered.map(({ root }) => readProtocol(root));
+  return {
+    version: whole.version,
+    series: is23 ? '2.3' : '2.4',
+    server: readServer(whole.root),
+    protocols: { imap, lmtp, lda } as DovecotSettings['protocols'],
+  };
+}
+
+/** doveconf names the file and the line in its last words. */
+const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? '';

@@ -1,0 +1,68 @@
+import type { ListenAddress } from '../../../config/parse-listen-address.ts';
+import type { Config } from '../../../config/schema.ts';
+import type { DoveadmClient } from '../../../dovecot/doveadm-client.ts';
+import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import type { Identity } from '../act-as.ts';
+import type { AskHttp } from './ask-http.ts';
+
+/** What the doctor was asked to do. */
+export interface DoctorOptions {
+  /** Undefined: the environment alone. */
+  configFile: string | undefined;
+  /** Dovecot's, if it is not where doveconf looks by itself. */
+  dovecotConfig: string | undefined;
+  /** Scratch users for a trip. */
+  users: readonly string[];
+  /** The password of those users over IMAP. */
+  password: string | undefined;
+  /** Where mail is taken and IMAP spoken, if Dovecot's configuration is not to say it. */
+  lmtp: ListenAddress | undefined;
+  imap: ListenAddress | undefined;
+  /** Origins of push services to be reached. */
+  reach: readonly string[];
+  /** Names of checks; empty: all. */
+  only: readonly string[];
+}
+
+/** What the service says of itself. */
+export interface Health {
+  version: string;
+  /** When it was started, RFC 3339: no two processes have the same. */
+  started: string;
+}
+
+/** Everything that the checks look at, gathered once. */
+export interface Setup {
+  readonly options: DoctorOptions;
+  readonly config: Config;
+  /** Where the service should answer: `http://127.0.0.1:9380`. */
+  readonly origin: string;
+  readonly service: Health | undefined;
+  readonly dovecot: DovecotView;
+  readonly doveadm: DoveadmClient;
+  /** Why the doveadm API cannot be used; undefined when it can. */
+  readonly doveadmProblem: string | undefined;
+  readonly mailUser: MailUser;
+  /** Whom the service runs as: the owner of its socket. Undefined when there is none. */
+  readonly serviceUser: Identity | undefined;
+  readonly ask: AskHttp;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export interface DovecotView {
+  readonly settings: DovecotSettings | undefined;
+  /** What `doveconf` is missing or complains of. */
+  readonly problem: string;
+  /** Whether there is a doveconf on this host at all. */
+  readonly installed: boolean;
+}
+
+/** Whom Dovecot's mail processes run as. */
+export interface MailUser {
+  readonly identity: Identity | undefined;
+  /** Whether it is a stand-in, as every user has an own one and none was named. */
+  readonly guessed: boolean;
+  /** Why it is not known. */
+  readonly problem: string;
+}

@@ -1,0 +1,41 @@
+import { actAs, canActAs, type Deed, type Outcome } from './act-as.ts';
+import { findBarrier } from './find-barrier.ts';
+import type { Setup } from './setup/setup.ts';
+
+export interface MailUserTrial {
+  outcome: Outcome;
+  /** How to name the mail user in a text: `the mail user (uid 8)`. */
+  who: string;
+  /** What keeps them away, when they are kept away. */
+  barrier: string;
+}
+
+/**
+ * Tries something as Dovecot's mail processes would.
+ *
+ * @returns undefined when that cannot be told from here, after `skip` was told why
+ */
+export async function tryAsMailUser(
+  { mailUser }: Setup,
+  deed: Deed,
+  skip: (reason: string) => void,
+): Promise<MailUserTrial | undefined> {
+  const { identity, guessed, problem } = mailUser;
+  const path = deed.do === 'run' ? deed.file : deed.path;
+  if (identity === undefined) {
+    skip(`whether mail processes may use ${path}: ${problem}`);
+    return undefined;
+  }
+  if (!canActAs(identity)) {
+    skip(`whether mail processes may use ${path}: only root can try it`);
+    return undefined;
+  }
+  const [outcome] = await actAs(identity, [deed]);
+  if (outcome === undefined) return undefined;
+  if (guessed && !outcome.done) {
+    skip(`whether mail processes may use ${path}: each user has an own uid; name one with --user`);
+    return undefined;
+  }
+  const barrier = outcome.done ? '' : await findBarrier(path, identity);
+  return { outcome, who: `the mail user (uid ${identity.uid})`, barrier };
+}
