@@ -9,6 +9,9 @@ import { printJson } from './print-json.ts';
 /** The environment's name of the scratch users' password: arguments are for everyone to see. */
 const PASSWORD_VARIABLE = 'COI_DOCTOR_PASSWORD';
 
+/** Longer than a push may take at its first attempt, retries included. */
+const PATIENCE_MSECS = 15_000;
+
 /** As monitoring plugins have them. */
 const EXIT_CODES = { ok: 0, warning: 1, error: 2 } as const;
 
@@ -53,6 +56,7 @@ async function readOptions({ values }: CommandCall): Promise<DoctorOptions> {
     lmtp: address(text(values['lmtp'])),
     imap: address(text(values['imap'])),
     reach: list(values['reach']).map(origin),
+    patienceMsecs: PATIENCE_MSECS,
     only: await known(list(values['only'])),
   };
 }

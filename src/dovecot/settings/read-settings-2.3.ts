@@ -57,7 +57,8 @@ export function readServer23(root: DoveconfSection): ServerSettings {
 export function readProtocol23(root: DoveconfSection): ProtocolSettings {
   const baseDir = root.values.get('base_dir') ?? '/run/dovecot';
   const plugin = sectionsOf(root, 'plugin')[0]?.values ?? new Map<string, string>();
-  const socketDir = plugin.get('sieve_execute_socket_dir');
+  // An empty setting is none.
+  const socketDir = plugin.get('sieve_execute_socket_dir') || undefined;
   return {
     plugins: words(root.values.get('mail_plugins')),
     pushDrivers: series(plugin, 'push_notification_driver').map((text) => driver(text, plugin)),
@@ -67,7 +68,7 @@ export function readProtocol23(root: DoveconfSection): ProtocolSettings {
       userExtensions: words(plugin.get('sieve_extensions')),
       before: series(plugin, 'sieve_before').map(beforeScript),
       socketDir: socketDir === undefined ? undefined : join(baseDir, socketDir),
-      binDir: plugin.get('sieve_execute_bin_dir'),
+      binDir: plugin.get('sieve_execute_bin_dir') || undefined,
       execTimeoutMsecs: readDuration(plugin.get('sieve_execute_exec_timeout'), 10_000),
     },
     imapMetadata: root.values.get('imap_metadata') === 'yes',

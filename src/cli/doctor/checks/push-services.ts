@@ -81,12 +81,15 @@ export const pushServices = defineCheck({
 type Report = Reporter<keyof typeof pushServices.faults>;
 
 /** A proxy is the administrator's own, so it may be asked. */
-async function knockAt({ origin, hostname }: Proxy, report: Report): Promise<void> {
-  const url = new URL(origin);
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
-  const problem = await knock(hostname, port);
-  if (problem === undefined) report.note(`the proxy ${origin} is there`);
-  else report.fault('proxy', { proxy: origin, detail: problem });
+async function knockAt(proxy: Proxy, report: Report): Promise<void> {
+  const problem = await proxyProblem(proxy);
+  if (problem === undefined) report.note(`the proxy ${proxy.origin} is there`);
+  else report.fault('proxy', { proxy: proxy.origin, detail: problem });
+}
+
+function proxyProblem({ origin, hostname }: Proxy): Promise<string | undefined> {
+  const { port, protocol } = new URL(origin);
+  return knock(hostname, port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port));
 }
 
 async function reach(
@@ -111,7 +114,7 @@ async function reach(
     const url = new URL('/', origin);
     const request = { url, headers: { 'content-length': '0' }, body: Buffer.alloc(0) };
     const result = await client.send(request, '');
-    if (result.kind === 'failed') explain(result, origin, proxy, report);
+    if (result.kind === 'failed') await explain(result, origin, proxy, report);
     else {
       const differs = Number.isNaN(theirDate) ? 0 : Math.abs(theirDate - now());
       if (differs > CLOCK_TOLERANCE_MSECS) {
@@ -123,19 +126,22 @@ async function reach(
   }
 }
 
-function explain(
+async function explain(
   { reason, detail = reason }: Extract<AttemptResult, { kind: 'failed' }>,
   origin: string,
   proxy: Proxy | undefined,
   report: Report,
-): void {
-  const values = { origin, detail, proxy: proxy?.origin ?? '' };
+): Promise<void> {
+  if (proxy !== undefined && reason === 'proxy') {
+    const problem = (await proxyProblem(proxy)) ?? `it opens no way to ${origin}`;
+    report.fault('proxy', { proxy: proxy.origin, detail: problem });
+    return;
+  }
   const faults: Partial<Record<FailureReason, keyof typeof pushServices.faults>> = {
     dns: 'name',
     tls: 'tls',
     guard: 'guard',
-    proxy: 'proxy',
     'proxy-auth': 'proxy-credentials',
   };
-  report.fault(faults[reason] ?? 'connection', values);
+  report.fault(faults[reason] ?? 'connection', { origin, detail, proxy: proxy?.origin ?? '' });
 }

@@ -44,11 +44,6 @@ export const trip = defineCheck({
       remedy:
         'The log of the service names what became of it; behind a proxy, set http.admin_token.',
     },
-    'not-validated': {
-      severity: 'error',
-      what: 'the subscription of {user} stays pending although it was validated.',
-      remedy: 'See the log of the service.',
-    },
     'not-delivered': {
       severity: 'error',
       what: '{by} does not take mail: {problem}.',

@@ -20,6 +20,8 @@ export interface DoctorOptions {
   imap: ListenAddress | undefined;
   /** Origins of push services to be reached. */
   reach: readonly string[];
+  /** How long a trip waits for what should come at once, in milliseconds. */
+  patienceMsecs: number;
   /** Names of checks; empty: all. */
   only: readonly string[];
 }

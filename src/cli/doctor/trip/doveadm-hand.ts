@@ -6,26 +6,23 @@ import { PREFIX, type UserHand } from './user-hand.ts';
 export function openDoveadmHand(doveadm: DoveadmClient, user: string): UserHand {
   // The empty mailbox name stands for the server; doveadm wants to be told that this is meant.
   const server = { user, mailbox: '', allowEmptyMailboxName: true };
+  const run = async (entry: string, name: string, value?: string): Promise<string | undefined> => {
+    const parameters = { ...server, key: PREFIX + entry, ...(value !== undefined && { value }) };
+    try {
+      return (await doveadm.run({ name, parameters }))[0]?.['value'];
+    } catch (error) {
+      if (error instanceof DoveadmCommandError) throw new AnnotationRefusedError(entry, error);
+      throw error;
+    }
+  };
   return {
     by: 'doveadm',
     capability: undefined,
-    get: async (entry) => {
-      const parameters = { ...server, key: PREFIX + entry };
-      const [row] = await doveadm.run({ name: 'mailboxMetadataGet', parameters });
-      return row?.['value'] || null;
-    },
+    // What is not set is shown as empty.
+    get: async (entry) => (await run(entry, 'mailboxMetadataGet')) || null,
     set: async (entry, value) => {
-      const parameters = { ...server, key: PREFIX + entry };
-      try {
-        await doveadm.run(
-          value === null
-            ? { name: 'mailboxMetadataUnset', parameters }
-            : { name: 'mailboxMetadataSet', parameters: { ...parameters, value } },
-        );
-      } catch (error) {
-        if (error instanceof DoveadmCommandError) throw new AnnotationRefusedError(entry, error);
-        throw error;
-      }
+      if (value === null) await run(entry, 'mailboxMetadataUnset');
+      else await run(entry, 'mailboxMetadataSet', value);
     },
     close: () => Promise.resolve(),
   };

@@ -1,6 +1,6 @@
 import { ImapFlow } from 'imapflow';
 import { errorMessage } from '../../../errors.ts';
-import { getAnnotations, setAnnotation } from '../../demo/imap-metadata.ts';
+import { AnnotationRefusedError, getAnnotations, setAnnotation } from '../../demo/imap-metadata.ts';
 import { TripEnd } from './trip-end.ts';
 import { PREFIX, type UserHand } from './user-hand.ts';
 
@@ -36,8 +36,13 @@ export async function openImapHand(
   return {
     by: 'IMAP',
     capability: new Set(client.capabilities.keys()),
-    get: async (entry) =>
-      (await getAnnotations(client, PREFIX + entry)).get(PREFIX + entry) ?? null,
+    get: async (entry) => {
+      try {
+        return (await getAnnotations(client, PREFIX + entry)).get(PREFIX + entry) ?? null;
+      } catch (error) {
+        throw new AnnotationRefusedError(entry, error);
+      }
+    },
     set: (entry, value) => setAnnotation(client, PREFIX + entry, value),
     close: () => client.logout(),
   };

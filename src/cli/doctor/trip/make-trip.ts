@@ -17,9 +17,6 @@ import type { UndoList } from './undo-list.ts';
 import { until } from './until.ts';
 import type { UserHand } from './user-hand.ts';
 
-/** For what the service does just after an answer. */
-const PATIENCE_MSECS = 15_000;
-
 export interface TripParts {
   setup: Setup;
   user: string;
@@ -74,7 +71,7 @@ export async function makeTrip(parts: TripParts, log: TripLog): Promise<void> {
   await findFiled(parts, mailboxes, messageId);
   log.stations.push(`filed in ${names(setup).chats} with $Chat`);
   if (receiver === undefined) return;
-  const push = await nextPush(receiver, 'no-push', user);
+  const push = await nextPush(receiver, 'no-push', parts);
   if (push.payload['folder'] !== names(setup).chats) {
     throw new TripEnd('no-push', { user, problem: 'it tells of another folder' });
   }
@@ -111,7 +108,7 @@ async function change(
   entry: string,
   value: string,
 ): Promise<void> {
-  const before = await hand.get(entry);
+  const before = await obey(parts, entry, () => hand.get(entry));
   if (before === value) return;
   parts.undo.push(`the annotation ${entry}`, async () => {
     await hand.set(entry, before);
@@ -121,13 +118,18 @@ async function change(
 }
 
 async function put(parts: TripParts, hand: UserHand, entry: string, value: string): Promise<void> {
+  await obey(parts, entry, () => hand.set(entry, value));
+  await tell(parts);
+}
+
+/** @throws TripEnd the server said NO */
+async function obey<T>({ user }: TripParts, entry: string, work: () => Promise<T>): Promise<T> {
   try {
-    await hand.set(entry, value);
+    return await work();
   } catch (error) {
     if (!(error instanceof AnnotationRefusedError)) throw error;
-    throw new TripEnd('setting-refused', { entry, user: parts.user });
+    throw new TripEnd('setting-refused', { entry, user });
   }
-  await tell(parts);
 }
 
 /** doveadm makes no notice; where Dovecot keeps the annotations, the service has to hear of it. */
@@ -149,7 +151,7 @@ async function waitForFolders(
   mailboxes: ScratchMailboxes,
 ): Promise<void> {
   const { chats, contacts, blocked } = names(setup);
-  const made = await until(PATIENCE_MSECS, async () => {
+  const made = await until(setup.options.patienceMsecs, async () => {
     const all = await mailboxes.list();
     return [chats, contacts, blocked].every((name) => all.has(name)) ? true : undefined;
   });
@@ -187,12 +189,12 @@ async function subscribe(
     resource,
   };
   await put(parts, hand, entry, JSON.stringify(subscription));
-  const { payload } = await nextPush(receiver, 'no-validation', user);
+  const { payload } = await nextPush(receiver, 'no-validation', parts);
   await put(parts, hand, `${entry}/validate`, String(payload['validation']));
-  const validated = await until(PATIENCE_MSECS, async () =>
+  const validated = await until(setup.options.patienceMsecs, async () =>
     /"validated":\s*true/.test((await hand.get(entry)) ?? '') ? true : undefined,
   );
-  if (validated === undefined) throw new TripEnd('not-validated', { user });
+  if (validated === undefined) throw new Error(`the subscription of ${user} stays pending`);
   log.stations.push('subscription validated');
   return receiver;
 }
@@ -200,10 +202,11 @@ async function subscribe(
 async function nextPush(
   receiver: PushService,
   fault: 'no-validation' | 'no-push',
-  user: string,
+  { setup, user }: TripParts,
 ): ReturnType<PushService['next']> {
+  const { patienceMsecs } = setup.options;
   try {
-    return await receiver.next(PATIENCE_MSECS);
+    return await receiver.next(patienceMsecs);
   } catch (error) {
     throw new TripEnd(fault, { user, problem: errorMessage(error) });
   }
@@ -215,7 +218,7 @@ async function findFiled(
   messageId: string,
 ): Promise<void> {
   const { chats } = names(setup);
-  const found = await until(PATIENCE_MSECS, () => mailboxes.find(messageId));
+  const found = await until(setup.options.patienceMsecs, () => mailboxes.find(messageId));
   if (found?.mailbox !== chats) {
     throw new TripEnd('not-filed', { user, chats, mailbox: found?.mailbox ?? 'no mailbox at all' });
   }

@@ -8,7 +8,6 @@ export type TripFault =
   | 'setting-refused'
   | 'no-folders'
   | 'no-validation'
-  | 'not-validated'
   | 'not-delivered'
   | 'not-filed'
   | 'no-keyword'

@@ -4,7 +4,10 @@ export interface UserHand {
   readonly by: string;
   /** What IMAP says after login; undefined without a login. */
   readonly capability: ReadonlySet<string> | undefined;
-  /** @param entry below /private/vendor/vendor.dovecot/ */
+  /**
+   * @param entry below /private/vendor/vendor.dovecot/
+   * @throws AnnotationRefusedError the server said NO
+   */
   get(entry: string): Promise<string | null>;
   /**
    * @param value null removes it

@@ -1,0 +1,77 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Break, Seed } from '../seeded-faults.ts';
+
+/** A doveconf that says that it belongs to another release. */
+const ofVersion =
+  (version: string): Break =>
+  async (rig, examine) =>
+    examine({
+      path: await rig.shadow({
+        doveconf: `/usr/bin/doveconf "$@" | sed '1s/^# [0-9.]*/# ${version}/'`,
+      }),
+    });
+
+export const dovecotFaults: readonly Seed[] = [
+  {
+    fault: 'dovecot.unreadable',
+    says: /doctor-\d+\.conf/,
+    break: () => ({ dovecot: 'no_such_setting = yes' }),
+  },
+  {
+    fault: 'dovecot.unreadable',
+    cause: '2.4 wants to see the Lua script',
+    versions: ['2.4'],
+    says: /coi\.lua/,
+    break: () => ({ dovecot: 'push_notification coi {\n  lua_file = /nowhere/coi.lua\n}' }),
+  },
+  {
+    fault: 'dovecot.too-old',
+    versions: ['2.3'],
+    says: /2\.3\.4 is older/,
+    break: ofVersion('2.3.4'),
+  },
+  { fault: 'dovecot.too-new', versions: ['2.3'], break: ofVersion('2.5.0') },
+  {
+    fault: 'plugins.missing',
+    cause: 'no push notifications in imap',
+    says: /protocol imap lacks .*push_notification_lua/,
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'protocol imap {\n  mail_plugins = notify push_notification\n}'
+          : 'protocol imap {\n  mail_plugins {\n    push_notification_lua = no\n  }\n}',
+    }),
+  },
+  {
+    fault: 'plugins.missing',
+    cause: 'no sieve in lmtp',
+    says: /protocol lmtp lacks sieve/,
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'protocol lmtp {\n  mail_plugins = notify push_notification mail_lua push_notification_lua\n}'
+          : 'protocol lmtp {\n  mail_plugins {\n    sieve = no\n  }\n}',
+    }),
+  },
+  {
+    fault: 'plugins.missing-for-lda',
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'protocol lda {\n  mail_plugins = notify push_notification mail_lua push_notification_lua\n}'
+          : 'protocol lda {\n  mail_plugins {\n    sieve = no\n  }\n}',
+    }),
+  },
+  {
+    fault: 'plugins.not-installed',
+    // One for each plugin: the directory is empty.
+    along: Array.from({ length: 4 }, () => 'plugins.not-installed'),
+    versions: ['2.3'],
+    says: /modules has no plugin notify/,
+    break: async ({ dir }, examine) => {
+      await mkdir(join(dir, 'modules'));
+      return examine({ dovecot: `mail_plugin_dir = ${join(dir, 'modules')}` });
+    },
+  },
+];

@@ -1,0 +1,148 @@
+import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DoctorRig } from '../../../support/doctor-rig.ts';
+import { notRoot } from '../../../support/unprivileged.ts';
+import type { Seed } from '../seeded-faults.ts';
+import { withMode, withOwner, withText } from './change-for-a-while.ts';
+
+/** One of coi.lua's settings, in the words of the version under test. */
+const setting = ({ stage }: DoctorRig, name: string, value: string): { dovecot: string } => ({
+  dovecot:
+    stage.dovecot.version === '2.3'
+      ? `plugin {\n  ${name} = ${value}\n}`
+      : `push_notification coi {\n  lua_settings {\n    ${name} = ${value}\n  }\n}`,
+});
+
+/** A spool that no service looks at, for Dovecot and the doctor alike. */
+async function spoolOf(rig: DoctorRig, name: string, mode: number) {
+  const dir = join(rig.dir, name);
+  await mkdir(dir);
+  await (await import('node:fs/promises')).chmod(dir, mode);
+  const differs = { ...setting(rig, 'coi_sidecar_spool_dir', dir), config: { spool: { dir } } };
+  return { dir, differs };
+}
+
+const script = ({ stage }: DoctorRig): string => join(stage.dovecot.layout.coiDir, 'coi.lua');
+
+export const eventFaults: readonly Seed[] = [
+  {
+    fault: 'events-driver.no-driver',
+    along: ['events-driver.no-driver'], // lmtp and imap
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'plugin {\n  push_notification_driver = dlog\n}'
+          : 'push_notification coi {\n  driver = dlog\n}',
+    }),
+  },
+  {
+    fault: 'events-driver.ox-driver',
+    says: /"seen"/,
+    break: ({ stage }) => {
+      const { url, token } = stage.dovecot.sidecar;
+      const there = `${url.replace('//', `//dovecot:${token}@`)}/v1/ox-events`;
+      return {
+        dovecot:
+          stage.dovecot.version === '2.3'
+            ? `plugin {\n  push_notification_driver = ox:url=${there} user_from_metadata\n}`
+            : `push_notification coi {\n  driver = ox\n  ox_url = ${there}\n}`,
+      };
+    },
+  },
+  {
+    fault: 'events-driver.script-missing',
+    versions: ['2.3'],
+    break: () => ({
+      dovecot: 'plugin {\n  push_notification_driver = lua:file=/nowhere/coi.lua\n}',
+    }),
+  },
+  {
+    fault: 'events-driver.script-unreadable',
+    says: /coi\.lua \(0600, uid 0/,
+    skip: notRoot,
+    break: (rig, examine) => withMode(0o600)(script(rig), examine),
+  },
+  {
+    fault: 'events-driver.script-unreadable',
+    cause: 'its directory is closed',
+    says: /coi \(0700, uid 0/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withMode(0o700)(stage.dovecot.layout.coiDir, examine),
+  },
+  {
+    fault: 'events-driver.script-outdated',
+    break: (rig, examine) => withText((text) => `${text}-- older\n`)(script(rig), examine),
+  },
+  { fault: 'events-url.url-unset', break: (rig) => setting(rig, 'coi_sidecar_url', '') },
+  {
+    fault: 'events-url.url-elsewhere',
+    cause: 'nobody is there',
+    says: /ECONNREFUSED/,
+    break: (rig) => setting(rig, 'coi_sidecar_url', 'http://127.0.0.1:1'),
+  },
+  {
+    fault: 'events-url.url-elsewhere',
+    cause: 'Dovecot’s own API is there',
+    says: /something else answers/,
+    break: (rig) => setting(rig, 'coi_sidecar_url', new URL(rig.stage.dovecot.doveadm.url).origin),
+  },
+  {
+    fault: 'events-url.token-refused',
+    says: /still change-me/,
+    break: (rig) => setting(rig, 'coi_sidecar_token', 'change-me'),
+  },
+  {
+    fault: 'events-url.token-refused',
+    cause: 'in a file of its own',
+    versions: ['2.3'],
+    says: /another one/,
+    break: async (rig, examine) => {
+      const file = join(rig.dir, 'token');
+      await writeFile(file, 'not the token of the service\n');
+      return examine(setting(rig, 'coi_sidecar_token', `<${file}`));
+    },
+  },
+  { fault: 'spool.unset', break: (rig) => setting(rig, 'coi_sidecar_spool_dir', '') },
+  { fault: 'spool.differs', break: (rig) => setting(rig, 'coi_sidecar_spool_dir', '/tmp') },
+  {
+    fault: 'spool.missing',
+    break: (rig) => ({
+      ...setting(rig, 'coi_sidecar_spool_dir', '/nowhere/spool'),
+      config: { spool: { dir: '/nowhere/spool' } },
+    }),
+  },
+  {
+    fault: 'spool.unwritable',
+    says: /0700, uid 0/,
+    skip: notRoot,
+    break: async (rig, examine) => examine((await spoolOf(rig, 'closed', 0o700)).differs),
+  },
+  {
+    fault: 'spool.unreadable',
+    // The service runs as the owner of its socket; that one has no ACL on the spool.
+    says: /uid 1\b.*EACCES/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withOwner(1)(stage.dovecot.sockets.classify, examine),
+  },
+  {
+    fault: 'spool.waiting',
+    says: /^1 events/,
+    break: async (rig, examine) => {
+      const { dir, differs } = await spoolOf(rig, 'stale', 0o1733);
+      const file = join(dir, '0-0.json');
+      await writeFile(file, '{}');
+      await utimes(file, 1_000_000, 1_000_000);
+      return examine(differs);
+    },
+  },
+  {
+    fault: 'spool.rejected',
+    says: /^1 files/,
+    break: async (rig, examine) => {
+      const { dir, differs } = await spoolOf(rig, 'rejecting', 0o1733);
+      await mkdir(join(dir, 'rejected'));
+      await writeFile(join(dir, 'rejected', 'x.json'), 'what?');
+      return examine(differs);
+    },
+  },
+];

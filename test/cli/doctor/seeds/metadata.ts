@@ -1,0 +1,155 @@
+import { chmod, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { eventually } from '../../../support/start-stage.ts';
+import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import { notRoot } from '../../../support/unprivileged.ts';
+import type { Seed } from '../seeded-faults.ts';
+import { faultsOf } from '../../../support/doctor-rig.ts';
+import { withMode } from './change-for-a-while.ts';
+import { leaveDeadSocket } from './leave-dead-socket.ts';
+
+const is23 = ({ stage }: DoctorRig): boolean => stage.dovecot.version === '2.3';
+
+/** An attribute dict in the words of the version under test; it replaces the stage's own. */
+const dict = (rig: DoctorRig, text23: string, text24: string): Examination => ({
+  dovecot: is23(rig) ? `mail_attribute_dict = ${text23}` : `mail_attribute {\n${text24}\n}`,
+});
+
+const DOVEADM = { metadata: { source: 'doveadm' } };
+
+/** Notices to a URL, without the metric if there is to be none. */
+const notices = (rig: DoctorRig, url: string, metric = true): Examination => ({
+  config: DOVEADM,
+  dovecot: [
+    is23(rig)
+      ? `event_exporter told {\n  format = json\n  format_args = time-unix\n  transport = http-post\n  transport_args = ${url}\n}`
+      : `event_exporter told {\n  driver = http-post\n  http_post_url = ${url}\n  format = json\n}`,
+    ...(metric
+      ? [
+          'metric told {\n  filter = event=imap_command_finished AND cmd_name=SETMETADATA\n  exporter = told\n}',
+        ]
+      : []),
+  ].join('\n'),
+});
+
+const noticesUrl = ({ stage }: DoctorRig, token = stage.dovecot.sidecar.token): string =>
+  `${stage.dovecot.sidecar.url.replace('//', `//dovecot:${token}@`)}/v1/imap-commands`;
+
+const socketAt = (path: string): Examination => ({ config: { dict: { socket: path } } });
+
+export const metadataFaults: readonly Seed[] = [
+  {
+    fault: 'metadata.imap-off',
+    break: () => ({ dovecot: 'protocol imap {\n  imap_metadata = no\n}' }),
+  },
+  {
+    fault: 'metadata.no-dict',
+    versions: ['2.3'],
+    break: () => ({ dovecot: 'mail_attribute_dict =' }),
+  },
+  {
+    fault: 'metadata.elsewhere',
+    says: /of the kind "file"/,
+    break: (rig) => dict(rig, 'file:%h/attributes', '  dict file {\n    path = %{home}/a\n  }'),
+  },
+  {
+    fault: 'metadata.elsewhere',
+    cause: 'another socket',
+    says: /is \/run\/other\.sock/,
+    break: (rig) =>
+      dict(
+        rig,
+        'proxy:/run/other.sock:coi',
+        '  dict proxy {\n    socket_path = /run/other.sock\n  }',
+      ),
+  },
+  { fault: 'metadata.circular', break: () => ({ config: DOVEADM }) },
+  {
+    fault: 'metadata.no-idle',
+    break: (rig) =>
+      dict(
+        rig,
+        `proxy:${rig.stage.dovecot.sockets.dict}:coi`,
+        '  dict proxy {\n    idle_timeout = 0\n  }',
+      ),
+  },
+  {
+    fault: 'dict-socket.deaf',
+    says: /ENOENT/,
+    break: () => socketAt('/nowhere/dict.sock'),
+  },
+  {
+    fault: 'dict-socket.deaf',
+    cause: 'the service was killed',
+    says: /ECONNREFUSED/,
+    break: async ({ stage }, examine) => {
+      const path = join(stage.dovecot.layout.sidecarDir, 'dead.sock');
+      leaveDeadSocket(path);
+      return examine(socketAt(path)).finally(() => rm(path));
+    },
+  },
+  {
+    fault: 'dict-socket.forbidden',
+    says: /dict\.sock \(0600, uid 0/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withMode(0o600)(stage.dovecot.sockets.dict, examine),
+  },
+  {
+    fault: 'dict-socket.wrong-answer',
+    break: async ({ stage }, examine) => {
+      const path = join(stage.dovecot.layout.sidecarDir, 'deny.sock');
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined).once('data', () => socket.end('F1\tno\n'));
+      });
+      await new Promise<void>((resolve) => server.listen(path, resolve));
+      await chmod(path, 0o666);
+      return examine(socketAt(path)).finally(() => server.close());
+    },
+  },
+  { fault: 'notices.no-exporter', break: () => ({ config: DOVEADM }) },
+  { fault: 'notices.no-metric', break: (rig) => notices(rig, noticesUrl(rig), false) },
+  {
+    fault: 'notices.elsewhere',
+    says: /ECONNREFUSED/,
+    break: (rig) => notices(rig, 'http://dovecot:x@127.0.0.1:1/v1/imap-commands'),
+  },
+  {
+    fault: 'notices.token-refused',
+    break: (rig) => notices(rig, noticesUrl(rig, 'change-me')),
+  },
+  {
+    fault: 'capability.not-announced',
+    says: /no COI and no WEBPUSH/,
+    break: (rig) => ({
+      dovecot: is23(rig)
+        ? 'protocol imap {\n  imap_capability =\n}'
+        : 'service imap {\n  imap_capability {\n    COI = no\n    WEBPUSH = no\n  }\n}',
+    }),
+  },
+  {
+    fault: 'capability.before-login',
+    says: /COI and WEBPUSH before login/,
+    break: async (rig, examine) => {
+      const { dovecot } = rig.stage;
+      await dovecot.reconfigure(
+        is23(rig)
+          ? 'service imap-login {\n  executable = imap-login\n}'
+          : 'imap_capability {\n  COI = yes\n  WEBPUSH = yes\n}',
+      );
+      // Processes that wait for logins are replaced one by one.
+      return eventually(async () => {
+        const report = await examine();
+        if (faultsOf(report).length === 0) throw new Error('not yet');
+        return report;
+      }, 15_000).finally(() => dovecot.reconfigure(''));
+    },
+  },
+  {
+    fault: 'capability.unreachable',
+    says: /ECONNREFUSED/,
+    break: () => ({
+      dovecot: 'service imap-login {\n  inet_listener imap {\n    port = 1\n  }\n}',
+    }),
+  },
+];

@@ -1,0 +1,136 @@
+import { chmod, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runDoctor } from '../../../../src/cli/doctor/run-doctor.ts';
+import { findFreePort } from '../../../../src/cli/demo/find-free-port.ts';
+import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
+import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.ts';
+import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import type { Seed } from '../seeded-faults.ts';
+import { withoutPath } from './change-for-a-while.ts';
+
+/** Examines with the configuration file changed on the disk. */
+async function withFile(
+  rig: DoctorRig,
+  change: (path: string) => Promise<void>,
+  examination: Examination = {},
+) {
+  const { config, dovecot } = await rig.writeFiles(examination);
+  await change(config);
+  return runDoctor({
+    ...{ configFile: config, dovecotConfig: dovecot, users: [], reach: [] },
+    ...{ password: undefined, lmtp: undefined, imap: undefined },
+    ...{ patienceMsecs: 0, only: ['configuration'] },
+  });
+}
+
+export const serviceFaults: readonly Seed[] = [
+  {
+    fault: 'configuration.invalid',
+    says: /http\.listen: unknown|http\.lisen/,
+    break: (rig) => withFile(rig, (path) => writeFile(path, '{"http":{"lisen":"x"}}')),
+  },
+  {
+    fault: 'configuration.open-to-others',
+    says: /mode 0644/,
+    break: (rig) => withFile(rig, (path) => chmod(path, 0o644)),
+  },
+  {
+    fault: 'configuration.changed-since-start',
+    break: (rig) =>
+      withFile(rig, (path) => utimes(path, new Date(), new Date(Date.now() + 60_000))),
+  },
+  {
+    fault: 'configuration.contact-missing',
+    break: () => ({ config: { webpush: { vapid_subject: '' } } }),
+  },
+  {
+    fault: 'configuration.contact-refused',
+    says: /localhost/,
+    break: () => ({ config: { webpush: { vapid_subject: 'mailto:root@localhost' } } }),
+  },
+  {
+    fault: 'configuration.key-file',
+    says: /chmod 600/,
+    break: async ({ dir }, examine) => {
+      const path = join(dir, 'open.key');
+      await writeFile(path, 'ab'.repeat(32), { mode: 0o644 });
+      return examine({ config: { store: { key_file: path } } });
+    },
+  },
+  {
+    fault: 'service.down',
+    break: async (_rig, examine) =>
+      examine({ config: { http: { listen: `127.0.0.1:${await findFreePort()}` } } }),
+  },
+  {
+    fault: 'service.other-version',
+    says: /0\.0\.1/,
+    break: async (_rig, examine) => {
+      const started = '2020-01-01T00:00:00.000Z';
+      await using older = await startRecordingHttpServer(() => ({
+        status: 200,
+        body: JSON.stringify({ status: 'ok', version: '0.0.1', started }),
+      }));
+      return await examine({ config: { http: { listen: new URL(older.url).host } } });
+    },
+  },
+  {
+    fault: 'readiness.not-ready',
+    says: /spool: spool\.dir .* cannot be used/,
+    break: ({ stage }, examine) => withoutPath(stage.dovecot.spoolDir, examine),
+  },
+  {
+    fault: 'tokens.token-refused',
+    break: () => ({ config: { http: { token: 'another-token-than-it-has' } } }),
+  },
+  {
+    fault: 'tokens.admin-token-refused',
+    break: () => ({ config: { http: { admin_token: 'another-token-than-it-has' } } }),
+  },
+  {
+    fault: 'disk.low',
+    skip: noSmallDisks,
+    break: async (_rig, examine) => {
+      const small = mountSmallDisk('2m');
+      try {
+        return await examine({ config: { spool: { dir: small.dir } } });
+      } finally {
+        small.unmount();
+      }
+    },
+  },
+  {
+    fault: 'disk.full',
+    says: /the spool/,
+    skip: noSmallDisks,
+    break: async (_rig, examine) => {
+      const small = mountSmallDisk('2m');
+      small.fill();
+      try {
+        return await examine({ config: { spool: { dir: small.dir } } });
+      } finally {
+        small.unmount();
+      }
+    },
+  },
+  {
+    fault: 'clock.impossible',
+    along: ['clock.other-than-dovecot'],
+    says: /1999/,
+    break: () => ({ now: () => Date.UTC(1999, 11, 31) }),
+  },
+  {
+    fault: 'clock.other-than-dovecot',
+    says: /3[56]\d\d s/,
+    break: () => ({ now: () => Date.now() + 3_590_000 }),
+  },
+  {
+    fault: 'clock.was-set',
+    says: /set forward by 10 minutes/,
+    // Seeded last of all: the service remembers it for an hour.
+    break: (rig, examine) => {
+      rig.setClock(600_000);
+      return examine();
+    },
+  },
+];
