@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
+import { describeVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { spawnSidecar } from '../support/spawn-sidecar.ts';
 
-describe('the service as a process', () => {
+describeVersions('the service as a process', (version) => {
   let dovecot: PrivateDovecot;
   let config: Record<string, Record<string, unknown>>;
   before(async () => {
-    dovecot = await startPrivateDovecot();
+    dovecot = await startPrivateDovecot({ version });
     const { dir } = dovecot.layout;
     config = {
       http: { listen: new URL(dovecot.sidecar.url).host, token: dovecot.sidecar.token },
@@ -111,10 +112,10 @@ describe('the service as a process', () => {
   });
 });
 
-describe('the classify road over HTTP, with the shipped shell program', () => {
+describeVersions('the classify road over HTTP, with the shipped shell program', (version) => {
   it('gives the same answer as the socket', async () => {
     const { startStage, VENDOR } = await import('../support/start-stage.ts');
-    const stage = await startStage({ classify: 'http' });
+    const stage = await startStage({ version, classify: 'http' });
     try {
       const user = stage.freshUser();
       const client = await stage.login(user);

@@ -2,16 +2,19 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import { simpleParser } from 'mailparser';
+import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
 import { runCommand } from '../../../src/cli/demo/run-command.ts';
+import { describeVersions } from '../../support/dovecot-versions.ts';
 import { startStage, type Stage } from '../../support/start-stage.ts';
 import { coiAccount, deliverTo, subscribe } from '../conformance/steps.ts';
 
 const noGpg = (await runCommand('gpg', ['--version'])).exitCode !== 0 && 'gpg is not installed';
 const TEXT = 'Content-Type: text/plain; charset=utf-8\r\n\r\nGrüße, aber geheim 🥗\r\n';
 
-describe('an encrypted message can be decrypted from its push alone', { skip: noGpg }, () => {
+const title = 'an encrypted message can be decrypted from its push alone';
+const define = (version: DovecotVersion): void => {
   let stage: Stage;
   let home: string;
 
@@ -25,7 +28,7 @@ describe('an encrypted message can be decrypted from its push alone', { skip: no
   before(async () => {
     // Short: the agent's socket stands in it.
     home = await mkdtemp(join(tmpdir(), 'coi-gpg-'));
-    stage = await startStage();
+    stage = await startStage({ version });
     await gpg(['--passphrase', '', '--quick-generate-key', 'bob@example.org', 'future-default']);
   });
   after(async () => {
@@ -56,7 +59,8 @@ describe('an encrypted message can be decrypted from its push alone', { skip: no
       assert.equal(await gpg(['--decrypt'], sealed), TEXT);
     });
   }
-});
+};
+describeVersions(title, define, noGpg);
 
 const encryptedMessage = (header: string, armoured: string): Buffer =>
   Buffer.from(`${header}From: alice@example.org

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import type { MessageFilter } from '../../../src/coi/settings.ts';
+import { describeVersions } from '../../support/dovecot-versions.ts';
 import { eventually, fixture, startStage, type Stage } from '../../support/start-stage.ts';
 import {
   chat,
@@ -15,10 +16,10 @@ import {
 /** Long enough for a push that should not come; the next one that should come is waited for, too. */
 const QUIET_MSECS = 300;
 
-describe('what is not pushed, or not again', () => {
+describeVersions('what is not pushed, or not again', (version) => {
   let stage: Stage;
   before(async () => {
-    stage = await startStage();
+    stage = await startStage({ version });
   });
   after(() => stage.close());
 

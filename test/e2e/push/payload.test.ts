@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createECDH } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import ece from 'http_ece';
+import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
+import { describeVersions } from '../../support/dovecot-versions.ts';
 import type { ImapClient } from '../../support/imap-client.ts';
 import { fixtureFields } from '../../support/fixture-fields.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
@@ -19,7 +21,7 @@ import { coiAccount, deliverTo, userScript } from '../conformance/steps.ts';
 
 /** How a message gets to the sidecar, and so into its push. */
 interface Road {
-  options: StageOptions;
+  options: (version: DovecotVersion) => StageOptions;
   /** Put in front of every message. */
   header: string;
   /** What the cache of classified messages answers for a message with a Message-ID. */
@@ -28,23 +30,30 @@ interface Road {
   carriesAnyOctets: boolean;
 }
 
+/** The users' own scripts, and none before them. */
+const SIEVE_ALONE = {
+  '2.3': `protocol lmtp {
+    mail_plugins = $mail_plugins sieve
+  }
+  plugin {
+    sieve_before =
+  }`,
+  '2.4': `protocol lmtp {
+    mail_plugins {
+      sieve = yes
+    }
+  }`,
+};
+
 const roads: Record<string, Road> = {
   'classify, for chat': {
-    options: {},
+    options: () => ({}),
     header: 'Chat-Version: 1.0\r\n',
     cache: 'hit',
     carriesAnyOctets: true,
   },
   'doveadm fetch, for everything else': {
-    options: {
-      classify: 'none',
-      extraConfig: `protocol lmtp {
-        mail_plugins = $mail_plugins sieve
-      }
-      plugin {
-        sieve_before =
-      }`,
-    },
+    options: (version) => ({ classify: 'none', extraConfig: SIEVE_ALONE[version] }),
     header: '',
     cache: 'miss',
     carriesAnyOctets: false,
@@ -63,7 +72,7 @@ const dates: Record<string, string | undefined> = {
 const octets = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 for (const [name, road] of Object.entries(roads)) {
-  describe(`what a push says, by way of ${name}`, () => {
+  describeVersions(`what a push says, by way of ${name}`, (version) => {
     let stage: Stage;
     let service: ScriptedPushService;
     let agent: UserAgent;
@@ -71,7 +80,9 @@ for (const [name, road] of Object.entries(roads)) {
     let client: ImapClient;
 
     before(async () => {
-      stage = await startStage({ ...road.options, authorities: [makeCertificates().ca] });
+      stage = await startStage({
+        ...{ version, ...road.options(version), authorities: [makeCertificates().ca] },
+      });
       service = await startScriptedPushService();
       agent = await service.addUserAgent();
       ({ user, client } = await coiAccount(stage, 'none'));

@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
+import { describeVersions } from '../../support/dovecot-versions.ts';
+import { inboxDir } from '../../support/inbox-dir.ts';
 import { startStage, type Stage } from '../../support/start-stage.ts';
 import { deliverTo, mail, message, newAccount, subscribe } from '../conformance/steps.ts';
 
 /** The event of such a message has uid 0 (maildir-save.c: MAILDIR_UIDLIST_SYNC_TRYLOCK). */
-describe('mail that comes while another process has the Maildir’s list of uids locked', () => {
+const title = 'mail that comes while another process has the Maildir’s list of uids locked';
+describeVersions(title, (version) => {
   let stage: Stage;
   before(async () => {
-    stage = await startStage({ config: { spool: { poll_interval: '300 msecs' } } });
+    stage = await startStage({ version, config: { spool: { poll_interval: '300 msecs' } } });
   });
   after(() => stage.close());
 
@@ -26,8 +29,7 @@ describe('mail that comes while another process has the Maildir’s list of uids
       await deliverTo(stage, user, message(['Subject: before']));
       assert.equal((await agent.next()).payload['uid'], 1);
 
-      const maildir = join(stage.dovecot.layout.mailDir, user, 'Mail');
-      const lock = join(maildir, 'dovecot-uidlist.lock');
+      const lock = join(inboxDir(stage.dovecot, user), 'dovecot-uidlist.lock');
       writeFileSync(lock, `${process.pid}:${hostname()}`);
       await deliverTo(stage, user, text);
       rmSync(lock);
