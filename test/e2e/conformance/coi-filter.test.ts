@@ -18,6 +18,7 @@ import {
   refuse,
   set,
   settle,
+  subjectsIn,
   userScript,
 } from './steps.ts';
 
@@ -26,9 +27,16 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     /** Messages with these headers are COI messages, and those others are not. */
     async function detects(chats: string[][], others: string[][]): Promise<void> {
       const { user, client } = await coiAccount(stage(), 'active');
-      for (const headers of [...chats, ...others]) await deliverTo(stage(), user, mail(...headers));
+      const named = (what: string, count: number) =>
+        Array.from({ length: count }, (_, index) => `${what} ${index}`);
+      const subjects = { chat: named('chat', chats.length), other: named('other', others.length) };
+      for (const [index, subject] of [...subjects.chat, ...subjects.other].entries()) {
+        const headers = [...chats, ...others][index] ?? [];
+        await deliverTo(stage(), user, mail(`Subject: ${subject}`, ...headers));
+      }
       await settle(stage());
-      assert.equal((await flagsIn(client, 'COI/Chats')).length, chats.length);
+      assert.deepEqual(await subjectsIn(client, 'COI/Chats'), subjects.chat);
+      assert.deepEqual(await subjectsIn(client, 'INBOX'), subjects.other);
       assert.deepEqual(
         await flagsIn(client, 'INBOX'),
         others.map(() => []),
@@ -44,7 +52,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
       () =>
         detects(
           [['Chat-Version: 1.0'], ['CHAT-VERSION: 2'], ['chat-version:']],
-          [['X-Chat-Version: 1.0'], ['Subject: Chat-Version: 1.0'], ['Chat: 1.0']],
+          [['X-Chat-Version: 1.0'], ['Comments: Chat-Version: 1.0'], ['Chat: 1.0']],
         ),
     );
 

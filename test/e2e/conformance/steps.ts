@@ -105,6 +105,20 @@ export async function settle(stage: Stage): Promise<void> {
   }, 15_000);
 }
 
+/** Until every push that is owed was taken or given up: what has not come by then does not come. */
+export async function settlePushes(stage: Stage): Promise<void> {
+  await settle(stage);
+  await eventually(() => assert.equal(stage.app.domain.delivery.levels().owed, 0), 15_000);
+}
+
+/** The subjects of all messages, in their order. */
+export async function subjectsIn(client: ImapClient, mailbox: string): Promise<string[]> {
+  await client.ok(`EXAMINE "${mailbox}"`);
+  const { untagged } = await client.ok('UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])');
+  await client.ok('UNSELECT');
+  return untagged.flatMap((line) => /^Subject: (.*)\r$/m.exec(line)?.[1] ?? []);
+}
+
 /** Lines of Dovecot's log that are errors and name a user; waits for the first. */
 export async function errorsOf(stage: Stage, user: string): Promise<string[]> {
   return eventually(() => {

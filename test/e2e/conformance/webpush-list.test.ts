@@ -10,6 +10,7 @@ import {
   pathOf,
   register,
   set,
+  settlePushes,
   subscribe,
   SUBSCRIPTIONS,
 } from './steps.ts';
@@ -32,6 +33,7 @@ conformance(import.meta.url, 'webpush-spec', {}, ({ stage, section }) => {
         await set(client, pathOf(newId()), null);
         await deliverTo(stage(), user, mail());
         await staying.next();
+        await settlePushes(stage());
         assert.equal(leaving.waiting, 0);
       },
     );

@@ -15,6 +15,7 @@ import {
   newId,
   pathOf,
   set,
+  settlePushes,
   subscribe,
   subscription,
   VAPID,
@@ -122,7 +123,11 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
       'POST /p/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV HTTP/1.1, with the headers Host, TTL, Content-Length, Content-Encoding: aes128gcm and Authorization',
       'TTL is what is left of `webpush.message_ttl`, or of the time for validation; Urgency is high for chat and validation',
       async () => {
-        const { agent, receive } = await newReader(coiAccount);
+        const { client, agent, receive } = await newReader(coiAccount);
+        await set(client, pathOf(newId()), subscription(agent));
+        const { headers: validation } = await agent.next();
+        assert.ok(Number(validation['ttl']) > 200 && Number(validation['ttl']) <= 300);
+        assert.equal(validation['urgency'], 'high');
         await receive(mail());
         await receive(chat());
         for (const urgency of ['normal', 'high']) {
@@ -160,6 +165,7 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
         for (let count = 0; count < 2; count++) {
           assert.equal((await agent.next()).payload['subject'], 'tried again');
         }
+        await settlePushes(stage());
         assert.equal(agent.waiting + elsewhere.waiting, 0);
         assert.notEqual(await listed(client, id), null);
       },
@@ -175,6 +181,7 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
         await receive(mail('Subject: second'));
         assert.equal((await agent.next()).payload['subject'], 'first');
         assert.equal((await agent.next()).payload['subject'], 'second');
+        await settlePushes(stage());
         assert.equal(agent.waiting, 0);
       },
     );

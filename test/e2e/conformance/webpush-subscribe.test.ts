@@ -274,7 +274,7 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
       'The server SHOULD ignore unknown key value pairs in the provided JSON structure, meaning they will not be saved.',
       'At every level; `created` and `validated` from a client count as unknown',
       async () => {
-        const { client, agent, resource } = await newSubscriber();
+        const { user, client, agent, resource } = await newSubscriber();
         const id = newId();
         const { endpoint, keys } = resource;
         await register(
@@ -289,6 +289,9 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
         const { created, ...kept } = (await listed(client, id)) ?? {};
         assert.deepEqual(kept, { ...JSON.parse(subscription(agent)), validated: false });
         assert.doesNotMatch(String(created), /^1970/);
+        for (const { value } of await stage().app.ground.store.list(user, '')) {
+          assert.doesNotMatch(value.toString(), /extra|expirationTime|other/);
+        }
       },
     );
 

@@ -14,6 +14,7 @@ import {
   refuse,
   register,
   set,
+  settlePushes,
   steppedClock,
   subscribe,
   subscription,
@@ -118,10 +119,12 @@ conformance(import.meta.url, 'webpush-spec', { clock }, ({ stage, section }) => 
         const newToken = String((await replacement.next()).payload['validation']);
         await deliverTo(stage(), user, mail('Subject: second'));
         assert.equal((await agent.next()).payload['subject'], 'second');
+        await settlePushes(stage());
         assert.equal(replacement.waiting, 0);
         await set(client, validate, newToken);
         await deliverTo(stage(), user, mail('Subject: third'));
         assert.equal((await replacement.next()).payload['subject'], 'third');
+        await settlePushes(stage());
         assert.equal(agent.waiting, 0);
         assert.equal(await get(client, validate), null, 'the text itself is not kept');
       },
