@@ -1,14 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { formatClassification, type Classify } from '../coi/classify.ts';
+import type { Classify } from '../coi/classify.ts';
 import { parseListenAddress } from '../config/parse-listen-address.ts';
 import { serveDict } from '../dict/server.ts';
-import { InvalidInputError } from '../errors.ts';
 import { createHttpServer } from '../http/create-http-server.ts';
 import type { ReadinessCheck } from '../readiness.ts';
-import type { ScriptRequest } from '../script/script-handler.ts';
 import { serveScript } from '../script/server.ts';
 import type { UnixServer } from '../socket/serve-unix-socket.ts';
+import { createAnswerScript } from './create-answer-script.ts';
 import type { Ground } from './build-ground.ts';
 import type { Flows } from './build-flows.ts';
 
@@ -27,13 +26,13 @@ export function buildDoors(
   adminRoutes: FastifyPluginAsyncTypebox,
 ): Doors {
   const { config, clock, log, metrics } = ground;
-  const classifyBySocket = observe(flows.classify, 'socket', ground);
+  const answerScript = createAnswerScript(observe(flows.classify, 'socket', ground));
   const http = createHttpServer({
     log,
     token: config.http.token,
     adminToken: config.http.admin_token,
     intake: flows.intake,
-    classify: observe(flows.classify, 'http', ground),
+    classify: counting(observe(flows.classify, 'http', ground)),
     onMetadataCommand: (user, command) => flows.source.onNotice(user, command),
     checks,
     registry: metrics.registry,
@@ -47,7 +46,7 @@ export function buildDoors(
         ...{ name: 'classify', clock, log },
         ...{ path: config.sieve.socket, mode: config.sieve.mode, group: config.sieve.group },
         requestMsecs: CLASSIFY_DEADLINE_MSECS,
-        handler: { handle: (request) => answerScript(request, classifyBySocket) },
+        handler: { handle: answerScript },
       }),
     );
     if (config.metadata.source !== 'dict') return;
@@ -77,34 +76,42 @@ export function buildDoors(
 }
 
 /**
- * Shorter than sieve_execute_exec_timeout in the snippets (2 s): an lmtp whose wait for an answer
+ * Shorter than sieve_execute_exec_timeout in the snippets (1 s): an lmtp whose wait for an answer
  * ends by time panics (2.3.19 and 2.4.1), so there must always be one.
  */
-const CLASSIFY_DEADLINE_MSECS = 1_500;
-
-/** What coi.sieve asks: "ping" without a message, then the message. */
-async function answerScript(
-  { env, args, message }: ScriptRequest,
-  classify: Classify,
-): Promise<Buffer> {
-  if (args[0] === 'ping') return Buffer.alloc(0);
-  const user = env.get('USER');
-  if (user === undefined) throw new InvalidInputError('Sieve did not say for which user');
-  return Buffer.from(formatClassification(await classify(user, message)));
-}
+const CLASSIFY_DEADLINE_MSECS = 750;
 
 /** Both roads to the classifier count alike. */
-function observe(classify: Classify, road: 'socket' | 'http', { metrics }: Ground): Classify {
-  return async (user, message) => {
-    const end = metrics.classifyDuration.startTimer();
+function observe(classify: Classify, road: 'socket' | 'http', { metrics }: Ground): Observed {
+  return {
+    classify: async (user, message) => {
+      const end = metrics.classifyDuration.startTimer();
+      try {
+        return await classify(user, message);
+      } finally {
+        end();
+      }
+    },
+    count: (answer) => metrics.classifications.inc({ road, answer }),
+  };
+}
+
+/** A classifier, and whom to tell what came of a message: `failed`, or the action. */
+interface Observed {
+  classify: Classify;
+  count: (answer: string) => void;
+}
+
+/** Where each classification is an answer. */
+const counting =
+  ({ classify, count }: Observed): Classify =>
+  async (user, message) => {
     let answer = 'failed';
     try {
       const classification = await classify(user, message);
       answer = classification.action;
       return classification;
     } finally {
-      metrics.classifications.inc({ road, answer });
-      end();
+      count(answer);
     }
   };
-}

@@ -12,8 +12,9 @@ export interface ScriptRequest {
 export interface ScriptHandler {
   /**
    * @param signal aborted when the answer would come too late
-   * @returns standard output; Sieve's `execute` is true and puts it into its `:output` variable
-   * @throws anything: Sieve's `execute` is false
+   * @returns standard output; Sieve's `execute` is true and puts it into its `:output` variable.
+   *   Without any, `execute` is false: the answer is no
+   * @throws anything: Sieve's `execute` is false, and the log says why
    */
-  handle(request: ScriptRequest, signal: AbortSignal): Promise<Buffer>;
+  handle(request: ScriptRequest, signal: AbortSignal): Promise<Buffer | undefined>;
 }

@@ -13,7 +13,10 @@ import type { ScriptHandler } from './script-handler.ts';
 import { ScriptProtocolError } from './script-protocol-error.ts';
 
 /** Told of each request that was complete: from its last octet to the answer. For metrics. */
-export type ScriptObserver = (result: 'ok' | 'failed', msecs: number) => void;
+export type ScriptObserver = (result: ScriptResult, msecs: number) => void;
+
+/** `no`: the handler said so; `failed`: it could not say. */
+type ScriptResult = 'ok' | 'no' | 'failed';
 
 export interface ScriptServerOptions extends UnixServerOptions {
   handler: ScriptHandler;
@@ -44,7 +47,7 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
   let completeAt: number | undefined;
   let over = false;
 
-  function answer(result: 'ok' | 'failed', output?: Buffer): void {
+  function answer(result: ScriptResult, output?: Buffer): void {
     if (over) return;
     over = true;
     const status = result === 'ok' ? SCRIPT_STATUS.success : SCRIPT_STATUS.failure;
@@ -79,7 +82,8 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
     try {
       const request = reader.end();
       completeAt = clock.monotonic();
-      answer('ok', await handler.handle(request, abort.signal));
+      const output = await handler.handle(request, abort.signal);
+      answer(output === undefined ? 'no' : 'ok', output);
     } catch (error) {
       fail(error);
     }

@@ -156,6 +156,24 @@ for (const { version, skip } of dovecotVersions)
         assert.equal(shown?.user, user);
       });
 
+      if (road.classify === 'socket') {
+        const cases: [said: string, mailboxes: string[], questions: number][] = [
+          ['file COI/Chats', ['COI/Chats'], 1],
+          ['keep', [], 1],
+          ['flag', ['COI/Chats'], 3],
+          ['keep', ['COI/Chats'], 3],
+        ];
+        for (const [said, mailboxes, questions] of cases) {
+          test(`${said}, ${mailboxes.join() || 'no COI'}: questions to have it`, async () => {
+            answer = said;
+            const user = await newUser(dovecot, ...mailboxes);
+            const before = script.questions;
+            await receive(user, CHAT);
+            assert.equal(script.questions - before, questions);
+          });
+        }
+      }
+
       test('keep: INBOX as it was', async () => {
         answer = 'keep';
         assert.deepEqual(await receive(await newUser(dovecot), CHAT), ['INBOX']);

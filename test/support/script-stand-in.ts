@@ -9,11 +9,14 @@ export interface ScriptRequest {
 
 export interface ScriptStandIn extends AsyncDisposable {
   requests: ScriptRequest[];
+  /** Connections so far: pings and guesses too. */
+  readonly questions: number;
 }
 
 /**
  * Stands in for the sidecar's end of Dovecot's script protocol: `answer` gives the output, or null
- * for "failed", or undefined for never (then coi.sieve's "ping" has no answer either).
+ * for "failed", or undefined for never (then coi.sieve's "ping" has no answer either). A guess of
+ * coi.sieve's is a request only if it is right.
  */
 export async function startScriptStandIn(
   path: string,
@@ -21,8 +24,10 @@ export async function startScriptStandIn(
 ): Promise<ScriptStandIn> {
   const requests: ScriptRequest[] = [];
   const sockets = new Set<Socket>();
+  let questions = 0;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
+    questions += 1;
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     socket.on('error', () => undefined);
@@ -40,8 +45,14 @@ export async function startScriptStandIn(
         return;
       }
       const request = { env, message: text.slice(end + 2) };
-      requests.push(request);
       const output = answer(request);
+      const [, guess] = /\n-\nexpect\n(.*)$/.exec(text.slice(0, end)) ?? [];
+      if (guess !== undefined && output !== undefined) {
+        if (guess === output) requests.push(request);
+        socket.end(guess === output ? '+\n' : '-\n');
+        return;
+      }
+      requests.push(request);
       if (output !== undefined) socket.end(output === null ? '-\n' : `${output}+\n`);
     });
   });
@@ -49,6 +60,9 @@ export async function startScriptStandIn(
   await chmod(path, 0o666);
   return {
     requests,
+    get questions() {
+      return questions;
+    },
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
