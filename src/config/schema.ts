@@ -111,6 +111,11 @@ export const schema = {
       format: 'duration',
       default: seconds(10),
     },
+    socket: {
+      doc: 'Unix socket of the doveadm service, for messages with octets outside UTF-8. Empty: they are pushed without content.',
+      format: 'optional-path',
+      default: '',
+    },
   },
   spool: {
     dir: {
