@@ -52,8 +52,10 @@ export async function createApp(
   });
   const flows = buildFlows(ground, domain);
   const clockWatch = createClockWatch(clock, log);
+  const { doveadm, doveadmSocket } = ground;
   const checks: ReadinessCheck[] = [
-    { name: 'doveadm', check: () => ground.doveadm.check() },
+    { name: 'doveadm', check: () => doveadm.check() },
+    ...(doveadmSocket ? [{ name: 'doveadm.socket', check: () => doveadmSocket.check() }] : []),
     { name: 'store', check: () => ground.store.check() },
     { name: 'outbox', check: () => ground.outbox.check() },
     { name: 'spool', check: () => flows.spool.check() },

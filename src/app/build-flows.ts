@@ -14,6 +14,7 @@ import { createOnNewMessages } from '../events/on-new-messages.ts';
 import { createSpool, type Spool } from '../events/spool.ts';
 import { writePayload } from '../events/write-payload.ts';
 import { createFetchMessages } from '../messages/fetch-messages.ts';
+import { createFetchOctets } from '../messages/fetch-octets.ts';
 import { createFindUids } from '../messages/find-uids.ts';
 import { createListMessages, type ListMessages } from '../messages/list-messages.ts';
 import { createChangeOwnEntries } from '../metadata/change-own-entries.ts';
@@ -126,7 +127,7 @@ function buildMetadata(
 }
 
 function buildTransactionHandler(
-  { config, store, doveadm, recent, metrics, log }: Ground,
+  { config, store, doveadm, doveadmSocket, recent, metrics, log }: Ground,
   { folders, ownOperations, subscriptions, delivery }: Domain,
   source: MetadataSource,
   list: ListMessages,
@@ -143,7 +144,10 @@ function buildTransactionHandler(
     fileLate: createFileLate(list, folders.names, move),
     onNewMessages: createOnNewMessages({
       recent,
-      fetch: createFetchMessages(doveadm),
+      fetch: createFetchMessages({
+        ...{ doveadm, log },
+        fetchOctets: doveadmSocket && createFetchOctets(doveadmSocket),
+      }),
       findUids,
       targets: (user, isChat, coiEnabled) => subscriptions.forMessage(user, { isChat, coiEnabled }),
       payload: writePayload,

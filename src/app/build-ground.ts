@@ -1,6 +1,7 @@
 import type { Clock, Sleep } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
@@ -17,6 +18,7 @@ export interface Ground {
   log: Logger;
   metrics: Metrics;
   doveadm: DoveadmClient;
+  doveadmSocket: DoveadmSocket | undefined;
   store: Store;
   outbox: OutboxStore;
   recent: RecentMessages;
@@ -41,6 +43,8 @@ export async function buildGround(
     observe: (command, seconds, result) =>
       metrics.doveadmDuration.observe({ command, result }, seconds),
   });
+  const { socket: path, timeout } = config.doveadm;
+  const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
   const store = await openStore(config.store.url);
   const outbox = await openSqliteOutboxStore(config.outbox.path, {
     rememberMsecs: REMEMBER_SETTLED_MSECS,
@@ -54,7 +58,7 @@ export async function buildGround(
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
   });
   return {
-    ...{ config, clock, sleep, log, metrics, doveadm, store, outbox, recent },
+    ...{ config, clock, sleep, log, metrics, doveadm, doveadmSocket, store, outbox, recent },
     close: async () => {
       await Promise.all([doveadm.close(), store.close(), outbox.close()]);
     },

@@ -28,7 +28,7 @@ export const MIN_GROUP_ID_CHARS = 12;
 export const MAX_GROUP_ID_OCTETS = 128;
 
 /**
- * Octets of a message that is fetched with its body. A push holds at most 4 kB; the rest is room for
- * a long header. Longer messages would be carried through doveadm's JSON for nothing.
+ * Octets of a message whose body may go into a push. A push holds at most 4 kB; the rest is room for a
+ * long header. The bodies of longer messages would be carried through doveadm's JSON for nothing.
  */
-export const MAX_FETCHED_OCTETS = 16_384;
+export const WORTHWHILE_OCTETS = 16_384;

@@ -1,5 +1,4 @@
-/** Longer messages do not fit a push, so nobody looks at how their body's lines end. */
-const WORTHWHILE_OCTETS = 65_536;
+import { WORTHWHILE_OCTETS } from './limits.ts';
 
 /**
  * A message that passed the classify road has CRLF, whatever Dovecot stores; by default it stores LF.

@@ -6,6 +6,7 @@ import { createDoveadmClient, type DoveadmClient } from '../../src/dovecot/dovea
 import { createFetchMessages } from '../../src/messages/fetch-messages.ts';
 import { parseHeaderBlock } from '../../src/messages/parse-header-block.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
+import { recordLog } from '../support/record-log.ts';
 
 /** Folded, with several fields of a name, and with what is of no interest. */
 const HEADER = [
@@ -50,7 +51,7 @@ for (const { version, skip } of dovecotVersions) {
         assert.equal(replies[0]?.code, 250);
       }
       const uids = bodies.map((_, index) => index + 1);
-      return createFetchMessages(doveadm)(user, 'INBOX', uids);
+      return createFetchMessages({ doveadm, log: recordLog().log })(user, 'INBOX', uids);
     }
 
     /** All that a push needs of a header, and no body. */
@@ -93,7 +94,10 @@ for (const { version, skip } of dovecotVersions) {
     });
 
     it('are left out when they are gone, or their mailbox or user is', async () => {
-      const [user, fetch] = [`user${users}@example.org`, createFetchMessages(doveadm)];
+      const [user, fetch] = [
+        `user${users}@example.org`,
+        createFetchMessages({ doveadm, log: recordLog().log }),
+      ];
       assert.deepEqual([...(await fetch(user, 'INBOX', [1, 77])).keys()], [1]);
       assert.equal((await fetch(user, 'Gone', [1])).size, 0);
     });

@@ -118,7 +118,11 @@ export function stageConfig(
     ...(events === 'ox' && { events: { driver: events } }),
     store: { url: `sqlite:${join(dovecot.layout.dir, 'state.db')}` },
     outbox: { path: join(dovecot.layout.dir, 'outbox.db') },
-    doveadm: { url: dovecot.doveadm.url, api_key: dovecot.doveadm.apiKey },
+    doveadm: {
+      url: dovecot.doveadm.url,
+      api_key: dovecot.doveadm.apiKey,
+      socket: dovecot.doveadm.socket,
+    },
     spool: { dir: dovecot.spoolDir },
     webpush: { allow_private_endpoints: ['localhost', '127.0.0.1'], ca_file: caFile },
   };

@@ -21,6 +21,8 @@ export interface DovecotConfigInput {
     internal: string;
     login: string;
     internalGroup: string;
+    /** Whoever runs this, and so the sidecar beside it. */
+    self: string;
     mailUid: number;
     mailGid: number;
   };
@@ -42,6 +44,7 @@ export interface DovecotConfigInput {
 export function snippetNames(roads: DovecotRoads): string[] {
   return [
     'doveadm-api',
+    'doveadm-socket',
     'capability',
     ...{ lua: ['events'], ox: ['events-ox'], none: [] }[roads.events],
     ...(roads.classify === 'none' ? [] : [`classify-${roads.classify}`]),

@@ -15,6 +15,7 @@ export interface DovecotLayout {
   /** What an admin has as /run/coi-sidecar; beside base_dir, as the snippets assume. */
   sidecarDir: string;
   spoolDir: string;
+  doveadmSocket: string;
   dictSocket: string;
   sieveSocketDir: string;
 }
@@ -32,6 +33,7 @@ export function dovecotLayout(dir: string): DovecotLayout {
     coiDir: join(dir, 'coi'),
     sidecarDir,
     spoolDir: join(dir, 'spool'),
+    doveadmSocket: join(dir, 'dovecot', 'coi-doveadm'),
     dictSocket: join(sidecarDir, 'dict.sock'),
     sieveSocketDir: join(sidecarDir, 'sieve'),
   };

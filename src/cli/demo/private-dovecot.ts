@@ -38,7 +38,7 @@ export interface PrivateDovecot {
   readonly version: DovecotVersion;
   readonly imap: { host: string; port: number };
   readonly lmtp: { host: string; port: number };
-  readonly doveadm: { url: string; apiKey: string };
+  readonly doveadm: { url: string; apiKey: string; socket: string };
   /** Password of every user. */
   readonly password: string;
   /** What Dovecot was told about the sidecar; listen there if you did not say where. */
@@ -151,7 +151,11 @@ export async function startPrivateDovecot(
     version,
     imap: { host: '127.0.0.1', port: input.ports.imap },
     lmtp: { host: '127.0.0.1', port: input.ports.lmtp },
-    doveadm: { url: `http://127.0.0.1:${input.ports.doveadm}/doveadm/v1`, apiKey: input.apiKey },
+    doveadm: {
+      url: `http://127.0.0.1:${input.ports.doveadm}/doveadm/v1`,
+      apiKey: input.apiKey,
+      socket: layout.doveadmSocket,
+    },
     password: input.password,
     sidecar,
     sockets: { dict: layout.dictSocket, classify: join(layout.sieveSocketDir, 'coi-classify') },
@@ -180,20 +184,22 @@ type Accounts = DovecotConfigInput['accounts'];
 async function findAccounts(): Promise<Accounts> {
   const id = async (...args: string[]): Promise<string> =>
     (await runCommand('id', args)).stdout.trim();
-  if (userInfo().uid === 0) {
+  const { username, uid, gid } = userInfo();
+  if (uid === 0) {
     return {
       internal: 'dovecot',
       internalGroup: 'dovecot',
       login: 'dovenull',
+      self: username,
       mailUid: Number(await id('-u', 'mail')),
       mailGid: Number(await id('-g', 'mail')),
     };
   }
-  const { username, uid, gid } = userInfo();
   return {
     internal: username,
     internalGroup: await id('-gn'),
     login: username,
+    self: username,
     mailUid: uid,
     mailGid: gid,
   };

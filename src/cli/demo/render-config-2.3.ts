@@ -100,6 +100,9 @@ service doveadm {
   inet_listener http {
     port = ${ports.doveadm}
   }
+  unix_listener coi-doveadm {
+    user = ${accounts.self}
+  }
 }
 doveadm_api_key = ${input.apiKey}
 ${roads.metadata === 'dict' ? `mail_attribute_dict = proxy:idle_msecs=5000:${layout.dictSocket}:coi` : ''}

@@ -106,6 +106,9 @@ service doveadm {
   inet_listener http {
     port = ${ports.doveadm}
   }
+  unix_listener coi-doveadm {
+    user = ${accounts.self}
+  }
 }
 doveadm_api_key = ${input.apiKey}
 sieve_script personal {
