@@ -269,7 +269,8 @@ local function hand_over(ctx)
   local events = {}
   for i, event in ipairs(ctx.events) do events[i] = event.json end
   local body = '{"user":' .. quote(user.username) .. ',"service":' .. quote(user.service or '')
-    .. ',"events":[' .. table.concat(events, ',') .. ']}'
+    .. ',"session":' .. quote(user.session_id or '') .. ',"events":[' .. table.concat(events, ',')
+    .. ']}'
   handed_over = handed_over + 1
 
   local dir = setting(user, 'coi_sidecar_spool_dir') or ''

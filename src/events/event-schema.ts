@@ -55,6 +55,8 @@ export const TransactionSchema = Type.Object({
   user: Type.String({ minLength: 1, maxLength: 1_024 }),
   /** Dovecot's service: lmtp, imap, doveadm … */
   service: Type.Optional(Type.String({ maxLength: 64 })),
+  /** Dovecot's session, which LMTP also writes into the messages that it delivers. */
+  session: Type.Optional(Type.String({ maxLength: 1_024 })),
   events: Type.Array(
     Type.Union([MessageNew, MessageRead, FlagsClear, MailboxCreate, MailboxDelete, MailboxRename]),
     { minItems: 1, maxItems: 100_000 },

@@ -4,7 +4,7 @@ import type { MailboxEvent, MessageNewEvent, Transaction } from './event-schema.
 import type { CompleteEvents } from './complete-events.ts';
 import type { FileLate } from './file-late.ts';
 import type { MessagePlace } from './message-place.ts';
-import type { Delivered } from './on-new-messages.ts';
+import type { Delivered, DeliveryContext } from './on-new-messages.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
 
@@ -18,7 +18,7 @@ export interface TransactionParts {
     user: string,
     deliveries: readonly Delivered[],
     settings: CoiSettings,
-    receivedAt: number,
+    context: DeliveryContext,
   ) => Promise<void>;
   /** Whether the sidecar itself did this, through doveadm. */
   isOwn: (user: string, event: MailboxEvent) => boolean;
@@ -31,7 +31,7 @@ export type HandleTransaction = (transaction: Transaction, receivedAt: number) =
 
 /** Lets everything happen that the events of one Dovecot transaction set in motion. */
 export function createHandleTransaction(parts: TransactionParts): HandleTransaction {
-  return async ({ user, service, events }, receivedAt) => {
+  return async ({ user, service, session, events }, receivedAt) => {
     for (const { event } of events) parts.onEvent?.(event);
     // Mailbox events first: they may change the settings that the others are judged by.
     for (const event of events.filter(isMailboxEvent)) {
@@ -46,7 +46,7 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
       const filed = places instanceof DoveadmCommandError ? NOWHERE : places;
       const deliveries = delivered.map((event) => ({ event, place: filed.get(event) ?? event }));
-      await parts.onNewMessages(user, deliveries, settings, receivedAt);
+      await parts.onNewMessages(user, deliveries, settings, { session, receivedAt });
       // The push did not wait for what Dovecot refuses; filing is tried again.
       if (places instanceof DoveadmCommandError) throw places;
     }

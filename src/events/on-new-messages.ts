@@ -9,6 +9,7 @@ import type { PushTarget } from '../webpush/subscriptions.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import type { MessagePlace } from './message-place.ts';
 import { isChatKeyword } from './on-messages-read.ts';
+import { resemblesEvent } from './resembles-event.ts';
 
 export interface NewMessageParts {
   recent: RecentMessages;
@@ -34,28 +35,32 @@ export interface Delivered {
   place: MessagePlace;
 }
 
+/** What is known of the transaction in which messages were delivered. */
+export interface DeliveryContext {
+  /** Dovecot's session; older scripts do not tell it. */
+  session: string | undefined;
+  /** When it was reported, unless its events say when they were; in milliseconds since the epoch. */
+  receivedAt: number;
+}
+
 /** One message that somebody wants to hear of. */
 interface Wanted extends Delivered {
   isChat: boolean;
   targets: PushTarget[];
 }
 
-/**
- * Makes the pushes for delivered messages owed (webpush-spec, "Push Notification Payload").
- *
- * @param receivedAt when the messages were delivered unless their events say so, in milliseconds
- *   since the epoch
- */
+/** Makes the pushes for delivered messages owed (webpush-spec, "Push Notification Payload"). */
 export function createOnNewMessages(parts: NewMessageParts) {
+  const { recent } = parts;
   return async (
     user: string,
     deliveries: readonly Delivered[],
     settings: CoiSettings,
-    receivedAt: number,
+    { session, receivedAt }: DeliveryContext,
   ): Promise<void> => {
     const wanted = await number(user, await findWanted(user, deliveries, settings));
     if (wanted.length === 0) return;
-    const messages = await collectMessages(user, wanted);
+    const messages = await collectMessages(user, wanted, session);
     const pushes = wanted.flatMap((one) =>
       pushesFor(user, one, messages.get(one.event), receivedAt),
     );
@@ -99,12 +104,14 @@ export function createOnNewMessages(parts: NewMessageParts) {
   async function collectMessages(
     user: string,
     wanted: readonly Wanted[],
+    session: string | undefined,
   ): Promise<Map<MessageNewEvent, Buffer>> {
     const messages = new Map<MessageNewEvent, Buffer>();
     const missing: Delivered[] = [];
     for (const { event, place } of wanted) {
       const messageId = firstMessageId(event.message_id);
-      const kept = messageId === undefined ? undefined : parts.recent.find(user, messageId);
+      const resembles = resemblesEvent(event, session);
+      const kept = messageId === undefined ? undefined : recent.find(user, messageId, resembles);
       if (kept === undefined) missing.push({ event, place });
       else messages.set(event, toStoredLineEnds(kept));
     }

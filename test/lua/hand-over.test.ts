@@ -73,13 +73,15 @@ for (const { version, skip } of dovecotVersions)
     };
 
     test('a delivery is one POST /v1/events with the bearer token', async () => {
-      await send(MAIL);
+      const { replies } = await send(MAIL);
       const request = await http.take();
       assert.equal(request.path, '/v1/events');
       assert.equal(request.headers.authorization, 'Bearer a-token');
       assert.equal(request.headers['content-type'], 'application/json');
       const { events, ...rest } = parse(request.body);
-      assert.deepEqual(rest, { user: alice, service: 'lmtp' });
+      // "2.0.0 <alice> wO4MOMgACmvlagAAg+zDdQ Saved"
+      const session = replies[0]?.text.split(' ')[2];
+      assert.deepEqual(rest, { user: alice, service: 'lmtp', session });
       const [{ uidvalidity, ...event } = {}] = events;
       assert.equal(typeof uidvalidity, 'number');
       assert.deepEqual(event, {
