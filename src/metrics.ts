@@ -42,7 +42,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     spoolFiles: new Counter({
       name: 'coi_spool_files_total',
-      help: 'Spool files, by result (taken, rejected).',
+      help: 'Spool files, by result (taken, needless, rejected).',
       labelNames: ['result'],
       registers,
     }),

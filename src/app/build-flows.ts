@@ -3,7 +3,6 @@ import { examineMessage } from '../coi/examine-message.ts';
 import { readSettings } from '../coi/settings.ts';
 import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
-import type { Transaction } from '../events/event-schema.ts';
 import { createCompleteEvents } from '../events/complete-events.ts';
 import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction } from '../events/handle-transaction.ts';
@@ -62,22 +61,22 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   metrics.onCollect(async () =>
     metrics.spoolPending.set(await spool.pending().catch(() => Number.NaN)),
   );
-  const write = (transaction: Transaction) => spool.write(transaction);
-  const held = createHeldTransactions({ spool: write, log });
+  const held = createHeldTransactions({ spool, log });
   const intake = createIntake({
     handle: async (transaction) => {
       const end = metrics.eventDuration.startTimer();
       await handle(transaction, clock.now());
       end();
     },
-    spool: write,
+    spool,
     hold: (transaction) => held.hold(transaction),
     log,
   });
   const ox =
     config.events.driver === 'ox'
       ? buildOxRoad(ground, domain, {
-          ...{ source, list, spool: write },
+          ...{ source, list },
+          spool: (transaction) => spool.write(transaction),
           take: (transaction) => intake.take(transaction),
         })
       : undefined;

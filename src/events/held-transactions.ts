@@ -1,9 +1,10 @@
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Transaction } from './event-schema.ts';
+import type { Spool } from './spool.ts';
 
 export interface HeldTransactionsParts {
-  spool: (transaction: Transaction) => Promise<void>;
+  spool: Pick<Spool, 'write'>;
   log: Logger;
   /** Milliseconds between two tries to spool them. */
   retryInterval?: number;
@@ -37,7 +38,7 @@ export function createHeldTransactions(parts: HeldTransactionsParts): HeldTransa
 
   async function spoolAll(): Promise<void> {
     for (let first = held[0]; first !== undefined; first = held[0]) {
-      await spool(first.transaction);
+      await spool.write(first.transaction);
       if (held[0] === first) drop();
     }
     log.info('the spool takes events again; none is held in memory any more');

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Transaction } from './event-schema.ts';
+import type { Spool } from './spool.ts';
 
 /** `done`: everything it set in motion is done or owed. `spooled`: it is on disk and will be. */
 export type Taken = 'done' | 'spooled';
@@ -16,8 +17,7 @@ export interface Intake {
 
 export interface IntakeParts {
   handle: (transaction: Transaction) => Promise<void>;
-  /** Writes the transaction to disk; durable when it resolves. */
-  spool: (transaction: Transaction) => Promise<void>;
+  spool: Pick<Spool, 'write' | 'writeCopy'>;
   /** Keeps it in memory until the spool takes it. */
   hold: (transaction: Transaction) => void;
   log: Logger;
@@ -31,8 +31,9 @@ const STRAINED_MSECS = 10_000;
 
 /**
  * A transaction is handled while Dovecot waits, which makes "answered" mean "done" without a journal.
- * If that fails or takes too long, the transaction goes to the spool and is handled from there; doing
- * a part twice is harmless (pushes carry a dedupe key, moves search anew).
+ * If that fails, the transaction goes to the spool and is handled from there. If it takes too long, a
+ * copy goes there, in case this process ends before it is done; doing a part twice is harmless
+ * (pushes carry a dedupe key, moves search anew).
  */
 export function createIntake({ handle, spool, hold, log }: IntakeParts): Intake {
   const underWay = new Set<Promise<unknown>>();
@@ -43,19 +44,36 @@ export function createIntake({ handle, spool, hold, log }: IntakeParts): Intake 
     const work = track(handle(transaction).then(() => 'done' as const));
     const outcome = await withinBudget(work, strained ? STRAINED_BUDGET_MSECS : BUDGET_MSECS);
     if (outcome === 'done') return 'done';
-    if (outcome === 'late') {
-      strainedUntil = performance.now() + STRAINED_MSECS;
-      if (!strained) log.warn('handling an event takes too long; it goes on from the spool');
-    } else {
-      log.warn({ reason: outcome.reason }, 'an event could not be handled; it stays in the spool');
-    }
     try {
-      await spool(transaction);
+      if (outcome === 'late') {
+        strainedUntil = performance.now() + STRAINED_MSECS;
+        if (!strained) log.warn('handling an event takes too long; a copy waits in the spool');
+        await spoolCopy(transaction, work);
+      } else {
+        sayFailed(outcome.reason);
+        await spool.write(transaction);
+      }
     } catch (error) {
       hold(transaction);
       throw error;
     }
     return 'spooled';
+  }
+
+  async function spoolCopy(transaction: Transaction, work: Promise<unknown>): Promise<void> {
+    const copy = await spool.writeCopy(transaction);
+    const settled = work.then(
+      () => copy.discard(),
+      (error: unknown) => {
+        sayFailed(errorMessage(error));
+        copy.release();
+      },
+    );
+    void track(settled);
+  }
+
+  function sayFailed(reason: string): void {
+    log.warn({ reason }, 'an event could not be handled; it stays in the spool');
   }
 
   function track<T>(work: Promise<T>): Promise<T> {

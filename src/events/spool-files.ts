@@ -8,21 +8,26 @@ import type { Transaction } from './event-schema.ts';
 export const TEMPORARY_PREFIX = '.tmp-';
 
 /**
- * Writes one transaction as a file whose name sorts by `now`; durable when it resolves. Nothing is
- * left behind when it fails.
+ * A new name, which sorts by time.
  *
  * @param now milliseconds since the epoch
+ */
+export const spoolFileName = (now: number): string =>
+  `${sortableTime(now)}-${randomBytes(6).toString('hex')}.json`;
+
+/**
+ * Writes one transaction as a file; durable when it resolves. Nothing is left behind when it fails.
+ *
  * @throws UnavailableError the directory does not take it
  */
 export async function writeSpoolFile(
   dir: string,
+  name: string,
   transaction: Transaction,
-  now: number,
 ): Promise<void> {
-  const unique = randomBytes(6).toString('hex');
   try {
-    const temporary = await writeTemporary(dir, unique, JSON.stringify(transaction));
-    await rename(temporary, join(dir, `${sortableTime(now)}-${unique}.json`));
+    const temporary = await writeTemporary(dir, name, JSON.stringify(transaction));
+    await rename(temporary, join(dir, name));
     const directory = await open(dir);
     await directory.sync().finally(() => directory.close());
   } catch (error) {

@@ -6,7 +6,7 @@ import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { transactionValidator, type Transaction } from './event-schema.ts';
-import { checkSpoolDir, TEMPORARY_PREFIX, writeSpoolFile } from './spool-files.ts';
+import { checkSpoolDir, spoolFileName, TEMPORARY_PREFIX, writeSpoolFile } from './spool-files.ts';
 
 export interface SpoolParts {
   dir: string;
@@ -16,13 +16,26 @@ export interface SpoolParts {
   handle: (transaction: Transaction, receivedAt: number) => Promise<void>;
   clock: Clock;
   log: Logger;
-  onFile?: (result: 'taken' | 'rejected') => void;
+  onFile?: (result: 'taken' | 'needless' | 'rejected') => void;
+}
+
+/** A transaction on disk whose first handling, outside the spool, is still under way. */
+export interface SpooledCopy {
+  /** It was handled after all: the copy goes. */
+  discard(): Promise<void>;
+  /** It could not be handled: the copy is taken in like any other. */
+  release(): void;
 }
 
 /** The directory of transactions that could not be handled when they happened. */
 export interface Spool {
   /** Keeps one; durable when it resolves. */
   write(transaction: Transaction): Promise<void>;
+  /**
+   * Keeps a copy of one that is being handled; durable when it resolves. It is left alone, as are its
+   * user's others behind it, until it is discarded or released, or this process ends.
+   */
+  writeCopy(transaction: Transaction): Promise<SpooledCopy>;
   start(): void;
   /** Stops taking in, after the transactions under way. */
   stop(): Promise<void>;
@@ -60,6 +73,10 @@ export function createSpool(parts: SpoolParts): Spool {
   const { dir, clock, log } = parts;
   /** When a failed file may be tried again, after how long, and whether those behind it may pass. */
   const pauses = new Map<string, { until: number; msecs: number; refused: boolean }>();
+  /** Copies of what is being handled elsewhere. */
+  const inHand = new Set<string>();
+  /** Copies that were discarded; a round may have read them before. */
+  const discarded = new Set<string>();
   let watcher: FSWatcher | undefined;
   let timer: NodeJS.Timeout | undefined;
   let round: Promise<void> | undefined;
@@ -72,6 +89,7 @@ export function createSpool(parts: SpoolParts): Spool {
   }
 
   async function runRound(): Promise<void> {
+    discarded.clear();
     const names = await fileNames();
     for (const name of pauses.keys()) if (!names.includes(name)) pauses.delete(name);
     for (let at = 0; at < names.length && !stopped; at += FILES_A_ROUND) {
@@ -125,7 +143,8 @@ export function createSpool(parts: SpoolParts): Spool {
 
   async function handleInOrder(queue: readonly SpooledTransaction[]): Promise<void> {
     for (const { name, transaction, receivedAt } of queue) {
-      if (stopped) return;
+      if (discarded.has(name)) continue;
+      if (stopped || inHand.has(name)) return;
       const pause = pauses.get(name);
       if (pause !== undefined && pause.until > clock.monotonic()) {
         if (pause.refused) continue;
@@ -166,6 +185,33 @@ export function createSpool(parts: SpoolParts): Spool {
     return round;
   }
 
+  async function writeCopy(transaction: Transaction): Promise<SpooledCopy> {
+    const name = spoolFileName(clock.now());
+    const release = (): void => {
+      inHand.delete(name);
+      if (!stopped) void takeIn();
+    };
+    inHand.add(name); // before anyone can see the file
+    await writeSpoolFile(dir, name, transaction).catch((error: unknown) => {
+      inHand.delete(name);
+      throw error;
+    });
+    return {
+      release,
+      discard: async () => {
+        try {
+          await unlink(join(dir, name));
+          discarded.add(name);
+          parts.onFile?.('needless');
+        } catch (error) {
+          const reason = errorMessage(error);
+          log.warn({ file: name, reason }, 'cannot remove a spool file; it is handled once more');
+        }
+        release();
+      },
+    };
+  }
+
   async function removeAbandoned(): Promise<void> {
     for (const name of await readdir(dir).catch(() => [])) {
       if (!name.startsWith(TEMPORARY_PREFIX)) continue;
@@ -176,7 +222,8 @@ export function createSpool(parts: SpoolParts): Spool {
   }
 
   return {
-    write: (transaction) => writeSpoolFile(dir, transaction, clock.now()),
+    write: (transaction) => writeSpoolFile(dir, spoolFileName(clock.now()), transaction),
+    writeCopy,
     start: () => {
       void removeAbandoned();
       timer = setInterval(() => void takeIn(), parts.pollInterval);

@@ -16,10 +16,12 @@ function holding(capacity?: number) {
   const disk = { full: true };
   const recorded = recordLog();
   const held = createHeldTransactions({
-    spool: ({ user }) => {
-      if (disk.full) return Promise.reject(new Error('disk full'));
-      spooled.push(user);
-      return Promise.resolve();
+    spool: {
+      write: ({ user }) => {
+        if (disk.full) return Promise.reject(new Error('disk full'));
+        spooled.push(user);
+        return Promise.resolve();
+      },
     },
     log: recorded.log,
     retryInterval: 10,

@@ -12,17 +12,32 @@ const transaction: Transaction = {
 function intakeWith(handle: () => Promise<void>, spoolFails = false) {
   const spooled: Transaction[] = [];
   const held: Transaction[] = [];
+  /** What became of copies. */
+  const copies: string[] = [];
+  const write = (one: Transaction): Promise<void> => {
+    if (spoolFails) return Promise.reject(new Error('disk full'));
+    spooled.push(one);
+    return Promise.resolve();
+  };
   const intake = createIntake({
     handle,
-    spool: (one) => {
-      if (spoolFails) return Promise.reject(new Error('disk full'));
-      spooled.push(one);
-      return Promise.resolve();
+    spool: {
+      write,
+      writeCopy: async (one) => {
+        await write(one);
+        return {
+          discard: () => {
+            copies.push('discarded');
+            return Promise.resolve();
+          },
+          release: () => copies.push('released'),
+        };
+      },
     },
     hold: (one) => held.push(one),
     log: pino({ level: 'silent' }),
   });
-  return { intake, spooled, held };
+  return { intake, spooled, held, copies };
 }
 
 describe('the intake', () => {
@@ -33,10 +48,28 @@ describe('the intake', () => {
   });
 
   it('spools what fails', async () => {
-    const { intake, spooled } = intakeWith(() => Promise.reject(new Error('no Dovecot')));
+    const { intake, spooled, copies } = intakeWith(() => Promise.reject(new Error('no Dovecot')));
     assert.equal(await intake.take(transaction), 'spooled');
     assert.deepEqual(spooled, [transaction]);
+    await intake.drain();
+    assert.deepEqual(copies, [], 'it is no copy: nothing is under way any more');
   });
+
+  for (const [what, copy] of [
+    ['is done', 'discarded'],
+    ['fails', 'released'],
+  ] as const) {
+    it(`spools a copy of what takes too long, ${copy} when it ${what} after all`, async () => {
+      const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+      const { intake, spooled, copies } = intakeWith(() => promise);
+      assert.equal(await intake.take(transaction), 'spooled');
+      assert.deepEqual([spooled, copies], [[transaction], []]);
+      if (copy === 'discarded') resolve(undefined);
+      else reject(new Error('no Dovecot'));
+      await intake.drain();
+      assert.deepEqual(copies, [copy]);
+    });
+  }
 
   it('does not let a delivery wait for a part that hangs, and the next ones even less', async () => {
     const { intake, spooled } = intakeWith(() => new Promise(() => undefined));

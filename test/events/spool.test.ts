@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { DoveadmCommandError } from '../../src/dovecot/doveadm-client.ts';
 import type { Transaction } from '../../src/events/event-schema.ts';
 import { createSpool, type Spool } from '../../src/events/spool.ts';
+import { eventually } from '../support/start-stage.ts';
 
 const transaction = (user: string, uid: number): Transaction => ({
   user,
@@ -20,29 +21,36 @@ describe('the spool', () => {
   let refused: Set<string>;
   let now: number;
   let spool: Spool;
+  let results: string[];
+  let begun: number;
+  let waitFor: Promise<unknown>;
 
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'coi-spool-'));
     handled = [];
     failing = new Set();
     refused = new Set();
+    results = [];
+    begun = 0;
+    waitFor = Promise.resolve();
     now = 1_700_000_000_000;
     spool = createSpool({
       dir,
       pollInterval: 60_000,
-      handle: ({ user, events }) => {
+      handle: async ({ user, events }) => {
+        begun += 1;
+        await waitFor;
         const [event] = events;
         const name = `${user}:${event !== undefined && 'uid' in event ? event.uid : ''}`;
-        if (failing.has(user)) return Promise.reject(new Error('Dovecot does not answer'));
+        if (failing.has(user)) throw new Error('Dovecot does not answer');
         if (refused.has(name)) {
-          const command = { name: 'move', parameters: {} };
-          return Promise.reject(new DoveadmCommandError(command, 'exitCode', 75));
+          throw new DoveadmCommandError({ name: 'move', parameters: {} }, 'exitCode', 75);
         }
         handled.push(name);
-        return Promise.resolve();
       },
       clock: { now: () => now++, monotonic: () => now },
       log: pino({ level: 'silent' }),
+      onFile: (result) => results.push(result),
     });
   });
   afterEach(async () => {
@@ -90,6 +98,44 @@ describe('the spool', () => {
     await spool.takeIn();
     assert.equal(await spool.pending(), 0);
     assert.equal((await readdir(join(dir, 'rejected'))).length, 1);
+  });
+
+  it('leaves a copy alone, and what follows it, until it is discarded', async () => {
+    const copy = await spool.writeCopy(transaction('alice', 1));
+    await spool.write(transaction('alice', 2));
+    await spool.write(transaction('bob', 1));
+    await spool.takeIn();
+    assert.deepEqual(handled, ['bob:1']);
+    assert.equal(await spool.pending(), 2);
+    await copy.discard();
+    await spool.takeIn();
+    assert.deepEqual(handled, ['bob:1', 'alice:2']);
+    assert.deepEqual(await readdir(dir), []);
+    assert.deepEqual(results, ['taken', 'needless', 'taken']);
+  });
+
+  it('takes in a copy that is released', async () => {
+    const copy = await spool.writeCopy(transaction('alice', 1));
+    await spool.takeIn();
+    assert.deepEqual(handled, []);
+    copy.release();
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:1']);
+  });
+
+  it('does not handle a copy that is discarded while a round is at work', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    waitFor = promise;
+    await spool.write(transaction('alice', 1));
+    const copy = await spool.writeCopy(transaction('alice', 2));
+    await spool.write(transaction('alice', 3));
+    const round = spool.takeIn();
+    await eventually(() => assert.equal(begun, 1));
+    await copy.discard();
+    resolve(undefined);
+    await round;
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:1', 'alice:3']);
   });
 
   it('sets aside what makes no sense, and goes on', async () => {

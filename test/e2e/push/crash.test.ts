@@ -7,6 +7,7 @@ import { runCrash } from '../../support/crash/crash-run.ts';
 import { createCrashWorld, type CrashWorld } from '../../support/crash/crash-world.ts';
 import { ImapClient } from '../../support/imap-client.ts';
 import type { UserAgent } from '../../support/scripted-push-service.ts';
+import { lockDatabase } from '../../support/lock-database.ts';
 import { eventually } from '../../support/start-stage.ts';
 import { chat, flagsIn, mail } from '../conformance/steps.ts';
 
@@ -60,12 +61,25 @@ describe('kill -9', () => {
     await world.dovecot.reconfigure(
       'service doveadm {\n  inet_listener http {\n    port = 0\n  }\n}',
     );
-    await deliverOne(mail('Subject: accepted'));
+    // An lmtp of before the reload may still answer 421.
+    await eventually(() => deliverOne(mail('Subject: accepted')), 20_000);
     assert.equal(spoolFiles().length, 1, 'by the sidecar');
     await world.sidecar.kill();
     await world.dovecot.reconfigure('');
     await world.restart();
     await pushOf('accepted');
+  });
+
+  it('while an event that takes long is handled: its copy in the spool is what remains', async () => {
+    const unlock = await lockDatabase(join(world.dovecot.layout.dir, 'outbox.db'));
+    await deliverOne(chat('Subject: takes long'));
+    assert.equal(spoolFiles().length, 1);
+    await world.sidecar.kill();
+    assert.equal(spoolFiles().length, 1, 'nobody has touched it');
+    await unlock();
+    await world.restart();
+    await pushOf('takes long');
+    await eventually(() => assert.deepEqual(spoolFiles(), []));
   });
 
   it('leaves locks and sockets behind that hinder nobody', async () => {

@@ -56,7 +56,7 @@ describe('a database that another process has locked', () => {
         const { status } = await reader.client.setMetadata('', entry, 'seen');
         assert.equal(status, 'NO', 'what cannot be kept is refused');
       } else {
-        assert.match(recorded.said('warn').join(), /goes on from the spool/);
+        assert.match(recorded.said('warn').join(), /a copy waits in the spool/);
       }
       await unlock();
       await isReady(stage);
@@ -90,6 +90,35 @@ describe('doveadm’s API', () => {
       await nothingIsLost(reader);
     });
   }
+
+  it('is slow: what is late is done once, and its copy in the spool goes', async () => {
+    const relay = await startTcpRelay();
+    closing.push(() => relay.close());
+    const url = `http://127.0.0.1:${relay.port}/doveadm/v1`;
+    const stage = await open({ config: { ...QUICK, doveadm: { url, timeout: '60 secs' } } });
+    relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
+    const reader = await newReader(stage);
+    relay.mode = 'hang'; // ends connections that were open
+    relay.mode = 'hold';
+    await deliverBoth(stage, reader);
+    assert.equal((await nextPush(reader))['folder'], 'COI/Chats');
+    assert.equal(
+      await stage.app.flows.spool.pending(),
+      1,
+      'the ordinary message waits for its body',
+    );
+    relay.mode = 'pass';
+    await nothingIsLost(reader);
+    await eventually(async () => assert.equal(await stage.app.flows.spool.pending(), 0));
+    const { events, spoolFiles } = stage.app.ground.metrics;
+    const { values: handled } = await events.get();
+    assert.equal(handled.find(({ labels }) => labels.event === 'MessageNew')?.value, 2);
+    const { values: files } = await spoolFiles.get();
+    assert.deepEqual(
+      files.map(({ labels, value }) => [labels.result, value]),
+      [['needless', 1]],
+    );
+  });
 });
 
 describe('doveadm’s API with metadata.source: doveadm', () => {
