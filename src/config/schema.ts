@@ -145,6 +145,11 @@ export const schema = {
       format: 'list',
       default: ['Trash'] as readonly string[],
     },
+    contacts_lifetime: {
+      doc: 'When to read anew at the latest whom a user has blocked. What IMAP clients change counts at once.',
+      format: 'duration',
+      default: minutes(5),
+    },
     recent_messages: {
       doc: 'How much of the messages that passed the classify road is kept for their pushes, in MiB.',
       format: 'positive',
