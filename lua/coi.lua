@@ -130,6 +130,16 @@ function dovecot_lua_notify_event_flags_clear(ctx, event)
   end
 end
 
+-- Contacts says who is blocked; what its mailbox is called in full is the sidecar's to know. One word
+-- a transaction is enough.
+local function contacts_changed(ctx, event)
+  if ctx.contacts or event.mailbox:sub(-8) ~= 'Contacts' then return end
+  ctx.contacts = true
+  add(ctx, { name = event.name, mailbox = event.mailbox }, {})
+end
+dovecot_lua_notify_event_message_append = contacts_changed
+dovecot_lua_notify_event_message_expunge = contacts_changed
+
 -- INBOX comes of its own at a user's first mail.
 function dovecot_lua_notify_event_mailbox_create(ctx, event)
   if event.mailbox ~= 'INBOX' then add(ctx, event, {}) end

@@ -55,7 +55,7 @@ export function createMetrics(registry = new Registry()) {
 
     classifications: new Counter({
       name: 'coi_classifications_total',
-      help: 'Messages classified before delivery, by road (socket, http) and answer (keep, flag, file, failed).',
+      help: 'Messages classified before delivery, by road (socket, http) and answer (keep, flag, file, block, failed).',
       labelNames: ['road', 'answer'],
       registers,
     }),
@@ -67,7 +67,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     moves: new Counter({
       name: 'coi_message_moves_total',
-      help: 'Chat messages moved to Chats after delivery, by reason (seen, late).',
+      help: 'Chat messages moved after delivery, by reason: to Chats (seen, late) or to Blocked (blocked).',
       labelNames: ['reason'],
       registers,
     }),

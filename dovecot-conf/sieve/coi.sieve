@@ -6,7 +6,7 @@
 #   keep            not chat, or this user has no COI: as if this script were not there
 #   flag            chat that stays: $Chat, then the user's own script
 #   file MAILBOX    chat that is filed: $Chat, into MAILBOX; the user's own script does not run
-#   block MAILBOX   chat of a blocked contact: the same
+#   block MAILBOX   from a blocked contact: into MAILBOX; the user's own script does not run
 #
 # No answer, an unknown one, or a mailbox that is gone: INBOX, with $Chat if this is chat beyond
 # doubt. Mail is never lost or refused here.
@@ -22,6 +22,13 @@ if anyof (
 ) {
   set "answer" "";
   set "understood" "";
+  set "chat" "";
+  if anyof (
+    exists "Chat-Version",
+    header :matches :comparator "i;octet" ["Message-ID", "References"] ["<chat$*", "chat$*"]
+  ) {
+    set "chat" "yes";
+  }
 
   # The usual answers are guessed, "is it this one?", which saves a question: without :output there
   # is no need to ping first. A wrong guess costs a moment and nothing else; to have it right, name
@@ -52,8 +59,10 @@ if anyof (
       addflag "$Chat";
     } elsif string :matches "${answer}" ["file *", "block *"] {
       set "mailbox" "${1}";
-      addflag "$Chat";
       set "understood" "yes";
+      if anyof (string :matches "${answer}" "file *", string :is "${chat}" "yes") {
+        addflag "$Chat";
+      }
       if mailboxexists "${mailbox}" {
         fileinto "${mailbox}";
         stop;
@@ -61,13 +70,7 @@ if anyof (
     }
   }
 
-  if allof (
-    string :is "${understood}" "",
-    anyof (
-      exists "Chat-Version",
-      header :matches :comparator "i;octet" ["Message-ID", "References"] ["<chat$*", "chat$*"]
-    )
-  ) {
+  if allof (string :is "${understood}" "", string :is "${chat}" "yes") {
     addflag "$Chat";
   }
 }

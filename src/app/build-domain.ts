@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { createBlockedContacts, type BlockedContacts } from '../coi/blocked-contacts.ts';
 import { createFolders, folderNames, type Folders } from '../coi/folders.ts';
 import { createOwnOperations, type OwnOperations } from '../coi/own-operations.ts';
+import { createReadBlockedHashes } from '../coi/read-blocked-hashes.ts';
 import type { Config } from '../config/schema.ts';
 import { createSealer } from '../stores/seal.ts';
 import { AbuseThrottle } from '../webpush/abuse-throttle.ts';
@@ -26,6 +28,7 @@ import type { Ground } from './build-ground.ts';
 export interface Domain {
   folders: Folders;
   ownOperations: OwnOperations;
+  blockedContacts: BlockedContacts;
   subscriptions: Subscriptions;
   vapidKeys: VapidKeys;
   throttle: AbuseThrottle;
@@ -47,6 +50,12 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   const policy = testReceivers.extend(parseGuardPolicy(webpush.allow_private_endpoints));
   const names = folderNames(config.coi.mailbox_root, config.coi.mailbox_separator);
   const ownOperations = createOwnOperations();
+  const blockedContacts = createBlockedContacts({
+    read: createReadBlockedHashes(doveadm, names),
+    lifetime: config.coi.contacts_lifetime,
+    ...{ clock, log },
+    onLookup: (result) => metrics.cacheLookups.inc({ cache: 'contacts', result }),
+  });
 
   const throttle = new AbuseThrottle({
     clock,
@@ -99,7 +108,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   });
   return {
     folders: createFolders(doveadm, names, ownOperations),
-    ...{ ownOperations, subscriptions, vapidKeys, throttle, testReceivers },
+    ...{ ownOperations, blockedContacts, subscriptions, vapidKeys, throttle, testReceivers },
     ...{ client, encryptor, rawlog, delivery },
     onRemoved: (listener) => {
       tellRemoved = listener;

@@ -10,6 +10,7 @@ import { createHeldTransactions, type HeldTransactions } from '../events/held-tr
 import { createIntake, type Intake } from '../events/intake.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
+import { createSetBlockedAside } from '../events/set-blocked-aside.ts';
 import { createSpool, type Spool } from '../events/spool.ts';
 import { writePayload } from '../events/write-payload.ts';
 import { createFetchMessages } from '../messages/fetch-messages.ts';
@@ -26,6 +27,9 @@ import { createSendValidation } from '../webpush/send-validation.ts';
 import type { Domain } from './build-domain.ts';
 import type { Ground } from './build-ground.ts';
 import { buildOxRoad, type OxRoad } from './build-ox-road.ts';
+
+/** Well within the deadline for classifying (see build-doors.ts): mail waits for this. */
+const BLOCKED_WHILE_CLASSIFYING_MSECS = 500;
 
 /** What one annotation, one message or one event sets in motion. */
 export interface Flows {
@@ -82,6 +86,8 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
       : undefined;
   const classify = createClassify({
     settings: (user) => source.settings(user),
+    isBlocked: (user, from) =>
+      domain.blockedContacts.isBlocked(user, from, BLOCKED_WHILE_CLASSIFYING_MSECS),
     folders: domain.folders.names,
     recent: ground.recent,
     examine: examineMessage,
@@ -127,7 +133,7 @@ function buildMetadata(
 
 function buildTransactionHandler(
   { config, store, doveadm, doveadmSocket, recent, metrics, log }: Ground,
-  { folders, ownOperations, subscriptions, delivery }: Domain,
+  { folders, ownOperations, blockedContacts, subscriptions, delivery }: Domain,
   source: MetadataSource,
   list: ListMessages,
 ) {
@@ -139,6 +145,11 @@ function buildTransactionHandler(
     complete: createCompleteEvents({
       ...{ findUids, list },
       wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+    }),
+    setBlockedAside: createSetBlockedAside({
+      ...{ folders, doveadm },
+      isBlocked: (...asked) => blockedContacts.isBlocked(...asked),
+      onMoved: (count) => metrics.moves.inc({ reason: 'blocked' }, count),
     }),
     fileLate: createFileLate(list, folders.names, move),
     onNewMessages: createOnNewMessages({
@@ -164,6 +175,8 @@ function buildTransactionHandler(
       publish: (user) => source.publish(user),
       onTransition: (state) => metrics.transitions.inc({ state, cause: 'mailbox' }),
     }),
+    contacts: folders.names.contacts,
+    onContactsChanged: (user) => blockedContacts.forget(user),
     onEvent: (event) => metrics.events.inc({ event }),
     onMoved: (reason, count) => metrics.moves.inc({ reason }, count),
   });

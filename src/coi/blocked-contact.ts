@@ -1,28 +1,15 @@
 import { hash } from 'node:crypto';
 import { normaliseAddress, removeQuotes } from '../messages/normalise-address.ts';
-import type { HeaderBlock } from '../messages/parse-header-block.ts';
 import { parseMailboxes } from '../messages/parse-mailboxes.ts';
-
-/** What a contact storage message tells the server (coi-client-spec, "Contact Storage Messages"). */
-export interface Contact {
-  /** Hashes of the contact's addresses, as {@link hashAddress} makes them; none for other messages. */
-  hashes: string[];
-  blocked: boolean;
-}
 
 const SHA3_256_HEX = /^[0-9a-f]{64}$/;
 
 /**
- * Reads a message of the Contacts folder. `COI-From-Hash` is repeated for each address; of
- * `COI-Blocked` only the presence counts ("The actual content of this header field is ignored").
+ * The hashes of a contact's addresses, as {@link hashAddress} makes them, from the values of its
+ * `COI-From-Hash` fields: one for each address (coi-client-spec, "Contact Storage Message Headers").
  */
-export function readContact(headers: HeaderBlock): Contact {
-  const hashes = headers.all('coi-from-hash').map((value) => value.toLowerCase());
-  return {
-    hashes: hashes.filter((value) => SHA3_256_HEX.test(value)),
-    blocked: headers.has('coi-blocked'),
-  };
-}
+export const readHashes = (values: readonly string[]): string[] =>
+  values.map((value) => value.trim().toLowerCase()).filter((value) => SHA3_256_HEX.test(value));
 
 /** SHA3-256 of the normalised address in UTF-8, as lower-case hex. */
 export const hashAddress = (address: string): string => hash('sha3-256', normaliseAddress(address));
@@ -31,10 +18,12 @@ export const hashAddress = (address: string): string => hash('sha3-256', normali
  * The hashes under which the sender of a message may be stored. More than one: a From field can
  * name several addresses, of which each counts, or blocking could be got around by adding one; and a
  * client may have hashed a punycode domain as it came.
+ *
+ * @param from the value of the From field
  */
-export function senderHashes(headers: HeaderBlock): string[] {
+export function senderHashes(from: string): string[] {
   const hashes = new Set<string>();
-  for (const { address } of parseMailboxes(headers.first('from') ?? '')) {
+  for (const { address } of parseMailboxes(from)) {
     if (address === '') continue;
     hashes.add(hashAddress(address));
     if (/@(?:.*\.)?xn--/i.test(address)) {
@@ -45,5 +34,5 @@ export function senderHashes(headers: HeaderBlock): string[] {
 }
 
 /** Whether a message comes from one of the contacts whose hashes are in `blocked`. */
-export const isFromBlocked = (headers: HeaderBlock, blocked: ReadonlySet<string>): boolean =>
-  blocked.size > 0 && senderHashes(headers).some((value) => blocked.has(value));
+export const isFromBlocked = (from: string, blocked: ReadonlySet<string>): boolean =>
+  blocked.size > 0 && senderHashes(from).some((value) => blocked.has(value));

@@ -10,11 +10,15 @@ export type Classification =
   /** A chat message that stays where the user's own rules put it: `$Chat`. */
   | { action: 'flag' }
   /** A chat message for this mailbox: `$Chat`, and the user's own rules do not run. */
-  | { action: 'file'; mailbox: string };
+  | { action: 'file'; mailbox: string }
+  /** From a blocked contact, for this mailbox: the user's own rules do not run. */
+  | { action: 'block'; mailbox: string };
 
 export interface ClassifierParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;
+  /** Whether the user wants to hear from whoever a From field names; false if it cannot be said soon. */
+  isBlocked: (user: string, from: string) => Promise<boolean>;
   folders: CoiFolderNames;
   recent: RecentMessages;
   examine: (message: Buffer) => ExaminedMessage;
@@ -25,18 +29,22 @@ export interface ClassifierParts {
 export type Classify = (user: string, message: Buffer) => Promise<Classification>;
 
 /**
- * Classifies one message before it is stored (coi-server-spec, "Configure Message Filtering"), and
- * keeps it for its pushes: they come a moment later and want the body.
+ * Classifies one message before it is stored (coi-server-spec, "Configure Message Filtering";
+ * coi-client-spec, "Blocking Contacts"), and keeps it for its pushes: they come a moment later and
+ * want the body.
+ *
+ * Whatever is asked about is judged, so that an administrator may have Sieve show more than chat.
  */
 export function createClassify(parts: ClassifierParts): Classify {
-  const { settings, folders, recent, examine } = parts;
+  const { settings, isBlocked, folders, recent, examine } = parts;
   return async (user, message) => {
-    const { isChat, messageId } = examine(message);
-    // Other mail as well, where the administrator lets coi.sieve show all of it.
-    if (messageId !== undefined) recent.keep(user, messageId, message);
-    if (!isChat) return { action: 'keep' };
+    const { isChat, messageId, from } = examine(message);
     const { enabled, messageFilter } = await settings(user);
-    if (!enabled) return { action: 'keep' };
+    if (enabled && (await isBlocked(user, from))) {
+      return { action: 'block', mailbox: folders.blocked };
+    }
+    if (messageId !== undefined) recent.keep(user, messageId, message);
+    if (!isChat || !enabled) return { action: 'keep' };
     if (messageFilter !== 'active') return { action: 'flag' };
     if (messageId !== undefined) parts.onFile?.(user, folders.chats, messageId);
     return { action: 'file', mailbox: folders.chats };
@@ -45,4 +53,6 @@ export function createClassify(parts: ClassifierParts): Classify {
 
 /** The one line that `dovecot-conf/sieve/coi.sieve` understands. */
 export const formatClassification = (classification: Classification): string =>
-  classification.action === 'file' ? `file ${classification.mailbox}` : classification.action;
+  'mailbox' in classification
+    ? `${classification.action} ${classification.mailbox}`
+    : classification.action;

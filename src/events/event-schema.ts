@@ -38,6 +38,10 @@ const FlagsClear = Type.Object({
   keywords: Keywords,
 });
 
+/** Messages came into or left a mailbox that may be a user's Contacts; said once a transaction. */
+const MessageAppend = Type.Object({ event: Type.Literal('MessageAppend'), mailbox: Name });
+const MessageExpunge = Type.Object({ event: Type.Literal('MessageExpunge'), mailbox: Name });
+
 const MailboxCreate = Type.Object({ event: Type.Literal('MailboxCreate'), mailbox: Name });
 const MailboxDelete = Type.Object({ event: Type.Literal('MailboxDelete'), mailbox: Name });
 const MailboxRename = Type.Object({
@@ -58,7 +62,16 @@ export const TransactionSchema = Type.Object({
   /** Dovecot's session, which LMTP also writes into the messages that it delivers. */
   session: Type.Optional(Type.String({ maxLength: 1_024 })),
   events: Type.Array(
-    Type.Union([MessageNew, MessageRead, FlagsClear, MailboxCreate, MailboxDelete, MailboxRename]),
+    Type.Union([
+      MessageNew,
+      MessageRead,
+      MessageAppend,
+      MessageExpunge,
+      FlagsClear,
+      MailboxCreate,
+      MailboxDelete,
+      MailboxRename,
+    ]),
     { minItems: 1, maxItems: 100_000 },
   ),
 });

@@ -1,18 +1,20 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
-import type { MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { CompleteEvents } from './complete-events.ts';
+import type { DovecotEvent, MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { FileLate } from './file-late.ts';
 import type { MessagePlace } from './message-place.ts';
-import type { Delivered, DeliveryContext } from './on-new-messages.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
+import type { Delivered, DeliveryContext } from './on-new-messages.ts';
+import type { SetBlockedAside } from './set-blocked-aside.ts';
 
 export interface TransactionParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;
   move: MoveChatMessages;
   complete: CompleteEvents;
+  setBlockedAside: SetBlockedAside;
   fileLate: FileLate;
   onNewMessages: (
     user: string,
@@ -23,6 +25,10 @@ export interface TransactionParts {
   /** Whether the sidecar itself did this, through doveadm. */
   isOwn: (user: string, event: MailboxEvent) => boolean;
   onMailboxEvent: (user: string, event: MailboxEvent) => Promise<void>;
+  /** The mailbox with the user's contacts. */
+  contacts: string;
+  /** They have changed, or may have. */
+  onContactsChanged: (user: string) => void;
   onEvent?: (event: string) => void;
   onMoved?: (reason: 'seen' | 'late', count: number) => void;
 }
@@ -33,6 +39,7 @@ export type HandleTransaction = (transaction: Transaction, receivedAt: number) =
 export function createHandleTransaction(parts: TransactionParts): HandleTransaction {
   return async ({ user, service, session, events }, receivedAt) => {
     for (const { event } of events) parts.onEvent?.(event);
+    if (events.some(concernsContacts)) parts.onContactsChanged(user);
     // Mailbox events first: they may change the settings that the others are judged by.
     for (const event of events.filter(isMailboxEvent)) {
       if (service === 'doveadm' && parts.isOwn(user, event)) continue;
@@ -41,7 +48,8 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
 
     const settings = await parts.settings(user);
     const reported = events.filter((event) => event.event === 'MessageNew');
-    const delivered = await parts.complete(user, reported, settings);
+    const completed = await parts.complete(user, reported, settings);
+    const delivered = await withoutBlocked(user, completed, settings);
     if (delivered.length > 0) {
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
       const filed = places instanceof DoveadmCommandError ? NOWHERE : places;
@@ -53,6 +61,23 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     const seen = await onMessagesRead(user, events, settings, parts.move);
     if (seen > 0) parts.onMoved?.('seen', seen);
   };
+
+  function concernsContacts(event: DovecotEvent): boolean {
+    if (event.event === 'MessageAppend' || event.event === 'MessageExpunge') {
+      return event.mailbox === parts.contacts;
+    }
+    return isMailboxEvent(event); // renamed, perhaps with a parent: who blocks whom is read anew
+  }
+
+  async function withoutBlocked(
+    user: string,
+    delivered: readonly MessageNewEvent[],
+    settings: CoiSettings,
+  ): Promise<readonly MessageNewEvent[]> {
+    if (!settings.enabled || delivered.length === 0) return delivered;
+    const aside = await parts.setBlockedAside(user, delivered);
+    return delivered.filter((event) => !aside.has(event));
+  }
 
   async function fileLate(
     user: string,
@@ -78,5 +103,5 @@ function refusalOf(error: unknown): DoveadmCommandError {
   throw error;
 }
 
-const isMailboxEvent = (event: Transaction['events'][number]): event is MailboxEvent =>
+const isMailboxEvent = (event: DovecotEvent): event is MailboxEvent =>
   event.event.startsWith('Mailbox');

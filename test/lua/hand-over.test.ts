@@ -174,6 +174,26 @@ for (const { version, skip } of dovecotVersions)
       await imap.close();
     });
 
+    test('messages that come into Contacts or leave it are told, once a transaction', async () => {
+      const imap = await login();
+      await imap.ok('CREATE COI/Contacts');
+      await http.take();
+      await imap.ok('APPEND COI/Contacts', MAIL);
+      await imap.ok('SELECT COI/Contacts');
+      await imap.ok('COPY 1 COI/Contacts');
+      await imap.ok('STORE 1:* +FLAGS.SILENT (\\Deleted)');
+      await imap.ok('EXPUNGE');
+      const told = [];
+      for (let i = 0; i < 3; i++) told.push(parse((await http.take()).body).events);
+      assert.deepEqual(
+        told,
+        ['MessageAppend', 'MessageAppend', 'MessageExpunge'].map((event) => [
+          { event, mailbox: 'COI/Contacts' },
+        ]),
+      );
+      await imap.close();
+    });
+
     test('what nobody needs is not sent', async () => {
       const imap = await login();
       await imap.ok('CREATE other');

@@ -6,8 +6,8 @@ import { dovecotVersions } from './dovecot-versions.ts';
 import { startStage, type Stage, type StageOptions } from './start-stage.ts';
 
 /**
- * What is held against the running service: the two specifications, the faults that the C plugin is
- * known for, and what Dovecot and its plugins expect of an attribute dict.
+ * What is held against the running service: the two specifications, what clients are told to expect
+ * of a server, the faults that the C plugin is known for, and what Dovecot and its plugins expect of an attribute dict.
  */
 export type Source = keyof typeof SECTIONS;
 
@@ -42,6 +42,7 @@ export const SECTIONS = {
     'Configure Message Filtering',
     'Configure Message Filtering, IMAP',
   ],
+  'coi-client-spec': ['Blocking Contacts'],
   'c-plugin': ['Faults of the C plugin'],
   dovecot: ['doveadm mailbox metadata', 'The attribute dict', 'mail_crypt'],
 } as const;

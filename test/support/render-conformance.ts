@@ -13,6 +13,7 @@ export const resultKey = (
 const TITLES: Record<Source, string> = {
   'webpush-spec': 'IMAP WebPush Extension v1.0',
   'coi-server-spec': 'COI Server Specification v1.0',
+  'coi-client-spec': 'COI Client Specification: what it expects of a server',
   'c-plugin': 'Faults of the C plugin that do not occur',
   dovecot: 'What Dovecot expects of its attribute dict',
 };
@@ -84,7 +85,7 @@ function byVersion(say: (version: DovecotVersion) => string): string {
 const INTRODUCTION = [
   '# Conformance',
   '',
-  'Every sentence of the two specifications that asks something of the server has a test in',
+  'Every sentence of the specifications that asks something of the server has a test in',
   '`test/e2e/conformance`, named after it and run by an IMAP client through a stock Dovecot 2.3 and a',
   'stock Dovecot 2.4 with `metadata.source: dict`. This page is made of those tests and their results',
   'by `node scripts/write-conformance.ts`: a sentence whose test did not pass is not met, whatever',

@@ -82,6 +82,10 @@ export function createThreadedEncryptor(startWorker = startEncryptionWorker): Pu
     else worker?.ref();
   }
 
+  // It takes a moment to start, for which no push should wait.
+  worker = start();
+  worker.unref();
+
   return {
     encrypt: (plaintext, keys, padding) =>
       new Promise((resolve, reject) => {

@@ -3,6 +3,7 @@ import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
 import type { Clock } from '../../../src/clock.ts';
+import { hashAddress } from '../../../src/coi/blocked-contact.ts';
 import type { MessageFilter } from '../../../src/coi/settings.ts';
 import type { ImapClient } from '../../support/imap-client.ts';
 import { eventually, VENDOR, type Stage } from '../../support/start-stage.ts';
@@ -141,6 +142,14 @@ export function message(headers: readonly string[], body = 'Hello\r\n'): Buffer 
 export const chat = (...headers: string[]): Buffer => message(['Chat-Version: 1.0', ...headers]);
 
 export const mail = (...headers: string[]): Buffer => message(headers);
+
+/** A contact storage message; by default its contact is blocked. */
+export const contact = (addresses: readonly string[], state = ['COI-Blocked: yes']): Buffer =>
+  message([
+    ...addresses.map((address) => `COI-From-Hash: ${hashAddress(address)}`),
+    ...state,
+    ...['Subject: Contact', 'Chat-Version: 1.0', 'Chat-Content: contact'],
+  ]);
 
 /** By LMTP; must be accepted for everyone. */
 export async function deliverTo(

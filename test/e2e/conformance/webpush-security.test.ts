@@ -93,7 +93,7 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
           const silent = await impatient.userAgent();
           silent.answer = () => undefined;
           await set(subscriber, pathOf(newId()), subscription(silent));
-          assert.equal(silent.waiting, 1);
+          await eventually(() => assert.equal(silent.waiting, 1));
         } finally {
           await impatient.close();
         }

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { conformance } from '../../support/conformance.ts';
+import { chat, coiAccount, contact, deliverTo, flagsIn, mail, settle } from './steps.ts';
+
+conformance(import.meta.url, 'coi-client-spec', {}, ({ stage, section }) => {
+  section('Blocking Contacts', (sentence) => {
+    /** For each sender, whether a chat message goes to Blocked when Contacts holds these messages. */
+    async function blocks(contacts: Buffer[], senders: Record<string, boolean>): Promise<void> {
+      const { user, client } = await coiAccount(stage(), 'active');
+      for (const one of contacts) await client.ok('APPEND COI/Contacts', one);
+      for (const [from, expected] of Object.entries(senders)) {
+        const before = (await flagsIn(client, 'COI/Blocked')).length;
+        await deliverTo(stage(), user, chat(`From: ${from}`));
+        await settle(stage());
+        const isBlocked = (await flagsIn(client, 'COI/Blocked')).length > before;
+        assert.equal(isBlocked, expected, from);
+      }
+      const others = Object.values(senders).filter((expected) => !expected).length;
+      assert.equal((await flagsIn(client, 'COI/Chats')).length, others);
+    }
+
+    sentence(
+      'SHOULD',
+      'When a contact is blocked, a COI client SHOULD move any incoming messages to the *Blocked* ' +
+        'folder, unless the IMAP server is COI compliant, in which case the server does that.',
+      {
+        instead:
+          'chat messages are filed there before they are stored, whatever the filter, and not ' +
+          'pushed; other mail only where the administrator has `coi.sieve` ask about every mail, ' +
+          'since it does not leave Dovecot otherwise',
+      },
+      async () => {
+        await blocks([contact(['eve@example.org'])], {
+          'Eve <eve@example.org>': true,
+          'Bob <bob@example.org>': false,
+        });
+        const { user, client } = await coiAccount(stage(), 'none');
+        await client.ok('APPEND COI/Contacts', contact(['eve@example.org']));
+        await deliverTo(stage(), user, mail('From: eve@example.org'));
+        assert.equal((await flagsIn(client, 'INBOX')).length, 1);
+      },
+    );
+
+    sentence(
+      'rule',
+      'The actual content of this header field is ignored but is RECOMMENDED to be set to "yes".',
+      'Its presence counts',
+      () =>
+        blocks(
+          [
+            contact(['a@example.org'], ['COI-Blocked: yes']),
+            contact(['b@example.org'], ['coi-blocked: no']),
+            contact(['c@example.org'], ['COI-Blocked:']),
+            contact(['d@example.org'], ['Subject: COI-Blocked: yes']),
+            contact(['e@example.org'], []),
+          ],
+          {
+            ...{ 'a@example.org': true, 'b@example.org': true, 'c@example.org': true },
+            ...{ 'd@example.org': false, 'e@example.org': false },
+          },
+        ),
+    );
+
+    sentence(
+      'rule',
+      'Normalized form means removing quotes, using UTF-8 and lowercasing the email address. If ' +
+        'the contact has several email addresses, one `COI-From-Hash` header is specified for each ' +
+        'email address.',
+      'Each address that From names counts; punycode is read as what it stands for',
+      () =>
+        blocks([contact(['eve@example.org', 'eve@bücher.example'])], {
+          '"Eve"@EXAMPLE.org': true,
+          'Eve <EVE@xn--bcher-kva.example>': true,
+          'Bob <bob@example.org>, eve@example.org': true,
+          '"eve@example.org" <bob@example.org>': false,
+        }),
+    );
+  });
+});
