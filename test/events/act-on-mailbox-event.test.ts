@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { createFolders, folderNames } from '../../src/coi/folders.ts';
+import { createOwnOperations } from '../../src/coi/own-operations.ts';
+import { enabledChange, readSettings } from '../../src/coi/settings.ts';
+import {
+  DoveadmCommandError,
+  EXIT_CODES,
+  type DoveadmClient,
+  type DoveadmCommand,
+} from '../../src/dovecot/doveadm-client.ts';
+import { createActOnMailboxEvent } from '../../src/events/act-on-mailbox-event.ts';
+import type { MailboxEvent } from '../../src/events/event-schema.ts';
+import { MemoryStore } from '../../src/stores/memory-store.ts';
+import type { Store } from '../../src/stores/store.ts';
+import { recordLog, type RecordedLog } from '../support/record-log.ts';
+
+const names = folderNames('COI', '/');
+const ALL = [names.chats, names.contacts, names.blocked];
+
+/**
+ * As much of Dovecot as is asked of it, so that each branch can be had at will; with the real one:
+ * test/e2e/conformance/coi-indirect.test.ts.
+ */
+class Mailboxes {
+  readonly names: Set<string>;
+  /** Commands that Dovecot refuses, with this exit code. */
+  readonly refused = new Map<string, number>();
+  readonly asked: string[] = [];
+  /** Holds every command back. */
+  wait: Promise<unknown> = Promise.resolve();
+
+  constructor(...existing: string[]) {
+    this.names = new Set(existing);
+  }
+
+  readonly client = {
+    run: async (command: DoveadmCommand) => {
+      const result = await this.#run(command);
+      if (result instanceof DoveadmCommandError) throw result;
+      return result;
+    },
+    runAll: (commands: readonly DoveadmCommand[]) =>
+      Promise.all(commands.map((command) => this.#run(command))),
+  } as unknown as DoveadmClient;
+
+  async #run(command: DoveadmCommand) {
+    const { name, parameters } = command;
+    this.asked.push(name);
+    await this.wait;
+    const exitCode = this.refused.get(name);
+    if (exitCode !== undefined) return new DoveadmCommandError(command, 'exitCode', exitCode);
+    const [mailbox = ''] = [parameters['mailbox'] ?? ''].flat() as string[];
+    if (name === 'mailboxCreate') this.names.add(mailbox);
+    if (name === 'mailboxRename') this.rename(mailbox, String(parameters['newName']));
+    const [mask = ''] = (parameters['mailboxMask'] ?? []) as string[];
+    if (name === 'mailboxList' && !mask.includes('*')) return [{ mailbox: mask }];
+    return [...this.names]
+      .filter((one) => name === 'mailboxList' && one.startsWith(mask.replace('*', '')))
+      .map((one) => ({ mailbox: one }));
+  }
+
+  /** With what is below it, as Dovecot does. */
+  rename(from: string, to: string): void {
+    for (const name of this.names) {
+      if (name !== from && !name.startsWith(`${from}/`)) continue;
+      this.names.delete(name);
+      this.names.add(to + name.slice(from.length));
+    }
+  }
+}
+
+const created: MailboxEvent = { event: 'MailboxCreate', mailbox: names.chats };
+const deleted: MailboxEvent = { event: 'MailboxDelete', mailbox: names.chats };
+const renamed = (from: string, to: string): MailboxEvent => ({
+  event: 'MailboxRename',
+  mailbox: to,
+  mailbox_old: from,
+});
+
+describe('what becomes of COI with the Chats mailbox', () => {
+  let store: Store;
+  let recorded: RecordedLog;
+  /** Users whose new state clients were shown, and the state then. */
+  let published: [user: string, enabled: boolean][];
+  let transitions: string[];
+
+  beforeEach(() => {
+    store = new MemoryStore();
+    recorded = recordLog();
+    published = [];
+    transitions = [];
+  });
+
+  const isEnabled = async (user = 'alice'): Promise<boolean> =>
+    (await readSettings(store, user)).enabled;
+  const enable = (user = 'alice') => store.commit(user, [enabledChange(true)]);
+  const acting = (mailboxes: Mailboxes) =>
+    createActOnMailboxEvent({
+      store,
+      folders: createFolders(mailboxes.client, names, createOwnOperations()),
+      doveadm: mailboxes.client,
+      rules: { folders: names, separator: '/', trash: ['Trash'] },
+      publish: async (user) => void published.push([user, await isEnabled(user)]),
+      onTransition: (state) => transitions.push(state),
+      log: recorded.log,
+    });
+  function expectChange(enabled: boolean): void {
+    const state = enabled ? 'enabled' : 'disabled';
+    assert.deepEqual(published, [['alice', enabled]], 'shown once it is stored');
+    assert.deepEqual(transitions, [state]);
+    const said = recorded.lines.find(({ msg }) => msg.startsWith('COI follows'));
+    assert.deepEqual([said?.['user'], said?.['state']], ['alice', state]);
+  }
+  function expectNoChange(): void {
+    assert.deepEqual([published, transitions], [[], []]);
+  }
+
+  for (const [what, event] of [
+    ['CREATE of Chats', created],
+    ['RENAME to Chats', renamed('Old', names.chats)],
+    ['RENAME of a parent that holds Chats', renamed('Old', 'COI')],
+  ] as const) {
+    it(`${what} enables it, with all its mailboxes`, async () => {
+      const mailboxes = new Mailboxes('INBOX', names.chats);
+      await acting(mailboxes)('alice', event);
+      assert.equal(await isEnabled(), true);
+      assert.deepEqual([...mailboxes.names].sort(), ['INBOX', ...ALL].sort());
+      expectChange(true);
+    });
+  }
+
+  it('CREATE of Chats, when the other mailboxes cannot be made: nothing yet, to be tried again', async () => {
+    const mailboxes = new Mailboxes(names.chats);
+    mailboxes.refused.set('mailboxCreate', EXIT_CODES.temporaryFailure);
+    const act = acting(mailboxes);
+    await assert.rejects(act('alice', created), /cannot create the mailbox "COI\/Contacts"/);
+    assert.equal(await isEnabled(), false);
+    expectNoChange();
+    mailboxes.refused.clear();
+    await act('alice', created);
+    expectChange(true);
+  });
+
+  it('DELETE of Chats disables it', async () => {
+    await enable();
+    await acting(new Mailboxes('COI'))('alice', deleted);
+    assert.equal(await isEnabled(), false);
+    expectChange(false);
+  });
+
+  for (const [from, to] of [
+    [names.chats, 'Trash/Chats'],
+    [names.chats, 'Trash'],
+    ['COI', 'Trash/COI'],
+  ] as const) {
+    it(`RENAME of ${from} to ${to} disables it, and stays`, async () => {
+      await enable();
+      const mailboxes = new Mailboxes(...ALL);
+      mailboxes.rename(from, to);
+      await acting(mailboxes)('alice', renamed(from, to));
+      assert.equal(await isEnabled(), false);
+      assert.ok(!mailboxes.names.has(names.chats));
+      expectChange(false);
+    });
+  }
+
+  for (const [from, to] of [
+    [names.chats, 'Elsewhere'],
+    ['COI', 'Elsewhere'],
+    [names.chats, 'Trashcan/Chats'],
+  ] as const) {
+    it(`RENAME of ${from} to ${to} is undone`, async () => {
+      await enable();
+      const mailboxes = new Mailboxes(...ALL);
+      mailboxes.rename(from, to);
+      await acting(mailboxes)('alice', renamed(from, to));
+      assert.equal(await isEnabled(), true);
+      assert.deepEqual([...mailboxes.names].sort(), [...ALL].sort());
+      expectNoChange();
+      assert.deepEqual(recorded.said('info'), ['undid a rename that would have taken Chats away']);
+    });
+  }
+
+  it('RENAME of Chats that cannot be undone disables it', async () => {
+    await enable();
+    const mailboxes = new Mailboxes('Elsewhere');
+    mailboxes.refused.set('mailboxRename', EXIT_CODES.dataError);
+    await acting(mailboxes)('alice', renamed(names.chats, 'Elsewhere'));
+    assert.equal(await isEnabled(), false);
+    assert.deepEqual(recorded.said('warn'), ['cannot undo a rename; COI is disabled']);
+    expectChange(false);
+  });
+
+  it('other mailboxes change nothing, and Dovecot is not asked', async () => {
+    await enable();
+    const mailboxes = new Mailboxes(...ALL, 'Other');
+    const act = acting(mailboxes);
+    await act('alice', { event: 'MailboxCreate', mailbox: 'Other' });
+    await act('alice', { event: 'MailboxDelete', mailbox: names.contacts });
+    await act('alice', { event: 'MailboxDelete', mailbox: 'COI/Chats/deeper' });
+    await act('alice', renamed('Other', 'COI/Other'));
+    assert.equal(await isEnabled(), true);
+    expectNoChange();
+    assert.deepEqual(mailboxes.asked, []);
+  });
+
+  for (const [what, state, event, existing] of [
+    ['Chats created, which enabled COI already', true, created, [names.chats]],
+    ['Chats deleted, where COI is disabled', false, deleted, []],
+    ['Chats created, and deleted since', false, created, []],
+    ['Chats deleted, and created since', true, deleted, [names.chats]],
+    ['Chats renamed, and renamed back since', true, renamed(names.chats, 'X'), [names.chats]],
+    ['only a mailbox below Chats is left', false, created, ['COI/Chats/deeper']],
+  ] as const) {
+    it(`an event that is late, or comes twice, changes nothing: ${what}`, async () => {
+      if (state) await enable();
+      await acting(new Mailboxes(...existing))('alice', event);
+      assert.equal(await isEnabled(), state);
+      expectNoChange();
+    });
+  }
+
+  it('Dovecot does not answer: nothing yet, to be tried again', async () => {
+    await enable();
+    const mailboxes = new Mailboxes();
+    mailboxes.refused.set('mailboxList', EXIT_CODES.temporaryFailure);
+    await assert.rejects(acting(mailboxes)('alice', deleted), DoveadmCommandError);
+    assert.equal(await isEnabled(), true);
+    expectNoChange();
+  });
+
+  it('a rename that is reported twice at once is undone once; other users do not wait', async () => {
+    await enable();
+    const mailboxes = new Mailboxes('Elsewhere');
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    mailboxes.wait = promise;
+    const act = acting(mailboxes);
+    const both = [1, 2].map(() => act('alice', renamed(names.chats, 'Elsewhere')));
+    const other = act('bob', deleted);
+    await other;
+    resolve(undefined);
+    await Promise.all(both);
+    assert.equal(await isEnabled(), true);
+    assert.equal(mailboxes.asked.filter((name) => name === 'mailboxRename').length, 1);
+    expectNoChange();
+  });
+});
