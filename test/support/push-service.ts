@@ -1,6 +1,6 @@
 import { createServer as createPlainServer, type Server } from 'node:http';
 import type { IncomingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { makeCertificates } from './make-certificates.ts';
 
@@ -26,6 +26,10 @@ export interface TestPushService {
   readonly mostAtOnce: number;
   /** What to answer from now on. */
   answer: Answer;
+  /** Presents another certificate from now on, without a moment in which nobody listens. */
+  present(tls: { key: string; cert: string }): void;
+  /** Cuts the connections that are open. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -92,9 +96,16 @@ export async function startPushService(
       return mostAtOnce;
     },
     answer: options.answer ?? answerWith(201),
+    present: (tls) => {
+      if (server instanceof TlsServer) server.setSecureContext(tls);
+      service.hangUp();
+    },
+    hangUp: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     close: () =>
       new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
+        service.hangUp();
         server.close(() => resolve());
       }),
   };

@@ -39,7 +39,9 @@ export interface ScriptedPushService {
   /** Nothing listens any more, and open connections are cut. */
   down(): Promise<void>;
   /** Listens again on the same port. */
-  up(tls?: { key: string; cert: string }): Promise<void>;
+  up(): Promise<void>;
+  /** Cuts open connections, and presents this certificate in new ones; by default the right one. */
+  present(tls?: { key: string; cert: string }): void;
   close(): Promise<void>;
 }
 
@@ -66,9 +68,10 @@ export async function startScriptedPushService(): Promise<ScriptedPushService> {
       return agent;
     },
     down: () => server.close(),
-    up: async (tls = makeCertificates()) => {
-      server = await startPushService({ answer, port, tls });
+    up: async () => {
+      server = await startPushService({ answer, port });
     },
+    present: (tls = makeCertificates()) => server.present(tls),
     close: () => server.close(),
   };
   return service;
