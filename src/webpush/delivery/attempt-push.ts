@@ -6,6 +6,7 @@ import { MAX_BODY_OCTETS } from '../encryption/record-limits.ts';
 import type { GuardPolicy } from '../guard/guard-policy.ts';
 import { judgeEndpoint } from '../guard/judge-endpoint.ts';
 import { chooseForm, nextForm } from '../outcome/choose-form.ts';
+import { findTopic } from '../outcome/find-topic.ts';
 import type { Outcome } from '../outcome/outcome.ts';
 import { buildPushRequest } from '../request/build-push-request.ts';
 import type { SubscriptionBook } from '../subscription-book.ts';
@@ -69,6 +70,7 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     if (!(error instanceof InvalidInputError)) throw error;
     return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, error.message);
   }
+  const topic = shelved.topic ?? findTopic(form.payload, resource.keys.auth);
   const request = buildPushRequest({
     url,
     body,
@@ -76,7 +78,7 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     ttlSeconds: (push.expiresAt - parts.monotonic()) / 1_000,
     urgency: shelved.urgency,
     validation: push.kind === 'validation',
-    ...(shelved.topic !== undefined && { topic: shelved.topic }),
+    ...(topic !== undefined && { topic }),
   });
   const result = await parts.client.send(request, user);
   let canShrink = false;

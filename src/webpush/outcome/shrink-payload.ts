@@ -1,3 +1,5 @@
+import { MAX_FOLDER_OCTETS } from '../payload.ts';
+
 /** Fields that a push cannot do without: the client fetches the message by them. */
 const IDS = ['uid', 'uidvalidity', 'folder'];
 const CONTENT = ['content', 'content-type', 'content-encoding'];
@@ -17,6 +19,14 @@ export function shrinkPayload(payload: string): string | undefined {
       ? withoutContent
       : fields.filter(([name]) => IDS.includes(name));
   return smaller.length < fields.length ? JSON.stringify(Object.fromEntries(smaller)) : undefined;
+}
+
+/** Whether a message payload is as small as it can be. */
+export function hasOnlyIds(payload: string): boolean {
+  // The folder's name is the only part without a fixed size.
+  if (payload.length > MAX_FOLDER_OCTETS + 100) return false;
+  const names = parseObject(payload)?.map(([name]) => name) ?? [];
+  return names.includes('uid') && names.every((name) => IDS.includes(name));
 }
 
 function parseObject(payload: string): [string, unknown][] | undefined {

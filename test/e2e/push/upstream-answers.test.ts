@@ -30,6 +30,8 @@ interface Case {
   pauses?: number;
   /** Fields that the push lacks when it arrives. */
   without?: string[];
+  /** Whether a later push may replace it. */
+  topic?: boolean;
   endpointHost?: string;
 }
 
@@ -81,6 +83,14 @@ const cases: Record<string, Case> = {
     outcomes: ['too-large', 'accepted'],
     ...arrives,
     without: ['content'],
+  },
+  '413 above 200 octets': {
+    answers: (response, { body }) => void response.writeHead(body.length > 200 ? 413 : 201).end(),
+    outcomes: ['too-large', 'too-large', 'accepted'],
+    push: 'arrives',
+    subscription: 'kept',
+    without: ['subject', 'content'],
+    topic: true,
   },
   '413 always': {
     answers: answerWith(413),
@@ -237,11 +247,12 @@ describe('what a push service answers to a message', { concurrency: true }, () =
       const requests = await agent.drain();
       const last = requests.at(-1);
       if (given.push === 'arrives') {
-        assert.equal(last?.payload['msg-id'], `${id}@example.org`);
+        assert.equal(last?.payload['uid'], 1);
         assert.deepEqual(
           ['subject', 'content'].filter((field) => !(field in last.payload)),
           given.without ?? [],
         );
+        assert.equal('topic' in last.headers, given.topic ?? false);
       }
       if (!given.fault) {
         assert.equal(service.requests, 1 + given.outcomes.length, 'the validation, and these');
