@@ -1,6 +1,7 @@
 import { createLogger } from '../logging.ts';
 import { CONFIG_OPTION, type Command } from './command.ts';
 import { readConfigOption } from './read-config-option.ts';
+import { tellSupervisor } from './tell-supervisor.ts';
 
 /** Past it a stop is no longer graceful; systemd would kill after 90 seconds. */
 const STOP_DEADLINE_MSECS = 30_000;
@@ -18,6 +19,7 @@ export const serve: Command = {
     const log = createLogger(config.log.level);
     const app = await createApp(config, { log });
     await app.start();
+    void tellSupervisor(log);
     const signal = await nextSignal();
     log.info({ signal }, 'stopping');
     const killer = setTimeout(() => {
