@@ -8,15 +8,19 @@ export const check: Command = {
   summary: 'say everything that is wrong with the configuration',
   usage: '[--config FILE]',
   options: CONFIG_OPTION,
-  run: (call) => {
+  run: async (call) => {
+    let problems: readonly string[];
     try {
-      readConfigOption(call);
+      const config = readConfigOption(call);
+      const { judgeOptions } = await import('./judge-options.ts');
+      problems = await judgeOptions(config);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      for (const problem of error.problems) console.error(problem);
-      return Promise.resolve(1);
+      problems = error.problems;
     }
+    for (const problem of problems) console.error(problem);
+    if (problems.length > 0) return 1;
     console.log('The configuration is good.');
-    return Promise.resolve(0);
+    return 0;
   },
 };
