@@ -1,6 +1,8 @@
 // Writes the files that are made from the code: npm run docs. Tests hold them against it.
 import { writeFileSync } from 'node:fs';
 import { format } from 'prettier';
+import { checks } from '../src/cli/doctor/checks.ts';
+import { renderDoctor } from '../src/cli/doctor/render-doctor.ts';
 import { renderExample } from '../src/config/render-example.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { renderMetrics } from '../src/render-metrics.ts';
@@ -10,3 +12,4 @@ writeFileSync(
   'docs/metrics.md',
   await format(renderMetrics(createMetrics().registry), { parser: 'markdown' }),
 );
+writeFileSync('docs/doctor.md', await format(renderDoctor(checks), { parser: 'markdown' }));

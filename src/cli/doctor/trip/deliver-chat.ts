@@ -15,34 +15,43 @@ export interface Postman {
 
 /** @returns undefined when no way is known from here */
 export async function findPostman(setup: Setup): Promise<Postman | undefined> {
-  for (const { by, address } of lmtpAddresses(setup)) {
-    const connection = await LmtpConnection.open(address).catch(() => undefined);
-    if (connection === undefined) continue;
-    await connection.close();
-    return { by, deliver: (user, message) => deliverByLmtp(address, by, user, message) };
-  }
-  const { settings } = setup.dovecot;
-  if (settings === undefined || process.getuid?.() !== 0) return undefined;
-  const program = join(settings.server.libexecDir, 'dovecot-lda');
+  const all = lmtpAddresses(setup);
+  for (const one of all) if (await answers(one.address)) return byLmtp(one);
+  // Nobody answers at any of them: that is for the delivery to say.
+  const [first] = all;
+  return first === undefined ? findLda(setup) : byLmtp(first);
+}
+
+/** dovecot-lda, as an MTA calls it; only root may call it for others. */
+async function findLda({ dovecot, options }: Setup): Promise<Postman | undefined> {
+  if (dovecot.settings === undefined || process.getuid?.() !== 0) return undefined;
+  const program = join(dovecot.settings.server.libexecDir, 'dovecot-lda');
   const there = await access(program).then(
     () => true,
     () => false,
   );
   if (!there) return undefined;
-  const config = setup.options.dovecotConfig;
-  const where = config === undefined ? [] : ['-c', config];
+  const where = options.dovecotConfig === undefined ? [] : ['-c', options.dovecotConfig];
+  const by = 'dovecot-lda';
   return {
-    by: 'dovecot-lda',
+    by,
     deliver: async (user, input) => {
       const ran = await runCommand(program, [...where, '-d', user, '-f', ''], { input });
       if (ran.exitCode === 0) return;
-      const problem = ran.stderr.trim() || `exit code ${ran.exitCode}`;
-      throw new TripEnd('not-delivered', { by: 'dovecot-lda', problem });
+      throw new TripEnd('not-delivered', {
+        by,
+        problem: ran.stderr.trim() || `exit code ${ran.exitCode}`,
+      });
     },
   };
 }
 
-function lmtpAddresses({ options, dovecot }: Setup): { by: string; address: LmtpAddress }[] {
+interface NamedAddress {
+  by: string;
+  address: LmtpAddress;
+}
+
+function lmtpAddresses({ options, dovecot }: Setup): NamedAddress[] {
   if (options.lmtp !== undefined) {
     const { host, port } = options.lmtp;
     return [{ by: `LMTP (${host} port ${port})`, address: options.lmtp }];
@@ -59,26 +68,38 @@ function lmtpAddresses({ options, dovecot }: Setup): { by: string; address: Lmtp
   );
 }
 
-/** From nobody, so that nothing is ever sent back. */
+async function answers(address: LmtpAddress): Promise<boolean> {
+  try {
+    await (await LmtpConnection.open(address)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const byLmtp = ({ by, address }: NamedAddress): Postman => ({
+  by,
+  deliver: async (user, message) => {
+    const problem = await deliverByLmtp(address, user, message).catch(errorMessage);
+    if (problem !== undefined) throw new TripEnd('not-delivered', { by, problem });
+  },
+});
+
+/**
+ * Delivers from nobody, so that nothing is ever sent back.
+ *
+ * @returns undefined when it was taken, else the answer
+ */
 async function deliverByLmtp(
   address: LmtpAddress,
-  by: string,
   user: string,
   message: string,
-): Promise<void> {
-  let problem: string;
+): Promise<string | undefined> {
+  const connection = await LmtpConnection.open(address);
   try {
-    const connection = await LmtpConnection.open(address);
-    try {
-      const { replies } = await connection.deliver('', [user], message);
-      const [reply] = replies;
-      if (reply?.code === 250) return;
-      problem = `${reply?.code ?? ''} ${reply?.text ?? ''}`.trim();
-    } finally {
-      await connection.close();
-    }
-  } catch (error) {
-    problem = errorMessage(error);
+    const [reply] = (await connection.deliver('', [user], message)).replies;
+    return reply?.code === 250 ? undefined : `${reply?.code ?? ''} ${reply?.text ?? ''}`.trim();
+  } finally {
+    await connection.close();
   }
-  throw new TripEnd('not-delivered', { by, problem });
 }

@@ -19,13 +19,6 @@ export const dovecotFaults: readonly Seed[] = [
     break: () => ({ dovecot: 'no_such_setting = yes' }),
   },
   {
-    fault: 'dovecot.unreadable',
-    cause: '2.4 wants to see the Lua script',
-    versions: ['2.4'],
-    says: /coi\.lua/,
-    break: () => ({ dovecot: 'push_notification coi {\n  lua_file = /nowhere/coi.lua\n}' }),
-  },
-  {
     fault: 'dovecot.too-old',
     versions: ['2.3'],
     says: /2\.3\.4 is older/,

@@ -1,4 +1,4 @@
-import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DoctorRig } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
@@ -17,7 +17,7 @@ const setting = ({ stage }: DoctorRig, name: string, value: string): { dovecot: 
 async function spoolOf(rig: DoctorRig, name: string, mode: number) {
   const dir = join(rig.dir, name);
   await mkdir(dir);
-  await (await import('node:fs/promises')).chmod(dir, mode);
+  await chmod(dir, mode);
   const differs = { ...setting(rig, 'coi_sidecar_spool_dir', dir), config: { spool: { dir } } };
   return { dir, differs };
 }
@@ -51,9 +51,11 @@ export const eventFaults: readonly Seed[] = [
   },
   {
     fault: 'events-driver.script-missing',
-    versions: ['2.3'],
-    break: () => ({
-      dovecot: 'plugin {\n  push_notification_driver = lua:file=/nowhere/coi.lua\n}',
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'plugin {\n  push_notification_driver = lua:file=/nowhere/coi.lua\n}'
+          : 'push_notification coi {\n  lua_file = /nowhere/coi.lua\n}',
     }),
   },
   {

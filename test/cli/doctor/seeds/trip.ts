@@ -97,7 +97,7 @@ export const tripFaults: readonly Seed[] = [
   },
   {
     fault: 'trip.not-delivered',
-    says: /LMTP.*4\d\d/,
+    says: /^LMTP .* does not take mail/,
     break: withDovecot(() => 'protocol lmtp {\n  first_valid_uid = 5000\n}'),
   },
   {

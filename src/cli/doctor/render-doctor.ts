@@ -1,0 +1,87 @@
+import { PARTS, type Check, type Part } from './check.ts';
+
+const INTRODUCTION = `# coi-sidecar doctor
+
+\`coi-sidecar doctor\` looks at the set-up as it is, Dovecot's side included, and says what to do about each fault that it finds. It asks and tries; it changes nothing, but for a trip, which puts everything back.
+
+\`\`\`sh
+coi-sidecar doctor
+coi-sidecar doctor --user scratch@example.org
+\`\`\`
+
+Run it as root on the host of the service, where it can read both configurations and try what Dovecot's mail processes may do, as their user. As somebody else, or where there is no \`doveconf\` (Dovecot in another container or on another host), it makes the checks that it can and says which it left out.
+
+| option                     | what it is for                                                                                                                                                                                        |
+| -------------------------- | ----------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------------- |
+| \`--config FILE\`          | the configuration of the service. Environment variables that only the service has are not seen                                                                                                        |
+| \`--dovecot-config FILE\`  | Dovecot's, if it is not the one that is built into it                                                                                                                                                 |
+| \`--user USER\`            | a scratch user for a [trip](#a-chat-messages-trip); may be given several times. Also tells whose rights mail processes have, where each user has a uid of their own                                   |
+| \`--password-file FILE\`   | the password of those users, or in the environment, \`COI_DOCTOR_PASSWORD\`: the trip then uses IMAP as a client does. Without one it has doveadm take the same way through Dovecot's annotations     |
+| \`--lmtp HOST:PORT\`       | where to deliver, if Dovecot's configuration is not there to say it                                                                                                                                   |
+| \`--imap HOST:PORT\`       | where to log in, likewise                                                                                                                                                                             |
+| \`--reach ORIGIN\`         | a push service to be reached, by the way that pushes take (proxy included); may be given several times. Nobody is contacted unasked: to call the large ones would tell them that this host is there  |
+| \`--only CHECK\`           | make this check only; may be given several times                                                                                                                                                      |
+| \`--json\`                 | the report for machines                                                                                                                                                                               |
+
+Exit code: 0 all well, 1 warnings, 2 errors (or called wrongly), as monitoring plugins have them. What was not checked does not count. No secret is ever printed.
+
+## The report for machines
+
+\`\`\`json
+{
+  "version": "0.1.0",
+  "dovecot": "2.3.19.1",
+  "verdict": "error",
+  "counts": { "ok": 18, "warning": 0, "error": 1, "skipped": 1 },
+  "checks": [
+    {
+      "name": "events-url",
+      "part": "events",
+      "title": "coi.lua reaches the service, which takes its token",
+      "verdict": "error",
+      "findings": [
+        {
+          "severity": "error",
+          "fault": "events-url.token-refused",
+          "message": "the service refuses coi_sidecar_token of Dovecot (still change-me).",
+          "remedy": "Set it to http.token of coi-sidecar.yaml in 95-coi-events.conf, and reload Dovecot."
+        }
+      ],
+      "skipped": [],
+      "notes": []
+    }
+  ]
+}
+\`\`\`
+
+\`dovecot\` is null where its version could not be told. A check's \`verdict\` is \`ok\`, \`warning\`, \`error\`, or \`skipped\`: then \`skipped\` says why. \`fault\` is stable, and one of those below; \`<check>.failed\` is a check that could not be carried out.
+
+## What is checked
+`;
+
+const TRIP = `For each scratch user COI is enabled and a subscription made and validated as a client would, a chat message is delivered as an MTA would (LMTP, else \`dovecot-lda\`), and it has to be filed and to arrive as a push at a receiver on this host. Then the message, the subscription and the folders that were not there before are taken away, and the settings put back. Take a user made for it: their other subscriptions get the push, too.
+
+The service's guard lets no push through to this host, and should not be opened for a test: \`webpush.allow_private_endpoints\` would be open for every user until somebody closes it again. With \`http.admin_token\` the running service lets one port of 127.0.0.1 through for the doctor alone, past the proxy, until the trip ends and for two minutes at most (\`PUT /v1/test-receivers/PORT\`). Without that token the trip ends where the push would begin.
+`;
+
+/** `docs/doctor.md`: every check, what can be wrong with it, and what to do. */
+export function renderDoctor(checks: readonly Check[]): string {
+  const lines = [INTRODUCTION];
+  for (const [part, heading] of Object.entries(PARTS) as [Part, string][]) {
+    lines.push(`### ${heading}`, '');
+    if (part === 'trip') lines.push(TRIP);
+    for (const { name, title, faults } of checks.filter((check) => check.part === part)) {
+      lines.push(`**${name}**: ${title}.`, '', '| fault | what is wrong | what to do |', '|-|-|-|');
+      for (const [fault, { severity, what, remedy }] of Object.entries(faults)) {
+        const sign = severity === 'error' ? '✗' : '!';
+        lines.push(`| ${sign} \`${fault}\` | ${cell(what)} | ${cell(remedy)} |`);
+      }
+      lines.push('');
+    }
+  }
+  return lines.join('\n');
+}
+
+/** Placeholders stand out as they do in usage lines. */
+const cell = (text: string): string =>
+  text.replaceAll('|', '\\|').replaceAll(/\{(\w+)\}/g, (_whole, name: string) => `*${name}*`);

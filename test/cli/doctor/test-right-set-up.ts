@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { findFreePort } from '../../../src/cli/demo/find-free-port.ts';
+import { formatReport } from '../../../src/cli/doctor/format-report.ts';
+import type { Report } from '../../../src/cli/doctor/report.ts';
+import { faultsOf, type DoctorRig, type Examination } from '../../support/doctor-rig.ts';
+import { eventually, VENDOR } from '../../support/start-stage.ts';
+import { startPushService } from '../../support/push-service.ts';
+import { notRoot } from '../../support/unprivileged.ts';
+
+const assertWell = (report: Report): void => {
+  assert.deepEqual(faultsOf(report), [], formatReport(report, { colour: false }));
+  assert.equal(report.verdict, 'ok');
+};
+
+const namesOf = ({ checks }: Report, verdict: string): string[] =>
+  checks.filter((check) => check.verdict === verdict).map(({ name }) => name);
+
+const noteOf = ({ checks }: Report, name: string): string =>
+  checks.find((check) => check.name === name)?.notes.join('; ') ?? '';
+
+/** What a user's client sees of it all: mailboxes, their messages, and annotations. */
+async function stateOf({ stage }: DoctorRig, user: string): Promise<string[]> {
+  const client = await stage.login(user);
+  const listed = await client.ok('LIST "" "*"');
+  const subscribed = await client.ok('LSUB "" "*"');
+  const inbox = await client.ok('STATUS INBOX (MESSAGES)');
+  const { untagged } = await client.ok(
+    `GETMETADATA (DEPTH infinity) "" ("${VENDOR}/coi" "${VENDOR}/webpush/subscriptions")`,
+  );
+  await client.close();
+  // The server's own, which comes and goes as it likes.
+  const annotations = untagged
+    .map((line) => line.replace(/\/\S*mailbox-root \{\d+\}\r\nCOI ?/, ''))
+    .filter((line) => line !== 'METADATA "" ()');
+  return [...[listed, subscribed, inbox].flatMap((one) => one.untagged), ...annotations];
+}
+
+/** Nothing is found where nothing is wrong, and a trip leaves nothing behind. */
+export function testRightSetUp(rig: () => DoctorRig, source: 'dict' | 'doveadm'): void {
+  test('without a scratch user: all good, and what was not made is said', async () => {
+    const report = await rig().examine();
+    assertWell(report);
+    assert.deepEqual(namesOf(report, 'skipped'), ['push-services', 'trip']);
+    assert.equal(
+      report.checks.some(({ name }) => name === 'notices'),
+      source === 'doveadm',
+    );
+  });
+
+  for (const [how, examination] of [
+    ['by doveadm', {}],
+    ['by IMAP', { password: 'secret' }],
+  ] as [string, Examination][]) {
+    test(`a trip ${how}: a push arrives, and everything is as it was`, async () => {
+      const user = rig().stage.freshUser();
+      const before = await stateOf(rig(), user);
+      const report = await rig().examine({ ...examination, users: [user], only: ['trip'] });
+      assertWell(report);
+      assert.match(noteOf(report, 'trip'), /filed in COI\/Chats with \$Chat, pushed within \d+ ms/);
+      assert.match(noteOf(report, 'trip'), how === 'by IMAP' ? /by IMAP/ : /by doveadm/);
+      // With doveadm the service writes back just after it heard.
+      await eventually(async () => assert.deepEqual(await stateOf(rig(), user), before));
+    });
+  }
+
+  test('a user who has COI enabled keeps it, and their folders', async () => {
+    const user = rig().stage.freshUser();
+    const client = await rig().stage.login(user);
+    const enabled = `${VENDOR}/coi/config/enabled`;
+    assert.equal((await client.setMetadata('', enabled, 'yes')).status, 'OK');
+    await eventually(async () => {
+      assert.ok((await client.ok('LIST "" "COI/Chats"')).untagged.length === 1);
+    });
+    assertWell(await rig().examine({ users: [user], only: ['trip'] }));
+    assert.equal((await client.getMetadata('', [enabled])).get(enabled), 'yes');
+    assert.equal((await client.ok('LIST "" "COI/*"')).untagged.length, 3);
+  });
+
+  test('several users, one after the other', async () => {
+    const users = [rig().stage.freshUser(), rig().stage.freshUser()];
+    const report = await rig().examine({ users, only: ['trip'] });
+    assertWell(report);
+    for (const user of users) assert.ok(noteOf(report, 'trip').includes(`${user}: `));
+  });
+}
+
+/** What does not depend on the version, with the stage of one. */
+export function testOtherPlaces(rig: () => DoctorRig): void {
+  test('push services that are named are reached as pushes reach them', async () => {
+    const service = await startPushService({ tls: false });
+    try {
+      const report = await rig().examine({
+        only: ['push-services'],
+        reach: [service.origin],
+        config: { webpush: { allow_private_endpoints: ['127.0.0.1'] } },
+      });
+      assertWell(report);
+      assert.equal(service.pushes.length, 1);
+      assert.match(noteOf(report, 'push-services'), /answers 201/);
+    } finally {
+      await service.close();
+    }
+  });
+
+  describe('where Dovecot is elsewhere', () => {
+    test('it checks what it can, and says what it left out', async () => {
+      const report = await rig().examine({ elsewhere: true, users: [rig().stage.freshUser()] });
+      assertWell(report);
+      const skipped = namesOf(report, 'skipped');
+      for (const name of ['dovecot', 'plugins', 'sieve', 'events-url', 'trip']) {
+        assert.ok(skipped.includes(name), name);
+      }
+      for (const name of ['configuration', 'service', 'tokens', 'doveadm-api', 'dict-socket']) {
+        assert.ok(namesOf(report, 'ok').includes(name), name);
+      }
+      assert.match(JSON.stringify(report), /there is no doveconf on this host/);
+      assert.match(JSON.stringify(report), /--lmtp HOST:PORT/);
+    });
+
+    test('a trip is made where it is told to deliver and to log in', async () => {
+      const { lmtp, imap } = rig().stage.dovecot;
+      const users = [rig().stage.freshUser()];
+      const report = await rig().examine({
+        ...{ elsewhere: true, users, password: 'secret', lmtp, imap, only: ['trip'] },
+      });
+      assertWell(report);
+      assert.match(noteOf(report, 'trip'), /by IMAP.*delivered by LMTP.*pushed/);
+    });
+  });
+
+  test('where mail comes by dovecot-lda, a trip takes that', { skip: notRoot }, async () => {
+    const report = await rig().examine({
+      ...{ users: [rig().stage.freshUser()], only: ['dovecot', 'plugins', 'trip'] },
+      dovecot: 'protocols = imap',
+    });
+    assertWell(report);
+    assert.match(noteOf(report, 'trip'), /delivered by dovecot-lda.*pushed/);
+  });
+
+  test('without http.admin_token the push is left out, and that is said', async () => {
+    const report = await rig().examine({
+      ...{ users: [rig().stage.freshUser()], only: ['trip'] },
+      config: { http: { admin_token: '' } },
+    });
+    assertWell(report);
+    assert.match(noteOf(report, 'trip'), /filed in COI\/Chats with \$Chat$/);
+    assert.match(JSON.stringify(report), /without http\.admin_token/);
+  });
+
+  test('whoever is not root is told what they cannot see', async () => {
+    const real = process.getuid;
+    process.getuid = () => 4711;
+    const report = await rig()
+      .examine()
+      .finally(() => {
+        process.getuid = real!;
+      });
+    assertWell(report);
+    const text = JSON.stringify(report);
+    assert.match(text, /whether mail processes may use .*dict\.sock: only root can try it/);
+    assert.match(text, /whether mail processes may use .*coi\.lua: only root can try it/);
+  });
+
+  test('where each user has an own uid, a stand-in is tried', { skip: notRoot }, async () => {
+    const own = await rig().examine({ dovecot: 'mail_uid =', only: ['dict-socket'] });
+    assertWell(own);
+  });
+
+  test('an API of Dovecot’s that is away makes no check fail that does not need it', async () => {
+    const report = await rig().examine({
+      config: { doveadm: { url: `http://127.0.0.1:${await findFreePort()}/doveadm/v1` } },
+      users: [rig().stage.freshUser()],
+    });
+    assert.deepEqual(faultsOf(report), ['doveadm-api.refused']);
+    assert.ok(namesOf(report, 'skipped').includes('trip'));
+  });
+}
