@@ -43,5 +43,5 @@ function summaryOf({ checks, counts }: Report): string {
     ...(counts.error > 0 ? [`${counts.error} with errors`] : []),
     ...(counts.skipped > 0 ? [`${counts.skipped} not made`] : []),
   ];
-  return `${checks.length} checks: ${parts.join(', ')}.`;
+  return `${checks.length} ${checks.length === 1 ? 'check' : 'checks'}: ${parts.join(', ')}.`;
 }

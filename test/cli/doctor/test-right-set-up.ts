@@ -57,7 +57,7 @@ export function testRightSetUp(rig: () => DoctorRig, source: 'dict' | 'doveadm')
       const before = await stateOf(rig(), user);
       const report = await rig().examine({ ...examination, users: [user], only: ['trip'] });
       assertWell(report);
-      assert.match(noteOf(report, 'trip'), /filed in COI\/Chats with \$Chat, pushed within \d+ ms/);
+      assert.match(noteOf(report, 'trip'), /filed in COI\/Chats with \$Chat, pushed \d+ ms later/);
       assert.match(noteOf(report, 'trip'), how === 'by IMAP' ? /by IMAP/ : /by doveadm/);
       // With doveadm the service writes back just after it heard.
       await eventually(async () => assert.deepEqual(await stateOf(rig(), user), before));
@@ -160,6 +160,21 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
     const text = JSON.stringify(report);
     assert.match(text, /whether mail processes may use .*dict\.sock: only root can try it/);
     assert.match(text, /whether mail processes may use .*coi\.lua: only root can try it/);
+  });
+
+  test('whoever may not read Dovecot’s configuration is told so', async () => {
+    const real = process.getuid;
+    process.getuid = () => 4711;
+    const path = await rig().shadow({
+      doveconf: 'echo "doveconf: Fatal: open(/x.conf) failed: Permission denied" >&2; exit 89',
+    });
+    const report = await rig()
+      .examine({ path })
+      .finally(() => {
+        process.getuid = real!;
+      });
+    assertWell(report);
+    assert.match(JSON.stringify(report), /only root may read Dovecot’s configuration/);
   });
 
   test('where each user has an own uid, a stand-in is tried', { skip: notRoot }, async () => {

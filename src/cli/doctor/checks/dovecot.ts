@@ -26,9 +26,9 @@ export const dovecot = defineCheck({
       remedy: 'Look for a newer coi-sidecar; give a scratch user (--user) to see what works.',
     },
   },
-  run: ({ dovecot: { settings, problem, installed } }, report) => {
+  run: ({ dovecot: { settings, problem, isFaulty } }, report) => {
     if (settings === undefined) {
-      if (installed) report.fault('unreadable', { problem: problem.replace(/\.$/, '') });
+      if (isFaulty) report.fault('unreadable', { problem: problem.replace(/\.$/, '') });
       else report.skip(`${problem}: its configuration was not looked at`);
       return;
     }

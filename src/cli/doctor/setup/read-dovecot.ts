@@ -18,7 +18,10 @@ export async function readDovecot(configFile: string | undefined): Promise<Dovec
   const ask = (...filter: string[]) => runCommand('doveconf', [...where, '-a', '-P', ...filter]);
   const whole = await ask();
   if (/ENOENT/.test(whole.stderr) && whole.stdout === '') {
-    return { settings: undefined, problem: 'there is no doveconf on this host', installed: false };
+    return unseen('there is no doveconf on this host');
+  }
+  if (/Permission denied/.test(whole.stderr) && process.getuid?.() !== 0) {
+    return unseen('only root may read Dovecot’s configuration');
   }
   try {
     if (whole.exitCode !== 0) throw new Error(lastLine(whole.stderr));
@@ -26,11 +29,15 @@ export async function readDovecot(configFile: string | undefined): Promise<Dovec
       PROTOCOLS.map(async (name) => parseDoveconf((await ask('-f', `protocol=${name}`)).stdout)),
     );
     const settings = interpret(parseDoveconf(whole.stdout), filtered);
-    return { settings, problem: '', installed: true };
+    return { settings, problem: '', isFaulty: false };
   } catch (error) {
-    return { settings: undefined, problem: errorMessage(error), installed: true };
+    return { settings: undefined, problem: errorMessage(error), isFaulty: true };
   }
 }
+
+const unseen = (problem: string): DovecotView => ({
+  ...{ settings: undefined, problem, isFaulty: false },
+});
 
 function interpret(whole: Doveconf, filtered: readonly Doveconf[]): DovecotSettings {
   const is23 = whole.version.startsWith('2.3.');

@@ -54,10 +54,10 @@ export interface Setup {
 
 export interface DovecotView {
   readonly settings: DovecotSettings | undefined;
-  /** What `doveconf` is missing or complains of. */
+  /** Why there are none. */
   readonly problem: string;
-  /** Whether there is a doveconf on this host at all. */
-  readonly installed: boolean;
+  /** Whether that is a fault of Dovecot's configuration, and not of where this looks from. */
+  readonly isFaulty: boolean;
 }
 
 /** Whom Dovecot's mail processes run as. */

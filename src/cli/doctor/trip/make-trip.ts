@@ -75,7 +75,7 @@ export async function makeTrip(parts: TripParts, log: TripLog): Promise<void> {
   if (push.payload['folder'] !== names(setup).chats) {
     throw new TripEnd('no-push', { user, problem: 'it tells of another folder' });
   }
-  log.stations.push(`pushed within ${Math.max(0, push.at - deliveredAt)} ms, and decrypted`);
+  log.stations.push(`pushed ${Math.max(0, push.at - deliveredAt)} ms later, and decrypted`);
 }
 
 const names = ({ config }: Setup) =>

@@ -79,8 +79,8 @@ export const eventFaults: readonly Seed[] = [
   {
     fault: 'events-url.url-elsewhere',
     cause: 'nobody is there',
-    says: /ECONNREFUSED/,
-    break: (rig) => setting(rig, 'coi_sidecar_url', 'http://127.0.0.1:1'),
+    says: /^coi_sidecar_url = http:\/\/127\.0\.0\.1:1 .*ECONNREFUSED/,
+    break: (rig) => setting(rig, 'coi_sidecar_url', 'http://me:my-secret@127.0.0.1:1'),
   },
   {
     fault: 'events-url.url-elsewhere',
