@@ -17,6 +17,7 @@ lmtp runs this file anew for every recipient, so it stays small and does nothing
 local MAX_WAIT_MSECS = 2000
 local CONNECT_MSECS = 250
 local HOLD_SECONDS = 10
+local MAX_HEADER_OCTETS = 4000 -- Node takes 16 KiB of headers in all
 
 local given = {} -- 2.4 hands the settings to script_init; 2.3 is asked for them
 local handed_over = 0 -- transactions of this session, for the order of spool files
@@ -77,6 +78,30 @@ local function list(texts)
   return '[' .. table.concat(out, ',') .. ']'
 end
 
+-- Whose messages matter ------------------------------------------------------------------------
+
+-- Most users have neither COI nor subscriptions, and what happens to their messages is of no use to
+-- anyone. The sidecar keeps a bit for each hash of a user's name in the spool directory: set, and on
+-- disk, before a user can want to hear of anything. It takes the file away while it cannot promise
+-- that, and then everybody's messages matter (src/stores/user-filter.ts).
+local function is_of_interest(user)
+  local dir = setting(user, 'coi_sidecar_spool_dir') or ''
+  local file = dir ~= '' and io.open(dir .. '/.users', 'rb')
+  if not file then return true end
+  file:setvbuf('no')
+  local hash = 0
+  for i = 1, #user.username do hash = (hash * 31 + user.username:byte(i)) % 1048573 end
+  local bit = hash % 8
+  local octet = file:seek('set', (hash - bit) / 8) and file:read(1)
+  file:close()
+  return not octet or math.floor(octet:byte() / 2 ^ bit) % 2 == 1
+end
+
+local function matters(ctx)
+  if ctx.matters == nil then ctx.matters = is_of_interest(ctx.user) end
+  return ctx.matters
+end
+
 -- Events ---------------------------------------------------------------------------------------
 
 -- ctx holds the encoded events of one transaction; uid keeps those of messages in order, since
@@ -98,6 +123,7 @@ function dovecot_lua_notify_begin_txn(user)
 end
 
 function dovecot_lua_notify_event_message_new(ctx, event)
+  if not matters(ctx) then return end
   local fields = { '"flags":' .. list(event.flags), '"keywords":' .. list(event.keywords) }
   for _, name in ipairs({ 'message_id', 'from', 'subject' }) do
     local text = event[name]
@@ -116,12 +142,12 @@ end
 -- Chat waits in INBOX for \Seen (message-filter "seen"); no other mailbox matters. The event does
 -- not say which keywords the message has.
 function dovecot_lua_notify_event_message_read(ctx, event)
-  if event.mailbox == 'INBOX' then add(ctx, event, {}) end
+  if event.mailbox == 'INBOX' and matters(ctx) then add(ctx, event, {}) end
 end
 
 -- A STORE that replaces flags takes $Chat away together with setting \Seen.
 function dovecot_lua_notify_event_flags_clear(ctx, event)
-  if event.mailbox ~= 'INBOX' then return end
+  if event.mailbox ~= 'INBOX' or not matters(ctx) then return end
   for _, keyword in ipairs(event.keywords or {}) do
     if keyword:lower() == '$chat' then
       add(ctx, event, { '"keywords":' .. list(event.keywords) })
@@ -155,10 +181,20 @@ end
 
 -- Hand-over ------------------------------------------------------------------------------------
 
--- 2.3 ignores names that it does not know, 2.4 raises an error: each is asked in its own words
--- first. dovecot.microseconds came with 2.4.
-local function http_client()
-  local words_2_3 = {
+-- The options in the words of 2.4 or of 2.3.
+local function http_options(new)
+  if new then
+    return {
+      connect_timeout = CONNECT_MSECS .. 'ms',
+      request_timeout = MAX_WAIT_MSECS .. 'ms',
+      request_absolute_timeout = MAX_WAIT_MSECS .. 'ms',
+      request_max_attempts = '1',
+      max_connect_attempts = '1',
+      auto_redirect = 'no',
+      auto_retry = 'no',
+    }
+  end
+  return {
     connect_timeout_msecs = CONNECT_MSECS,
     request_timeout_msecs = MAX_WAIT_MSECS,
     request_absolute_timeout_msecs = MAX_WAIT_MSECS,
@@ -167,32 +203,34 @@ local function http_client()
     no_auto_redirect = true,
     no_auto_retry = true,
   }
-  local words_2_4 = {
-    connect_timeout = CONNECT_MSECS .. 'ms',
-    request_timeout = MAX_WAIT_MSECS .. 'ms',
-    request_absolute_timeout = MAX_WAIT_MSECS .. 'ms',
-    request_max_attempts = '1',
-    max_connect_attempts = '1',
-    auto_redirect = 'no',
-    auto_retry = 'no',
-  }
-  local new = dovecot.microseconds ~= nil
-  for _, words in ipairs({ new and words_2_4 or words_2_3, new and words_2_3 or words_2_4, {} }) do
-    local known, client = pcall(dovecot.http.client, words)
-    if known then return client end
-  end
-  error('dovecot.http.client refuses all known options', 0)
 end
 
--- Returns nothing, or why it failed. A client for each request: a kept connection would be stale
--- by the next one, since nobody watches it in between. The client needs a name: a request does not
--- keep its client, and Dovecot dies (SIGSEGV) when one is collected while its request is under way.
+-- 2.3 ignores names that it does not know, 2.4 raises an error: each is asked in its own words
+-- first. dovecot.microseconds came with 2.4.
+local function http_client()
+  local new = dovecot.microseconds ~= nil
+  local known, client = pcall(dovecot.http.client, http_options(new))
+  if not known then known, client = pcall(dovecot.http.client, http_options(not new)) end
+  if not known then known, client = pcall(dovecot.http.client, {}) end
+  if not known then error('dovecot.http.client refuses all known options', 0) end
+  return client
+end
+
+-- Returns nothing, or why it failed. A client for each request, because there may be seconds between
+-- two and nobody watches it in between; lmtp keeps the connection all the same. The client needs a
+-- name: a request does not keep its client, and Dovecot dies (SIGSEGV) when one is collected while its
+-- request is under way.
 local function post(url, token, body)
   local client = http_client()
   local request = client:request({ url = url:gsub('/+$', '') .. '/v1/events', method = 'POST' })
-  request:add_header('Content-Type', 'application/json')
   request:add_header('Authorization', 'Bearer ' .. token)
-  request:set_payload(body)
+  if #body <= MAX_HEADER_OCTETS then
+    -- Before it sends a body, Dovecot asks whether it may (100-continue) and waits for the answer.
+    request:add_header('Coi-Events', body)
+  else
+    request:add_header('Content-Type', 'application/json')
+    request:set_payload(body)
+  end
   local response = request:submit()
   local status = response:status()
   if status < 200 or status > 299 then return whole(status) .. ' ' .. response:reason() end
@@ -207,14 +245,16 @@ local function read_start(path, size)
   return bytes
 end
 
--- Ten digits that grow within a second. 2.3 gives a script no clock finer than seconds, so the
--- kernel's uptime (1/100 s) takes its place.
-local function within_second()
+-- Twenty digits that grow: seconds, and what grows within one. 2.3 gives a script no clock finer than
+-- seconds, so the kernel's uptime (1/100 s) takes the other's place.
+local function timestamp()
   if dovecot.microseconds then
-    return string.format('%010.0f', dovecot.microseconds() % 1000000)
+    local now = dovecot.microseconds()
+    return string.format('%010.0f%010.0f', math.floor(now / 1000000), now % 1000000)
   end
+  local seconds = os.time()
   local whole_part, fraction = (read_start('/proc/uptime', 32) or ''):match('^(%d+)%.(%d%d)')
-  return string.format('%010.0f', tonumber((whole_part or '0') .. (fraction or '00')))
+  return string.format('%010.0f%010.0f', seconds, tonumber((whole_part or '0') .. (fraction or '00')))
 end
 
 -- Sixteen characters that no other process writes at the same time.
@@ -231,7 +271,7 @@ end
 local function spool(dir, body)
   local id = unique()
   local temporary = dir .. '/.tmp-' .. id
-  local name = string.format('%010.0f%s-%04d-%s.json', os.time(), within_second(), handed_over, id)
+  local name = string.format('%s-%04d-%s.json', timestamp(), handed_over, id)
   local file, problem = io.open(temporary, 'wb')
   if not file then return problem end
   local written, write_problem = file:write(body)

@@ -71,6 +71,7 @@ export async function createApp(
   async function stopInOrder(): Promise<void> {
     clearInterval(sweeper);
     clockWatch.stop();
+    await ground.filter.close().catch((error: unknown) => log.error({ err: error }));
     await doors.close(STOP_GRACE_MSECS);
     await flows.ox?.stop();
     await flows.spool.stop();
@@ -103,6 +104,7 @@ export async function createApp(
       await flows.ox?.start();
       clockWatch.start();
       void subscriptions.sweepAll();
+      void ground.publishFilter();
       sweeper = setInterval(() => void subscriptions.sweep(), SWEEP_MSECS);
       const { source } = config.metadata;
       log.info({ url, source, store: ground.store.kind }, 'coi-sidecar is ready');

@@ -1,14 +1,19 @@
+import { join } from 'node:path';
 import type { Clock, Sleep } from '../clock.ts';
+import { COI_PREFIX } from '../coi/settings.ts';
 import type { Config } from '../config/schema.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
 import { openStore } from '../stores/open-store.ts';
 import type { OutboxStore } from '../stores/outbox-store.ts';
 import { openSqliteOutboxStore } from '../stores/sqlite/sqlite-outbox-store.ts';
 import type { Store } from '../stores/store.ts';
+import { UserFilter } from '../stores/user-filter.ts';
+import { SUBSCRIPTION_PREFIX } from '../webpush/subscription-record.ts';
 
 /** What everything stands on: configuration, state, Dovecot's API, time. */
 export interface Ground {
@@ -22,13 +27,19 @@ export interface Ground {
   store: Store;
   outbox: OutboxStore;
   recent: RecentMessages;
+  filter: UserFilter;
+  /** Lets Dovecot know whose messages need not be reported, as far as that can be told. */
+  publishFilter(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** A settled push is remembered for as long as Dovecot's script may report its message again. */
 const REMEMBER_SETTLED_MSECS = 86_400_000;
 
-/** @throws UnavailableError a store cannot be opened */
+/** Whoever has such keys may want to hear of new messages; nobody else can. */
+const MATTERING = [COI_PREFIX, SUBSCRIPTION_PREFIX];
+
+/** @throws UnavailableError a store cannot be opened, or a file in the spool directory is in the way */
 export async function buildGround(
   config: Config,
   log: Logger,
@@ -45,11 +56,12 @@ export async function buildGround(
   });
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
-  const store = await openStore(config.store.url);
-  const outbox = await openSqliteOutboxStore(config.outbox.path, {
-    rememberMsecs: REMEMBER_SETTLED_MSECS,
-    clock,
-  }).catch(async (error: unknown) => {
+  const opened = await openStore(config.store.url);
+  const filter = new UserFilter(join(config.spool.dir, '.users'), log);
+  // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
+  const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
+  const store = seesAll ? noteUsers(opened, filter, MATTERING) : opened;
+  const outbox = await openOutbox(config, filter, clock).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
@@ -58,9 +70,28 @@ export async function buildGround(
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
   });
   return {
-    ...{ config, clock, sleep, log, metrics, doveadm, doveadmSocket, store, outbox, recent },
+    ...{ config, clock, sleep, log, metrics, doveadm, doveadmSocket, store },
+    ...{ outbox, recent, filter },
+    publishFilter: async () => {
+      if (!seesAll) return;
+      try {
+        await addStoredUsers(store, filter, MATTERING);
+        await filter.publish();
+      } catch (error) {
+        log.warn({ err: error }, 'cannot tell Dovecot whose mail matters; it reports everything');
+      }
+    },
     close: async () => {
       await Promise.all([doveadm.close(), store.close(), outbox.close()]);
     },
   };
+}
+
+async function openOutbox(config: Config, filter: UserFilter, clock: Clock): Promise<OutboxStore> {
+  // What an earlier process left may be of another store.
+  await filter.remove();
+  return openSqliteOutboxStore(config.outbox.path, {
+    rememberMsecs: REMEMBER_SETTLED_MSECS,
+    clock,
+  });
 }

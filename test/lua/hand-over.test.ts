@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { createLogger } from '../../src/logging.ts';
+import { UserFilter } from '../../src/stores/user-filter.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { deliver } from '../support/lmtp-client.ts';
+import { eventually } from '../support/start-stage.ts';
 import {
   type Answer,
   type RecordingHttpServer,
@@ -19,6 +22,8 @@ interface Body {
   events: Record<string, unknown>[];
 }
 const parse = (body: Buffer): Body => JSON.parse(body.toString('utf8')) as Body;
+
+const silent = createLogger('silent');
 
 const MAIL = `From: Bob <bob@example.org>
 To: alice@example.org
@@ -67,7 +72,7 @@ for (const { version, skip } of dovecotVersions)
     const send = (message: string | Buffer, ...to: string[]) =>
       deliver(dovecot.lmtp, 'bob@example.org', to.length > 0 ? to : [alice], message);
     const spooled = async (): Promise<string[]> =>
-      (await readdir(dovecot.spoolDir)).filter((name) => !name.startsWith('.hold-')).sort();
+      (await readdir(dovecot.spoolDir)).filter((name) => !name.startsWith('.')).sort();
     const emptySpool = async (): Promise<void> => {
       for (const name of await readdir(dovecot.spoolDir)) await rm(join(dovecot.spoolDir, name));
     };
@@ -77,7 +82,7 @@ for (const { version, skip } of dovecotVersions)
       const request = await http.take();
       assert.equal(request.path, '/v1/events');
       assert.equal(request.headers.authorization, 'Bearer a-token');
-      assert.equal(request.headers['content-type'], 'application/json');
+      assert.equal(request.headers['content-length'], '0', 'no body, so no wait for 100-continue');
       const { events, ...rest } = parse(request.body);
       // "2.0.0 <alice> wO4MOMgACmvlagAAg+zDdQ Saved"
       const session = replies[0]?.text.split(' ')[2];
@@ -309,6 +314,8 @@ for (const { version, skip } of dovecotVersions)
       });
       const { replies } = await deliver(other.lmtp, 'b@example.org', ['erin'], MAIL);
       assert.equal(replies[0]?.code, 250);
+      // Lines take a moment to Dovecot's log; this one is the delivery's last.
+      await eventually(() => assert.match(other.readLog(), /saved mail to INBOX/));
       const errors = other.errors();
       assert.deepEqual(await readdir(other.spoolDir), []);
       await other.stop();
@@ -319,6 +326,58 @@ for (const { version, skip } of dovecotVersions)
       const before = http.requests.length;
       assert.deepEqual(await deliverWith('coi_sidecar_url ='), []);
       assert.equal(http.requests.length, before);
+    });
+
+    test('what is too long for a header is the body', async () => {
+      await send(MAIL.replace('Hello', 'Hello '.repeat(1_000)));
+      const { headers, body } = await http.take();
+      assert.equal(headers['coi-events'], undefined);
+      assert.equal(headers['content-type'], 'application/json');
+      assert.equal(parse(body).events.length, 1);
+    });
+
+    describe('with a file of those whose messages matter', () => {
+      let filter: UserFilter;
+      beforeEach(() => (filter = new UserFilter(join(dovecot.spoolDir, '.users'), silent)));
+      afterEach(() => filter.close());
+      const reported = async (): Promise<boolean> => {
+        const before = http.requests.length;
+        await send(MAIL);
+        if (http.requests.length === before) return false;
+        assert.equal(parse((await http.take()).body).user, alice);
+        return true;
+      };
+
+      test('new and seen messages of others are not reported', async () => {
+        await filter.publish();
+        assert.equal(await reported(), false);
+        const client = await login();
+        await client.ok('SELECT INBOX');
+        await client.ok('STORE 1 +FLAGS (\\Seen)');
+        await client.ok('STORE 1 FLAGS ($Chat)');
+        await client.ok('STORE 1 FLAGS (\\Seen)');
+        const before = http.requests.length;
+        await client.ok('CREATE COI/Chats');
+        await client.close();
+        assert.equal(http.requests.length, before + 1, 'a mailbox may enable COI');
+        assert.equal(parse((await http.take()).body).events[0]?.['event'], 'MailboxCreate');
+      });
+
+      test('whoever was added is reported from then on', async () => {
+        await filter.publish();
+        for (const name of ['anna', 'a.b-c_d@example.org', 'x'.repeat(60)]) {
+          alice = name;
+          assert.equal(await reported(), false, name);
+          await filter.add(name);
+          assert.equal(await reported(), true, name);
+        }
+      });
+
+      test('a file that is cut short says nothing of anybody', async () => {
+        await writeFile(join(dovecot.spoolDir, '.users'), '');
+        await chmod(join(dovecot.spoolDir, '.users'), 0o644);
+        assert.equal(await reported(), true);
+      });
     });
 
     test('neither reachable nor a spool directory set: one line says what is lost', async () => {

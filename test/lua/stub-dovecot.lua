@@ -10,7 +10,9 @@ dovecot = {
       return {
         request = function()
           return {
-            add_header = function() end,
+            add_header = function(_, name, value)
+              if name == 'Coi-Events' then posted = value end
+            end,
             set_payload = function(_, payload) posted = payload end,
             submit = function()
               return { status = function() return 200 end, reason = function() return 'OK' end }

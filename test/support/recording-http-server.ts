@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 export interface RecordedRequest {
   path: string;
   headers: IncomingHttpHeaders;
+  /** Or what `lua/coi.lua` puts into the header Coi-Events in place of a body. */
   body: Buffer;
 }
 
@@ -30,10 +31,11 @@ export async function startRecordingHttpServer(
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
+      const { 'coi-events': events } = request.headers;
       const recorded = {
         path: request.url ?? '',
         headers: request.headers,
-        body: Buffer.concat(chunks),
+        body: typeof events === 'string' ? Buffer.from(events, 'latin1') : Buffer.concat(chunks),
       };
       requests.push(recorded);
       waiting.shift()?.();

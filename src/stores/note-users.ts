@@ -1,0 +1,41 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Store } from './store.ts';
+import type { UserFilter } from './user-filter.ts';
+
+/** Users looked at before others have their turn. */
+const AT_A_TIME = 50;
+
+/** The store, with every user who sets a key with one of these prefixes added to the filter first. */
+export function noteUsers(store: Store, filter: UserFilter, prefixes: readonly string[]): Store {
+  return {
+    kind: store.kind,
+    get: (user, key) => store.get(user, key),
+    list: (user, prefix) => store.list(user, prefix),
+    commit: async (user, changes) => {
+      const matters = changes.some(
+        ({ op, key }) => op !== 'unset' && prefixes.some((prefix) => key.startsWith(prefix)),
+      );
+      if (matters) await filter.add(user);
+      return store.commit(user, changes);
+    },
+    users: () => store.users(),
+    check: () => store.check(),
+    close: () => store.close(),
+  };
+}
+
+/** Adds all users who have such keys by now. */
+export async function addStoredUsers(
+  store: Store,
+  filter: UserFilter,
+  prefixes: readonly string[],
+): Promise<void> {
+  let looked = 0;
+  for await (const user of store.users()) {
+    for (const prefix of prefixes) {
+      if ((await store.list(user, prefix)).length > 0) await filter.add(user);
+    }
+    looked += 1;
+    if (looked % AT_A_TIME === 0) await setImmediate();
+  }
+}

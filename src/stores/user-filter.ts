@@ -1,0 +1,129 @@
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorMessage, UnavailableError } from '../errors.ts';
+import type { Logger } from '../logging.ts';
+
+/** A bit for each hash; `lua/coi.lua` knows both numbers. The second is a prime below 8 × the first. */
+const FILTER_OCTETS = 131_072;
+const HASHES = 1_048_573;
+
+/**
+ * The users whose mail matters, in a file for mail processes to look at: who is not in it cannot want
+ * a push, so Dovecot need not report that user's messages at all.
+ *
+ * A Bloom filter with one hash: users who share a bit are reported for nothing, one in ten at 100,000
+ * users, and none is ever missed. For that to hold, a user is added before the change that makes the
+ * difference is stored, and the bit is on disk by then. Nobody is taken out before the next start. No
+ * file means that everybody matters, so there is none until it is complete, none after a stop, and
+ * none once it could not be written.
+ */
+export class UserFilter {
+  readonly #path: string;
+  readonly #log: Logger;
+  readonly #bits = Buffer.alloc(FILTER_OCTETS);
+  #file: FileHandle | undefined;
+  #work: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(path: string, log: Logger) {
+    this.#path = path;
+    this.#log = log;
+  }
+
+  /**
+   * Resolves when mail processes see that this user matters.
+   *
+   * @throws UnavailableError they may not, and the file can be neither written nor removed
+   */
+  add(user: string): Promise<void> {
+    const { octet, mask } = place(user);
+    const known = this.#bits.readUInt8(octet);
+    if ((known & mask) !== 0) return this.#inTurn(() => Promise.resolve());
+    this.#bits.writeUInt8(known | mask, octet);
+    return this.#inTurn(async () => {
+      if (this.#file === undefined) return;
+      try {
+        await this.#file.write(this.#bits, octet, 1, octet);
+        await this.#file.datasync();
+      } catch (error) {
+        await this.#withdraw(error);
+      }
+    });
+  }
+
+  /** Puts the file there: everybody who matters was added. */
+  publish(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#closed) return;
+      const temporary = `${this.#path}.new`;
+      const file = await open(temporary, 'w+', 0o644);
+      try {
+        // A default ACL of the directory may have taken away what others need.
+        await file.chmod(0o644);
+        await file.write(this.#bits, 0, FILTER_OCTETS, 0);
+        await file.datasync();
+        await rename(temporary, this.#path);
+        await syncDirectory(dirname(this.#path));
+        this.#file = file;
+      } catch (error) {
+        await file.close();
+        await rm(this.#path, { force: true });
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Takes the file away, be it of an earlier process: from now on everybody matters.
+   *
+   * @throws UnavailableError it is there and cannot be removed
+   */
+  remove(): Promise<void> {
+    return this.#inTurn(() => this.#remove());
+  }
+
+  /** Takes the file away for good. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.remove();
+  }
+
+  async #withdraw(cause: unknown): Promise<void> {
+    const reason = errorMessage(cause);
+    const facts = { file: this.#path, reason };
+    this.#log.warn(facts, 'cannot note whose mail matters; Dovecot reports everything again');
+    await this.#remove();
+  }
+
+  async #remove(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close().catch(() => undefined);
+    try {
+      await rm(this.#path, { force: true });
+    } catch (cause) {
+      const reason = errorMessage(cause);
+      const message = `${this.#path} is out of date and cannot be removed (${reason}): remove it`;
+      throw new UnavailableError(message, { cause });
+    }
+  }
+
+  /** Writes in the order of asking; who finds a bit set waits until it is on disk. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work, work);
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** As `matters` in `lua/coi.lua` computes it, in numbers that a double holds exactly. */
+function place(user: string): { octet: number; mask: number } {
+  let hash = 0;
+  for (const octet of Buffer.from(user)) hash = (hash * 31 + octet) % HASHES;
+  return { octet: hash >> 3, mask: 1 << (hash & 7) };
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path);
+  await directory.sync().finally(() => directory.close());
+}

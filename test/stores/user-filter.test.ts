@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { UnavailableError } from '../../src/errors.ts';
+import { createLogger } from '../../src/logging.ts';
+import { MemoryStore } from '../../src/stores/memory-store.ts';
+import { addStoredUsers, noteUsers } from '../../src/stores/note-users.ts';
+import { UserFilter } from '../../src/stores/user-filter.ts';
+import { makeTempDir } from './make-temp-dir.ts';
+
+const directory = makeTempDir();
+after(directory.remove);
+let files = 0;
+
+function setUp() {
+  const path = join(directory.path, `users-${(files += 1)}`);
+  const filter = new UserFilter(path, createLogger('silent'));
+  const bits = (): number =>
+    readFileSync(path).reduce(
+      (sum, octet) => sum + octet.toString(2).replaceAll('0', '').length,
+      0,
+    );
+  return { path, filter, bits };
+}
+
+const set = (key: string) => ({ op: 'set', key, value: Buffer.from('x') }) as const;
+
+describe('UserFilter', () => {
+  it('puts no file there until it is told that everybody who matters was added', async () => {
+    const { path, filter, bits } = setUp();
+    await filter.add('anna');
+    assert.equal(existsSync(path), false);
+    await filter.publish();
+    assert.equal(bits(), 1);
+    assert.equal(statSync(path).mode & 0o777, 0o644);
+    await filter.close();
+  });
+
+  it('has every user in the file when adding resolves', async () => {
+    const { filter, bits } = setUp();
+    await filter.publish();
+    for (let count = 1; count <= 50; count += 1) {
+      await Promise.all([filter.add(`user${count}`), filter.add(`user${count}`)]);
+      assert.equal(bits(), count);
+    }
+    await filter.close();
+  });
+
+  it('takes the file away for good when it is closed', async () => {
+    const { path, filter } = setUp();
+    await filter.publish();
+    await filter.close();
+    assert.equal(existsSync(path), false);
+    await filter.publish();
+    assert.equal(existsSync(path), false);
+  });
+
+  it('says so when a file is in the way that it cannot remove', async () => {
+    const { path, filter } = setUp();
+    mkdirSync(path);
+    await assert.rejects(filter.remove(), (error: Error) => {
+      assert.ok(error instanceof UnavailableError);
+      return /out of date and cannot be removed/.test(error.message);
+    });
+  });
+});
+
+describe('noteUsers', () => {
+  it('adds whoever sets a key that matters, before it is stored', async () => {
+    const { filter, bits } = setUp();
+    await filter.publish();
+    const memory = new MemoryStore();
+    const found: number[] = [];
+    const commit = memory.commit.bind(memory);
+    memory.commit = (user, changes) => {
+      found.push(bits());
+      return commit(user, changes);
+    };
+    const store = noteUsers(memory, filter, ['coi/', 'webpush/subscriptions/']);
+    await store.commit('anna', [set('priv/comment')]);
+    await store.commit('anna', [{ op: 'unset', key: 'coi/config/enabled' }]);
+    await store.commit('anna', [set('priv/comment'), set('coi/config/enabled')]);
+    await store.commit('bob', [set('webpush/subscriptions/phone')]);
+    assert.deepEqual(found, [0, 0, 1, 2]);
+    await filter.close();
+  });
+
+  it('finds those who had such keys before', async () => {
+    const { filter, bits } = setUp();
+    const store = new MemoryStore();
+    await store.commit('anna', [set('coi/config/enabled')]);
+    await store.commit('bob', [set('webpush/subscriptions/phone')]);
+    for (let count = 0; count < 200; count += 1) await store.commit(`u${count}`, [set('priv/a')]);
+    await addStoredUsers(store, filter, ['coi/', 'webpush/subscriptions/']);
+    await filter.publish();
+    assert.equal(bits(), 2);
+    await filter.close();
+  });
+});
