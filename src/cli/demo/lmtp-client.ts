@@ -10,6 +10,8 @@ export interface LmtpReply {
 
 export interface Delivery {
   replies: LmtpReply[];
+  /** When the message began to leave, on the clock of `performance.now()`. */
+  sentAt: number;
   /** From the end of the message to the last reply, in milliseconds. */
   elapsedMs: number;
 }
@@ -88,13 +90,13 @@ export class LmtpConnection {
     }
     if (accepted.length === 0) {
       await this.#send('RSET', 250);
-      return { replies, elapsedMs: 0 };
+      return { replies, sentAt: performance.now(), elapsedMs: 0 };
     }
     await this.#send('DATA', 354);
-    const start = performance.now();
+    const sentAt = performance.now();
     this.#socket.write(dotStuff(message));
     for (const recipient of accepted) replies.push({ recipient, ...(await this.#read()) });
-    return { replies, elapsedMs: performance.now() - start };
+    return { replies, sentAt, elapsedMs: performance.now() - sentAt };
   }
 
   async close(): Promise<void> {
