@@ -4,6 +4,8 @@
  *
  *   node test/bench/push-building.ts [--quick]
  *
+ * Then the same encryption in threads, many pushes at a time, against this thread alone.
+ *
  * Rounds of all candidates alternate and are short, and what counts are the fastest of them: other load
  * on the machine hardly matters.
  */
@@ -12,7 +14,10 @@ import ece from 'http_ece';
 import webpush from 'web-push';
 import { systemClock } from '../../src/clock.ts';
 import { encryptPush } from '../../src/webpush/encryption/encrypt-push.ts';
+import { createInlineEncryptor } from '../../src/webpush/encryption/inline-encryptor.ts';
+import type { PushEncryptor } from '../../src/webpush/encryption/push-encryptor.ts';
 import { createReceiverKeyCache } from '../../src/webpush/encryption/receiver-keys.ts';
+import { createThreadedEncryptor } from '../../src/webpush/encryption/threaded-encryptor.ts';
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
 import { judgeEndpoint } from '../../src/webpush/guard/judge-endpoint.ts';
 import { buildPushRequest } from '../../src/webpush/request/build-push-request.ts';
@@ -105,7 +110,7 @@ function eceEncrypt(turn: number): Buffer {
 const signer = (key: VapidKey, digest: string) => () =>
   sign(digest, Buffer.from(ENDPOINT), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
 
-export const benchPushBuilding: Bench = ({ quick }) => {
+export const benchPushBuilding: Bench = async ({ quick }) => {
   const [ourName, theirName] = ['a push', 'web-push generateRequestDetails'];
   const rounds = quick ? 150 : 600;
   const costs = measure(rounds, [
@@ -123,12 +128,49 @@ export const benchPushBuilding: Bench = ({ quick }) => {
   const row = (name: string, value: number): BenchRow => ({ name, value, unit: 'µs' });
   const cost = (name: string): number => costs.get(name) ?? NaN;
   const own = cost(ourName);
-  return Promise.resolve([
+  return [
     ...[...costs, ...signatures].map(([name, value]) => row(name, value)),
     { ...row('a push, of the bare cryptography', own), ratio: cost(bare[0]) / own, aim: '≥ 0.9' },
     { ...row('a push, against web-push', own), ratio: cost(theirName) / own, aim: '≥ 2.2' },
-  ]);
+    ...(await compareThreads(quick ? 5 : 25)),
+  ];
 };
+
+/** Pushes that are to be encrypted at a time. */
+const AT_A_TIME = 64;
+const BATCHES = 4;
+
+/** Rates of encryption by threads; whoever waits for them does nothing else. */
+async function compareThreads(rounds: number): Promise<BenchRow[]> {
+  const inline = createInlineEncryptor();
+  const threads = [createThreadedEncryptor(), createThreadedEncryptor()] as const;
+  const candidates = [[inline], [threads[0]], threads] as const;
+  const rates = candidates.map((): number[] => []);
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [index, encryptors] of candidates.entries()) {
+      const started = performance.now();
+      for (let batch = 0; batch < BATCHES; batch += 1) await encryptMany(encryptors);
+      const rate = (AT_A_TIME * BATCHES * 1_000) / (performance.now() - started);
+      if (round >= 0) rates[index]?.push(rate);
+    }
+  }
+  for (const encryptor of threads) await encryptor.close();
+  const [alone = NaN, one = NaN, two = NaN] = rates.map((each) => quantile(each, 0.9));
+  return [
+    { name: 'encryption, this thread', value: alone, unit: 'pushes/s' },
+    { name: 'encryption, one other thread', value: one, unit: 'pushes/s', ratio: one / alone },
+    {
+      ...{ name: 'encryption, two other threads', value: two, unit: 'pushes/s' },
+      ...{ ratio: two / alone, aim: '≥ 1.8 if they pay' },
+    },
+  ];
+}
+
+async function encryptMany(encryptors: readonly PushEncryptor[]): Promise<void> {
+  const encrypt = async (turn: number): Promise<unknown> =>
+    encryptors[turn % encryptors.length]?.encrypt(PAYLOAD, receiverOf(turn).keys, false);
+  await Promise.all(Array.from({ length: AT_A_TIME }, (_, turn) => encrypt(turn)));
+}
 
 /**
  * What a run of each candidate costs undisturbed, in microseconds: the twentieth part of the rounds that
