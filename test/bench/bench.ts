@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { printRows } from './print-rows.ts';
 
 /** One measured figure. Benches compare within one run, so what counts is the ratio. */
 export interface BenchRow {
@@ -8,8 +9,22 @@ export interface BenchRow {
   unit?: string;
   /** Against the row that it is compared with; absent for that row itself. */
   ratio?: number;
-  /** What the ratio (or the value, where there is no ratio) is meant to be, in words. */
+  /** What the ratio, or the value where there is no ratio, is meant to be, in words. */
   aim?: string;
+  /** Whether it is. */
+  met?: boolean;
+  /** Where the figure stands in a plot of how something grows. */
+  point?: { plot: string; series: string; x: number };
+}
+
+/** Everything that one run of `run.ts` measured. */
+export interface BenchReport {
+  date: string;
+  node: string;
+  cpu: string;
+  dovecot: string;
+  command: string;
+  benches: { title: string; rows: BenchRow[] }[];
 }
 
 export interface BenchOptions {
@@ -18,31 +33,28 @@ export interface BenchOptions {
 
 export type Bench = (options: BenchOptions) => Promise<BenchRow[]>;
 
-/** Runs a bench that was started by itself; `run.ts` runs them all. */
+/** The aim that `measured` be at least so much. */
+export const atLeast = (measured: number, aim: number): Pick<BenchRow, 'aim' | 'met'> => ({
+  aim: `≥ ${aim}`,
+  met: measured >= aim,
+});
+
+/** The aim that `measured` be at most so much. */
+export const atMost = (measured: number, aim: number): Pick<BenchRow, 'aim' | 'met'> => ({
+  aim: `≤ ${aim}`,
+  met: measured <= aim,
+});
+
+/** Runs a bench that was started by itself; `run.ts` starts them all. */
 export async function runAlone(meta: ImportMeta, title: string, bench: Bench): Promise<void> {
   if (!meta.main) return;
   const quick = process.argv.includes('--quick');
   const rows = await bench({ quick });
   printRows(title, rows);
   const json = process.argv.find((argument) => argument.startsWith('--json='));
-  if (json !== undefined)
-    writeFileSync(json.slice('--json='.length), JSON.stringify(rows, null, 2));
+  if (json === undefined) return;
+  writeFileSync(json.slice('--json='.length), JSON.stringify({ title, rows }));
 }
-
-export function printRows(title: string, rows: readonly BenchRow[]): void {
-  const width = Math.max(...rows.map(({ name }) => name.length));
-  console.log(`\n${title}`);
-  for (const { name, value, unit, ratio, aim } of rows) {
-    const shown = (value === undefined ? '' : `${format(value)} ${unit ?? ''}`).padStart(18);
-    const compared = ratio === undefined ? '' : `  ×${ratio.toFixed(2)}`;
-    console.log(
-      `  ${name.padEnd(width)} ${shown}${compared}${aim === undefined ? '' : `  (aim: ${aim})`}`,
-    );
-  }
-}
-
-const format = (value: number): string =>
-  value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 2 : 0 });
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { stageConfig } from '../support/start-stage.ts';
-import { median, runAlone, type Bench, type BenchRow } from './bench.ts';
+import { atLeast, median, runAlone, type Bench, type BenchRow } from './bench.ts';
 import { deliverLoad, nextMessage } from './lmtp-load.ts';
 import { startPushTargets, type PushTargets } from './push-targets.ts';
 import { seedStore } from './seed-store.ts';
@@ -200,14 +200,19 @@ function summarise(samples: ReadonlyMap<string, Sample[]>, column: number): Benc
       name: `${where}: C plugin, chat mail, ${what} (published)`,
       ratio: ratios[column] ?? NaN,
     })),
-    { ...row(CHAT, PLAIN), aim: `≥ ${wanted.toFixed(2)}` },
+    aimed(row(CHAT, PLAIN), Number(wanted.toFixed(2))),
     { ...row(CHAT, PLAIN, 'sentRate'), name: `${where}:   until the last push is sent` },
     { ...row(EMPTY, PLAIN) },
-    { ...row(ORDINARY, EMPTY), name: `${where}: ${ORDINARY}, of the empty script`, aim: '≥ 0.8' },
+    aimed({ ...row(ORDINARY, EMPTY), name: `${where}: ${ORDINARY}, of the empty script` }, 0.8),
     cpuRow(`${where}:   sidecar's CPU a chat mail`, of(CHAT)),
     cpuRow(`${where}:   sidecar's CPU an ordinary mail`, of(ORDINARY)),
   ];
 }
+
+const aimed = (row: BenchRow, aim: number): BenchRow => ({
+  ...row,
+  ...atLeast(row.ratio ?? NaN, aim),
+});
 
 const cpuRow = (name: string, samples: readonly Sample[]): BenchRow => ({
   name,

@@ -79,7 +79,10 @@ const summarise = (what: string, msecs: readonly number[]): BenchRow[] => [
     name: `push at the service, ${what}, p50`,
     value: quantile(msecs, 0.5),
     unit: 'ms',
-    ...(what === 'chat mail' && { aim: `≤ ${C_PLUGIN_MSECS.join('–')} ms, the C plugin's` }),
+    ...(what === 'chat mail' && {
+      aim: `≤ ${C_PLUGIN_MSECS.join('–')} ms, the C plugin's`,
+      met: quantile(msecs, 0.5) <= C_PLUGIN_MSECS[1],
+    }),
   },
   { name: `push at the service, ${what}, p95`, value: quantile(msecs, 0.95), unit: 'ms' },
 ];

@@ -25,8 +25,10 @@ import type { SubscribeOrder } from './lmtp-services.ts';
 const USERS = ['at-once', 'slow', 'hangs', 'down'] as const;
 const KINDS = ['chat', 'mail'] as const;
 const TURNS = KINDS.flatMap((kind) => USERS.map((user) => ({ kind, user })));
-const WARM_UP = 5;
+const WARM_UP = 30;
 const PAUSE_MSECS = 30;
+/** By how much the same messages to the same user differ from one run to the next. */
+const NOISE = 0.1;
 
 export const benchLmtpEndpoints: Bench = async ({ quick }) => {
   const rounds = quick ? 40 : 300;
@@ -67,7 +69,11 @@ function summarise(kind: string, msecs: ReadonlyMap<string, number[]>): BenchRow
     name: `LMTP, ${kind}, endpoints: ${user}`,
     value: of(user),
     unit: 'ms',
-    ...(user !== 'at-once' && { ratio: of(user) / of('at-once'), aim: 'about 1' }),
+    ...(user !== 'at-once' && {
+      ratio: of(user) / of('at-once'),
+      aim: 'at most 1, and the noise',
+      met: of(user) / of('at-once') <= 1 + NOISE,
+    }),
   }));
 }
 

@@ -24,7 +24,7 @@ import { buildPushRequest } from '../../src/webpush/request/build-push-request.t
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
 import type { VapidKey } from '../../src/webpush/vapid-key.ts';
 import { makeVapidKey } from '../support/make-vapid-key.ts';
-import { quantile, runAlone, type Bench, type BenchRow } from './bench.ts';
+import { atLeast, quantile, runAlone, type Bench, type BenchRow } from './bench.ts';
 
 const SUBJECT = 'mailto:postmaster@example.org';
 const ENDPOINT = 'https://push.example.net/send/0123456789abcdef';
@@ -126,12 +126,17 @@ export const benchPushBuilding: Bench = async ({ quick }) => {
     ['ES512 signature', signer(makeVapidKey('secp521r1'), 'sha512')],
   ]);
   const row = (name: string, value: number): BenchRow => ({ name, value, unit: 'µs' });
+  const ratioRow = (name: string, value: number, ratio: number, aim: number): BenchRow => ({
+    ...row(name, value),
+    ratio,
+    ...atLeast(ratio, aim),
+  });
   const cost = (name: string): number => costs.get(name) ?? NaN;
   const own = cost(ourName);
   return [
     ...[...costs, ...signatures].map(([name, value]) => row(name, value)),
-    { ...row('a push, of the bare cryptography', own), ratio: cost(bare[0]) / own, aim: '≥ 0.9' },
-    { ...row('a push, against web-push', own), ratio: cost(theirName) / own, aim: '≥ 2.2' },
+    ratioRow('a push, of the bare cryptography', own, cost(bare[0]) / own, 0.9),
+    ratioRow('a push, against web-push', own, cost(theirName) / own, 2.2),
     ...(await compareThreads(quick ? 5 : 25)),
   ];
 };
@@ -161,7 +166,7 @@ async function compareThreads(rounds: number): Promise<BenchRow[]> {
     { name: 'encryption, one other thread', value: one, unit: 'pushes/s', ratio: one / alone },
     {
       ...{ name: 'encryption, two other threads', value: two, unit: 'pushes/s' },
-      ...{ ratio: two / alone, aim: '≥ 1.8 if they pay' },
+      ...{ ratio: two / alone, aim: '≥ 1.8 if they pay', met: two / alone >= 1.8 },
     },
   ];
 }

@@ -25,7 +25,9 @@ export function readServer23(root: DoveconfSection): ServerSettings {
     served: words(value('protocols')),
     mailUid: value('mail_uid'),
     mailGid: value('mail_gid'),
-    accessGroups: value('mail_access_groups').split(/[\s,]+/).filter((group) => group !== ''),
+    accessGroups: value('mail_access_groups')
+      .split(/[\s,]+/)
+      .filter((group) => group !== ''),
     doveadm: {
       http: inetListeners(doveadm, value('listen')).filter(({ name }) => name === 'http'),
       apiKey: value('doveadm_api_key'),
