@@ -12,6 +12,7 @@ import type { PushEncryptor } from '../webpush/encryption/push-encryptor.ts';
 import { createThreadedEncryptor } from '../webpush/encryption/threaded-encryptor.ts';
 import { createDelivery } from '../webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../webpush/delivery/delivery.ts';
+import { createRecentAttempts, type RecentAttempts } from '../webpush/delivery/recent-attempts.ts';
 import { parseGuardPolicy, type GuardPolicy } from '../webpush/guard/guard-policy.ts';
 import { judgeEndpoint } from '../webpush/guard/judge-endpoint.ts';
 import { createTestReceivers, type TestReceivers } from '../webpush/guard/test-receivers.ts';
@@ -37,6 +38,8 @@ export interface Domain {
   encryptor: PushEncryptor;
   rawlog: Rawlog | undefined;
   delivery: Delivery;
+  /** For the status page. */
+  attempts: RecentAttempts;
   /** Has a user told of who changed subscriptions behind the clients' backs. */
   onRemoved(listener: (user: string) => void): void;
 }
@@ -87,6 +90,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   const vapidKeys = new VapidKeys({ store, sealer, curve: webpush.vapid_curve, clock });
   await checkRawlogDir(webpush.rawlog_dir);
   const rawlog = webpush.rawlog_dir === '' ? undefined : createRawlog(webpush.rawlog_dir, log);
+  const attempts = createRecentAttempts(() => clock.now());
   const client = await buildPushClient(webpush, policy, rawlog, ground);
   const encryptor = createThreadedEncryptor();
   const delivery = createDelivery({
@@ -98,6 +102,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
     policy,
     clock,
     metrics: bindDeliveryMetrics(metrics, () => delivery.levels()),
+    onAttempt: (attempt) => attempts.note(attempt),
     log,
     options: {
       maxRetries: webpush.max_retries,
@@ -109,7 +114,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   return {
     folders: createFolders(doveadm, names, ownOperations),
     ...{ ownOperations, blockedContacts, subscriptions, vapidKeys, throttle, testReceivers },
-    ...{ client, encryptor, rawlog, delivery },
+    ...{ client, encryptor, rawlog, delivery, attempts },
     onRemoved: (listener) => {
       tellRemoved = listener;
     },

@@ -67,6 +67,8 @@ export interface DeliveryParts {
   policy: GuardPolicy;
   clock: Clock;
   metrics: DeliveryMetrics;
+  /** Told of each attempt that ended. */
+  onAttempt?: ((attempt: PushAttempt) => void) | undefined;
   log: Logger;
   options: DeliveryOptions;
   /** Given by tests. */
@@ -101,6 +103,19 @@ export interface DeliveryMetrics {
   /** A push service took a push, `seconds` after the event that caused it. */
   accepted(kind: PushKind, seconds: number): void;
   dropped(reason: DropReason): void;
+}
+
+/** How one attempt ended, without whose push it was and where exactly it went. */
+export interface PushAttempt {
+  kind: PushKind;
+  /** The push service: the endpoint's origin. */
+  service: string;
+  delivered: boolean;
+  outcome: OutcomeReason;
+  /** The HTTP status; absent when there was no answer. */
+  status?: number;
+  /** From building the request to the answer. */
+  seconds: number;
 }
 
 export interface DeliveryLevels {

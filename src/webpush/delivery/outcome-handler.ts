@@ -7,7 +7,7 @@ import { decideOutcome, needsHistory } from '../outcome/decide-outcome.ts';
 import type { Outcome } from '../outcome/outcome.ts';
 import type { SubscriptionBook } from '../subscription-book.ts';
 import type { Attempt } from './attempt-push.ts';
-import type { DeliveryMetrics, DropReason, FirstAttemptReport } from './delivery.ts';
+import type { DeliveryMetrics, DropReason, FirstAttemptReport, PushAttempt } from './delivery.ts';
 import { describeResult } from './describe-result.ts';
 import type { QueuedPush } from './lane.ts';
 import { createSayRarely } from './say-rarely.ts';
@@ -16,6 +16,7 @@ export interface OutcomeHandlerParts {
   subscriptions: SubscriptionBook;
   clock: Clock;
   metrics: DeliveryMetrics;
+  onAttempt?: ((attempt: PushAttempt) => void) | undefined;
   log: Logger;
   random: () => number;
   options: { maxRetries: number };
@@ -92,18 +93,22 @@ export class OutcomeHandler {
     seconds: number,
   ): void {
     const { metrics, subscriptions, clock } = this.#parts;
-    const { user, subscriptionId, endpoint } = push.lane;
+    const { user, subscriptionId, endpoint, origin } = push.lane;
     const delivered = action === 'delivered';
+    const answer = status === undefined ? {} : { status };
     metrics.attempted(push.kind, reason, seconds);
+    this.#parts.onAttempt?.({
+      ...{ kind: push.kind, service: origin.name, delivered, outcome: reason, seconds },
+      ...answer,
+    });
     if (delivered) {
       metrics.accepted(push.kind, Math.max(0, clock.now() - push.createdAt) / 1_000);
     }
     // A push that was too large is only half-way: what comes of its smaller form is the result.
     if (action === 'shrink') return;
     subscriptions.record(user, subscriptionId, endpoint, {
-      delivered,
-      outcome: reason,
-      ...(status !== undefined && { status }),
+      ...{ delivered, outcome: reason },
+      ...answer,
     });
   }
 
