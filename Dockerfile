@@ -25,6 +25,7 @@ COPY --from=build /src/node_modules node_modules
 COPY --from=build /src/dist dist
 COPY package.json LICENSE config.example.yaml ./
 COPY lua lua
+COPY web web
 COPY dovecot-conf dovecot-conf
 USER $MAIL_UID:$MAIL_GID
 VOLUME ["/var/lib/coi-sidecar"]

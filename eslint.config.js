@@ -95,4 +95,17 @@ export default tseslint.config(
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: { globals: { console: 'readonly', process: 'readonly' } },
   },
+  {
+    files: ['web/*.js'],
+    languageOptions: {
+      // A classic script, as browsers run it.
+      sourceType: 'script',
+      globals: Object.fromEntries(
+        [
+          ...['document', 'location', 'fetch', 'URL', 'AbortSignal', 'DOMParser'],
+          ...['setTimeout', 'clearTimeout'],
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
 );

@@ -80,6 +80,7 @@ cp "$work/package/LICENSE" "$doc/LICENSE.node"
 
 say "adding configuration, snippets and docs"
 cp -r lua dovecot-conf "$share/"
+cp -r web "$lib/"
 ln -s ../../share/coi-sidecar/lua ../../share/coi-sidecar/dovecot-conf "$lib/"
 ln -s ../../../coi-sidecar/dovecot-conf ../../../coi-sidecar/lua "$doc/examples/"
 cp config.example.yaml packaging/deb/make-config "$share/"

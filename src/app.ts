@@ -3,6 +3,7 @@ import { buildDomain, type Domain } from './app/build-domain.ts';
 import { buildDoors } from './app/build-doors.ts';
 import { buildFlows, type Flows } from './app/build-flows.ts';
 import { buildGround, type Ground } from './app/build-ground.ts';
+import { buildStatus } from './app/build-status.ts';
 import { createClockWatch } from './clock-watch.ts';
 import { systemClock, systemSleep, type Clock, type Sleep } from './clock.ts';
 import type { Config } from './config/schema.ts';
@@ -62,7 +63,11 @@ export async function createApp(
     { name: 'proxy', check: () => checkProxy(domain.client.proxyState()) },
     { name: 'clock', check: () => Promise.resolve(), remark: () => clockWatch.remark() },
   ];
-  const doors = buildDoors(ground, flows, checks, buildAdmin(ground, domain, flows));
+  const status = buildStatus(ground, domain, flows, checks);
+  const doors = buildDoors(ground, flows, checks, {
+    adminRoutes: buildAdmin(ground, domain, flows),
+    statusRoutes: status.routes,
+  });
   const { delivery, subscriptions, client, encryptor, rawlog } = domain;
   let sweeper: NodeJS.Timeout | undefined;
   let stopping: Promise<void> | undefined;
@@ -71,6 +76,7 @@ export async function createApp(
   async function stopInOrder(): Promise<void> {
     clearInterval(sweeper);
     clockWatch.stop();
+    status.stop();
     await ground.filter.close().catch((error: unknown) => log.error({ err: error }));
     await doors.close(STOP_GRACE_MSECS);
     await flows.ox?.stop();
@@ -100,6 +106,7 @@ export async function createApp(
         await stop();
         throw error;
       }
+      await status.start();
       flows.spool.start();
       await flows.ox?.start();
       clockWatch.start();

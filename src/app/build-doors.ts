@@ -23,7 +23,7 @@ export function buildDoors(
   ground: Ground,
   flows: Flows,
   checks: readonly ReadinessCheck[],
-  adminRoutes: FastifyPluginAsyncTypebox,
+  { adminRoutes, statusRoutes }: Record<'adminRoutes' | 'statusRoutes', FastifyPluginAsyncTypebox>,
 ): Doors {
   const { config, clock, log, metrics } = ground;
   const answerScript = createAnswerScript(observe(flows.classify, 'socket', ground));
@@ -36,7 +36,7 @@ export function buildDoors(
     onMetadataCommand: (user, command) => flows.source.onNotice(user, command),
     checks,
     registry: metrics.registry,
-    adminRoutes,
+    ...{ adminRoutes, statusRoutes },
   });
   const sockets: UnixServer[] = [];
 

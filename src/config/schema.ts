@@ -23,7 +23,7 @@ export const schema = {
       sensitive: true,
     },
     admin_token: {
-      doc: 'Bearer token of the admin calls under /v1/users and /v1/outbox. Empty: no admin calls.',
+      doc: 'Bearer token of the admin calls under /v1, and password of the status page. Empty: neither of them.',
       format: 'text',
       default: '',
       sensitive: true,

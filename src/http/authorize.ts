@@ -1,35 +1,52 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+/** `bearer` (RFC 6750), or `basic` (RFC 7617) with the token as the password and any name. */
+export type AuthScheme = 'bearer' | 'basic';
+
 /**
- * An onRequest hook that lets through who shows the token: as a bearer token (RFC 6750), or as the
- * password of Basic authentication (RFC 7617) for those parts of Dovecot that can put credentials
- * only into a URL. The comparison takes the same time wherever the tokens differ.
+ * An onRequest hook that lets through who shows the token. Basic authentication is for those who
+ * cannot do better: parts of Dovecot that put credentials only into a URL, and browsers. The
+ * comparison takes the same time wherever the tokens differ.
  *
  * @param remedy for the log: which token has to be set to what
+ * @param schemes those that are taken; the first is what the refused are asked for
  */
-export function authorize(token: string, remedy: string) {
+export function authorize(token: string, remedy: string, schemes: readonly AuthScheme[]) {
   const expected = digest(token);
+  const [first = 'bearer'] = schemes;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const shown = readCredentials(request.headers.authorization);
+    const shown = readCredentials(request.headers.authorization, schemes);
     if (shown !== undefined && timingSafeEqual(digest(shown), expected)) return;
-    request.log.warn(
+    // A browser shows its credentials only after it was asked for them.
+    const isFirstVisit = first === 'basic' && request.headers.authorization === undefined;
+    request.log[isFirstVisit ? 'debug' : 'warn'](
       { path: request.routeOptions.url },
       `request ${shown === undefined ? 'without a' : 'with a wrong'} token refused; ${remedy}`,
     );
-    await reply.code(401).header('www-authenticate', 'Bearer').send({
+    await reply.code(401).header('www-authenticate', CHALLENGES[first]).send({
       error: 'unauthorized',
       message: 'the Authorization header does not carry our token',
     });
   };
 }
 
+const CHALLENGES: Record<AuthScheme, string> = {
+  bearer: 'Bearer',
+  basic: 'Basic realm="coi-sidecar: any name, http.admin_token as password", charset="UTF-8"',
+};
+
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-function readCredentials(header: string | undefined): string | undefined {
+function readCredentials(
+  header: string | undefined,
+  schemes: readonly AuthScheme[],
+): string | undefined {
   const match = /^(bearer|basic) +(\S+)$/i.exec(header ?? '');
   if (match?.[2] === undefined) return undefined;
-  if (match[1]?.toLowerCase() === 'bearer') return match[2];
+  const scheme = match[1]?.toLowerCase() as AuthScheme;
+  if (!schemes.includes(scheme)) return undefined;
+  if (scheme === 'bearer') return match[2];
   const pair = Buffer.from(match[2], 'base64').toString('utf8');
   const colon = pair.indexOf(':');
   return colon < 0 ? undefined : pair.slice(colon + 1);

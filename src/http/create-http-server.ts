@@ -7,9 +7,10 @@ import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Classify } from '../coi/classify.ts';
 import type { Intake } from '../events/intake.ts';
+import { NotFoundError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { ReadinessCheck } from '../readiness.ts';
-import { authorize } from './authorize.ts';
+import { authorize, type AuthScheme } from './authorize.ts';
 import { handleError } from './handle-error.ts';
 import { LIMITS } from './limits.ts';
 import { classifyRoutes } from './routes/classify.ts';
@@ -30,6 +31,8 @@ export interface HttpServerParts {
   checks: readonly ReadinessCheck[];
   registry: Registry;
   adminRoutes?: FastifyPluginAsyncTypebox;
+  /** For people with a browser; behind the admin's token as well. */
+  statusRoutes?: FastifyPluginAsyncTypebox;
 }
 
 /** The HTTP doors, wired but not listening. */
@@ -59,12 +62,23 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
       ],
     ),
   );
-  if (parts.adminToken !== '' && parts.adminRoutes !== undefined) {
+  const { adminToken, adminRoutes, statusRoutes } = parts;
+  if (adminToken !== '') {
     const remedy = 'an administrator must show http.admin_token';
-    void app.register(guarded(parts.adminToken, remedy, [parts.adminRoutes]));
+    // Bearer only: credentials that a browser keeps for the page go along with whatever a foreign
+    // site has it send here. The page changes nothing; these calls do.
+    if (adminRoutes) void app.register(guarded(adminToken, remedy, [adminRoutes], ['bearer']));
+    if (statusRoutes) void app.register(guarded(adminToken, remedy, [statusRoutes], BROWSERS));
+  } else if (statusRoutes) {
+    app.get('/', () => {
+      throw new NotFoundError('there is a status page once http.admin_token is set');
+    });
   }
   return app as unknown as FastifyInstance;
 }
+
+/** A browser asks its user for name and password when it is told to. */
+const BROWSERS = ['basic', 'bearer'] as const;
 
 /** Routes behind one token, each in a scope of its own. */
 const guarded =
@@ -72,9 +86,10 @@ const guarded =
     token: string,
     remedy: string,
     routes: readonly FastifyPluginAsyncTypebox[],
+    schemes: readonly AuthScheme[] = ['bearer', 'basic'],
   ): FastifyPluginAsyncTypebox =>
   // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
   async (app) => {
-    app.addHook('onRequest', authorize(token, remedy));
+    app.addHook('onRequest', authorize(token, remedy, schemes));
     for (const route of routes) void app.register(route);
   };

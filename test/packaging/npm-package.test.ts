@@ -73,12 +73,13 @@ describe('the npm package', () => {
 
   it('holds what runs and what an admin copies, and nothing of the development', async () => {
     const allowed =
-      /^(dist\/.+\.js|lua\/coi\.lua|dovecot-conf\/.+|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
+      /^(dist\/.+\.js|lua\/coi\.lua|web\/.+|dovecot-conf\/.+|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
     assert.deepEqual(
       packed.filter((path) => !allowed.test(path)),
       [],
     );
-    for (const path of ['dist/main.js', 'lua/coi.lua', 'dovecot-conf/sieve/coi.sieve']) {
+    const needed = ['dist/main.js', 'lua/coi.lua', 'dovecot-conf/sieve/coi.sieve'];
+    for (const path of [...needed, 'web/status.css', 'web/status.js', 'web/icon.svg']) {
       assert.ok(packed.includes(path), path);
     }
     const sources = (await readdir(join(dir, 'checkout/src'), { recursive: true }))
@@ -128,7 +129,11 @@ describe('the npm package', () => {
     const url = `http://127.0.0.1:${await findFreePort()}`;
     const file = join(state, 'coi-sidecar.yaml');
     const config = {
-      http: { listen: new URL(url).host, token: '0123456789abcdef0123456789abcdef' },
+      http: {
+        listen: new URL(url).host,
+        token: '0123456789abcdef0123456789abcdef',
+        admin_token: 'fedcba9876543210fedcba9876543210',
+      },
       dict: { socket: join(state, 'dict.sock') },
       sieve: { socket: join(state, 'classify') },
       store: { url: `sqlite:${join(state, 'state.db')}` },
@@ -155,6 +160,11 @@ describe('the npm package', () => {
       };
       assert.equal(checks['store'], 'ok', output);
       assert.equal(checks['outbox'], 'ok', output);
+      const page = await fetch(url, {
+        headers: { authorization: 'Bearer fedcba9876543210fedcba9876543210' },
+      });
+      const [style = ''] = /\/status\.css\?\w+/.exec(await page.text()) ?? [];
+      assert.notEqual(style, '', 'the status page is complete');
       child.kill('SIGTERM');
       assert.equal(await ended, 0, output);
     } finally {

@@ -1,0 +1,84 @@
+import { hostname } from 'node:os';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { statusRoutes } from '../http/routes/status.ts';
+import { assembleStatus } from '../http/status/assemble-status.ts';
+import { createHistory } from '../http/status/history.ts';
+import { readPageAssets, readVersion } from '../http/status/page-assets.ts';
+import { createReadinessWatch } from '../http/status/readiness-watch.ts';
+import { renderStatus } from '../http/status/render-status.ts';
+import type { StatusFacts } from '../http/status/status-facts.ts';
+import { readLatency, readTotals } from '../http/status/totals.ts';
+import type { ReadinessCheck } from '../readiness.ts';
+import type { Domain } from './build-domain.ts';
+import type { Flows } from './build-flows.ts';
+import type { Ground } from './build-ground.ts';
+
+/** The status page, and the little memory behind it. */
+export interface Status {
+  routes: FastifyPluginAsyncTypebox;
+  start(): Promise<void>;
+  stop(): void;
+}
+
+/** Seconds between two looks: by the page's script, and without it by reloading. */
+const PERIOD = 5;
+const RELOAD = 15;
+
+export function buildStatus(
+  { config, clock, metrics, store }: Ground,
+  { delivery, throttle, attempts }: Domain,
+  { spool }: Flows,
+  checks: readonly ReadinessCheck[],
+): Status {
+  const history = createHistory({
+    read: async () => ({
+      totals: await readTotals(metrics),
+      latency: await readLatency(metrics),
+      owed: delivery.levels().owed,
+    }),
+    clock,
+  });
+  const readiness = createReadinessWatch(checks, clock);
+  const startedAt = clock.now();
+  const service = {
+    version: readVersion(),
+    node: process.versions.node,
+    host: hostname(),
+    source: config.metadata.source,
+    driver: config.events.driver,
+    store: store.kind,
+  };
+
+  async function facts(): Promise<StatusFacts> {
+    const [latest, samples, spooled] = await Promise.all([
+      readiness(),
+      history.samples(),
+      spool.pending().catch(() => undefined),
+    ]);
+    return {
+      ...{ startedAt, service, samples, spooled, readiness: latest },
+      now: clock.now(),
+      heard: history.lastGrowth(),
+      delivery: delivery.snapshot(),
+      attempts: attempts.list(),
+      throttledUsers: throttle.snapshot().length,
+    };
+  }
+
+  const assets = readPageAssets();
+  const page = async (): Promise<string> => {
+    const found = await facts();
+    const time = new Date(found.now);
+    return renderStatus(assembleStatus(found), {
+      ...{ host: service.host, period: PERIOD, reload: RELOAD },
+      time: time.toISOString(),
+      clock: time.toLocaleTimeString('en-GB', { timeZoneName: 'short' }),
+      assets,
+    });
+  };
+  return {
+    routes: statusRoutes({ page, assets }),
+    start: () => history.start(),
+    stop: () => history.stop(),
+  };
+}

@@ -1,0 +1,81 @@
+import type { Counter, Histogram } from 'prom-client';
+import type { Metrics } from '../../metrics.ts';
+
+/** What the status page counts, since the start: sums over the metrics' small label sets. */
+export interface Totals {
+  /** Dovecot events of all kinds. */
+  events: number;
+  /** Messages that Dovecot reported as delivered. */
+  mail: number;
+  classified: number;
+  /** Classified messages that are chat of someone who has COI enabled. */
+  chat: number;
+  classifyFailed: number;
+  dict: number;
+  dictFailed: number;
+  doveadm: number;
+  doveadmFailed: number;
+  accepted: number;
+  /** Push attempts that were not accepted, and may be repeated. */
+  failed: number;
+  /** Owed pushes that were given up. */
+  dropped: number;
+}
+
+/** How long pushes took from event to acceptance: how many took at most so many seconds. */
+export type LatencyBuckets = readonly { seconds: number; count: number }[];
+
+export async function readTotals(metrics: Metrics): Promise<Totals> {
+  const [events, classified, dict, doveadm, pushes, dropped] = await Promise.all([
+    valuesOf(metrics.events),
+    valuesOf(metrics.classifications),
+    valuesOf(metrics.dictCommands),
+    valuesOf(metrics.doveadmDuration, 'coi_doveadm_duration_seconds_count'),
+    valuesOf(metrics.pushes),
+    valuesOf(metrics.outboxDropped),
+  ]);
+  return {
+    events: sum(events),
+    mail: sum(events, ({ event }) => event === 'MessageNew'),
+    classified: sum(classified, ({ answer }) => answer !== 'failed'),
+    chat: sum(classified, ({ answer }) => answer === 'flag' || answer === 'file'),
+    classifyFailed: sum(classified, ({ answer }) => answer === 'failed'),
+    dict: sum(dict, ({ result }) => result !== 'failed'),
+    dictFailed: sum(dict, ({ result }) => result === 'failed'),
+    doveadm: sum(doveadm, (labels) => isUse(labels) && labels['result'] !== 'failed'),
+    doveadmFailed: sum(doveadm, (labels) => isUse(labels) && labels['result'] === 'failed'),
+    accepted: sum(pushes, ({ outcome }) => outcome === 'accepted'),
+    failed: sum(pushes, ({ outcome }) => outcome !== 'accepted'),
+    dropped: sum(dropped),
+  };
+}
+
+export async function readLatency({ pushLatency }: Metrics): Promise<LatencyBuckets> {
+  const buckets = await valuesOf(pushLatency, 'coi_push_latency_seconds_bucket');
+  return buckets.map(({ labels, value }) => ({
+    seconds: labels['le'] === '+Inf' ? Infinity : Number(labels['le']),
+    count: value,
+  }));
+}
+
+/** "list" is what readiness asks, whenever somebody looks at this page. */
+const isUse = ({ command }: Value['labels']): boolean => command !== 'list';
+
+interface Value {
+  value: number;
+  labels: Partial<Record<string, string | number>>;
+}
+
+/** @param series of a histogram, which has several */
+async function valuesOf<Label extends string>(
+  metric: Counter<Label> | Histogram<Label>,
+  series?: string,
+): Promise<Value[]> {
+  const { values } = (await metric.get()) as { values: (Value & { metricName?: string })[] };
+  return series === undefined ? values : values.filter(({ metricName }) => metricName === series);
+}
+
+const sum = (
+  values: readonly Value[],
+  counts: (labels: Value['labels']) => boolean = () => true,
+): number => values.reduce((total, { value, labels }) => total + (counts(labels) ? value : 0), 0);
