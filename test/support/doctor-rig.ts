@@ -65,6 +65,7 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
   if (process.getuid?.() === 0) await chown(join(coiDir, 'classify.conf'), 0, dovecot.mailGid);
   const base = stageConfig(dovecot, join(dir, 'ca.pem'), {
     metadata: options.metadata ?? 'dict',
+    ...(options.events && { events: options.events }),
     config: overlay(RIGHT, options.config ?? {}),
   });
 

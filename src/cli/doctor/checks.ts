@@ -7,6 +7,7 @@ import { configuration } from './checks/configuration.ts';
 import { dictSocket } from './checks/dict-socket.ts';
 import { disk } from './checks/disk.ts';
 import { doveadmApi } from './checks/doveadm-api.ts';
+import { doveadmSocket } from './checks/doveadm-socket.ts';
 import { dovecot } from './checks/dovecot.ts';
 import { eventsDriver } from './checks/events-driver.ts';
 import { eventsUrl } from './checks/events-url.ts';
@@ -28,7 +29,7 @@ export const checks: readonly Check[] = [
   ...[eventsDriver, eventsUrl, spool],
   ...[sieve, classifySocket, classifyProgram],
   ...[metadata, dictSocket, notices, capability],
-  doveadmApi,
+  ...[doveadmApi, doveadmSocket],
   pushServices,
   trip,
 ];

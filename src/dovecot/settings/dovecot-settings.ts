@@ -75,6 +75,8 @@ export interface PushDriver {
   readonly file: string | undefined;
   /** Of `ox`. */
   readonly url: string | undefined;
+  /** Of `ox`: whether an annotation of the user's says for whom mail came. */
+  readonly userFromMetadata: boolean;
   /** The settings of coi.lua, as far as they are set. */
   readonly settings: Readonly<Record<'url' | 'token' | 'spoolDir', string | undefined>>;
 }

@@ -106,6 +106,7 @@ function driver(text: string, plugin: ReadonlyMap<string, string>): PushDriver {
     driver: name,
     file: args.get('file'),
     url: args.get('url'),
+    userFromMetadata: args.has('user_from_metadata'),
     settings: {
       url: plugin.get('coi_sidecar_url'),
       token: plugin.get('coi_sidecar_token'),

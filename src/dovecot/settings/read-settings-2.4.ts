@@ -105,6 +105,7 @@ function driver(section: DoveconfSection): PushDriver {
     driver: values.get('driver') ?? name,
     file: values.get('lua_file'),
     url: values.get('ox_url'),
+    userFromMetadata: values.get('ox_user_from_metadata') === 'yes',
     settings: {
       url: settings?.get('coi_sidecar_url'),
       token: settings?.get('coi_sidecar_token'),

@@ -61,6 +61,7 @@ for (const version of ['2.3', '2.4'] as const) {
             driver: 'lua',
             file: '/srv/test/coi/coi.lua',
             url: undefined,
+            userFromMetadata: false,
             settings: {
               url: 'http://127.0.0.1:9380',
               token: 'the-token-of-dovecot',
@@ -145,10 +146,12 @@ describe('what may be written otherwise, in 2.3', () => {
       ),
     );
     assert.deepEqual(
-      pushDrivers.map(({ driver, file, url }) => [driver, file, url]),
+      pushDrivers.map(({ driver, file, url, userFromMetadata }) => [
+        ...[driver, file, url, userFromMetadata],
+      ]),
       [
-        ['ox', undefined, 'http://u:p@127.0.0.1:9380/x'],
-        ['lua', '/x/coi.lua', undefined],
+        ['ox', undefined, 'http://u:p@127.0.0.1:9380/x', true],
+        ['lua', '/x/coi.lua', undefined, false],
       ],
     );
     assert.deepEqual(sieve.before, [
@@ -200,6 +203,7 @@ describe('what may be written otherwise, in 2.4', () => {
     assert.deepEqual([...settings.plugins], ['notify', 'push_notification']);
     assert.equal(settings.pushDrivers[0]?.driver, 'ox');
     assert.equal(settings.pushDrivers[0].url, 'http://127.0.0.1:9380/x');
+    assert.equal(settings.pushDrivers[0].userFromMetadata, false);
     assert.deepEqual(settings.attributeDict, { driver: 'proxy', socket: '/run/x', idleMsecs: 0 });
     assert.deepEqual(settings.sieve.before, [{ path: '/x.sieve', binDir: '/var/b' }]);
   });

@@ -1,29 +1,44 @@
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
-import type { DovecotSettings, PushDriver } from '../../../dovecot/settings/dovecot-settings.ts';
+import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { shippedFile } from '../../shipped-file.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import { deliveryProtocol } from '../delivery.ts';
+import { findOx, runsCoi } from '../push-driver.ts';
 import type { Setup } from '../setup/setup.ts';
 import { tryAsMailUser } from '../try-as-mail-user.ts';
 
 export const eventsDriver = defineCheck({
   name: 'events-driver',
   part: 'events',
-  title: 'Dovecot runs coi.lua, and it is the one of this release',
+  title: 'Dovecot tells the service of events, by the coi.lua of this release',
   needs: ['dovecot'],
   faults: {
     'no-driver': {
       severity: 'error',
-      what: 'protocol {protocol} has no push_notification driver that runs coi.lua: no events come.',
+      what: 'protocol {protocol} has no push_notification driver that tells the service: no events come.',
       remedy:
-        'Copy dovecot-conf/{series}/95-coi-events.conf to conf.d, and lua/coi.lua to where it says.',
+        'Copy dovecot-conf/{series}/{snippet} to conf.d, and what it names, and reload Dovecot.',
     },
     'ox-driver': {
       severity: 'warning',
-      what: 'Dovecot’s "ox" driver tells of new mail only: chat that is seen stays in INBOX (message-filter "seen"), and removing or making the mailboxes of COI switches nothing on or off.',
+      what: 'Dovecot’s "ox" driver tells of new mail only: chat that is seen stays in INBOX (message-filter "seen"), removing or making the mailboxes of COI switches nothing on or off, and nothing waits in the spool.',
       remedy:
-        'Where Dovecot has Lua, use 95-coi-events.conf instead; otherwise tell users what is missing.',
+        'Where Dovecot has Lua, use 95-coi-events.conf and events.driver: lua; otherwise tell users what is missing.',
+    },
+    'ox-unexpected': {
+      severity: 'error',
+      what: 'Dovecot uses its "ox" driver, but events.driver is "lua": Dovecot asks for an annotation that the service does not answer, and tells of nobody’s mail.',
+      remedy: 'Set events.driver: ox and restart the service, or use 95-coi-events.conf.',
+    },
+    'lua-unexpected': {
+      severity: 'warning',
+      what: 'events.driver is "ox", but Dovecot runs coi.lua, which tells more.',
+      remedy: 'Set events.driver: lua, and restart the service.',
+    },
+    'user-from-metadata': {
+      severity: 'warning',
+      what: 'the "ox" driver has user_from_metadata: users may write into an annotation whose mail came.',
+      remedy: 'Take it out (95-coi-events-ox.conf does without), and reload Dovecot.',
     },
     'script-missing': {
       severity: 'error',
@@ -43,34 +58,26 @@ export const eventsDriver = defineCheck({
   },
   run: async (setup, report) => {
     const settings = setup.dovecot.settings as DovecotSettings;
+    const wanted = setup.config.events.driver;
     const delivery = deliveryProtocol(settings);
-    const delivering = settings.protocols[delivery].pushDrivers;
-    const lua = delivering.find(runsCoi);
-    if (lua === undefined && (await leadsToUs(setup, delivering))) {
-      report.fault('ox-driver');
+    const { pushDrivers } = settings.protocols[delivery];
+    const lua = pushDrivers.find(runsCoi);
+    const ox = await findOx(setup, pushDrivers);
+    if (lua === undefined && ox !== undefined) {
+      report.fault(wanted === 'ox' ? 'ox-driver' : 'ox-unexpected');
+      if (ox.userFromMetadata) report.fault('user-from-metadata');
       return;
     }
-    for (const protocol of [delivery, 'imap'] as const) {
+    if (lua !== undefined && wanted === 'ox') report.fault('lua-unexpected');
+    const snippet = wanted === 'ox' ? '95-coi-events-ox.conf' : '95-coi-events.conf';
+    for (const protocol of wanted === 'ox' ? [delivery] : ([delivery, 'imap'] as const)) {
       if (!settings.protocols[protocol].pushDrivers.some(runsCoi)) {
-        report.fault('no-driver', { protocol, series: settings.series });
+        report.fault('no-driver', { protocol, series: settings.series, snippet });
       }
     }
     if (lua !== undefined) await checkScript(lua.file ?? '', setup, report);
   },
 });
-
-export const runsCoi = ({ driver, file }: PushDriver): boolean =>
-  driver === 'lua' && basename(file ?? '') === 'coi.lua';
-
-/** The "ox" driver is there for others, too. */
-async function leadsToUs(setup: Setup, drivers: readonly PushDriver[]): Promise<boolean> {
-  for (const { driver, url } of drivers) {
-    if (driver !== 'ox' || url === undefined || !URL.canParse(url)) continue;
-    const answers = await setup.ask(new URL('/healthz', url)).catch(() => undefined);
-    if (setup.service !== undefined && answers?.text.includes(setup.service.started)) return true;
-  }
-  return false;
-}
 
 async function checkScript(
   file: string,

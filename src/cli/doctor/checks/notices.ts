@@ -21,6 +21,11 @@ export const notices = defineCheck({
       what: 'no metric gives SETMETADATA to the exporter {name}.',
       remedy: 'Copy dovecot-conf/{series}/95-coi-notices.conf to conf.d, and reload Dovecot.',
     },
+    'no-getmetadata': {
+      severity: 'warning',
+      what: 'the metric for the exporter {name} leaves GETMETADATA out: who is new does not see mailbox-root and the VAPID key.',
+      remedy: 'Copy dovecot-conf/{series}/95-coi-notices.conf to conf.d again, and reload Dovecot.',
+    },
     elsewhere: {
       severity: 'error',
       what: 'the exporter {name} does not lead to the service: {problem}.',
@@ -43,8 +48,10 @@ export const notices = defineCheck({
       return;
     }
     const { name, filters } = exporter;
-    if (!filters.some((filter) => /cmd_name\s*=\s*"?SETMETADATA/i.test(filter))) {
+    if (!filters.some((filter) => /\bSETMETADATA\b/i.test(filter))) {
       report.fault('no-metric', { name, series });
+    } else if (!filters.some((filter) => /\bGETMETADATA\b/i.test(filter))) {
+      report.fault('no-getmetadata', { name, series });
     }
     const url = new URL(exporter.url);
     const problem = await findService(setup, url.origin);

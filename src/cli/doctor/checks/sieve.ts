@@ -1,13 +1,10 @@
 import { stat } from 'node:fs/promises';
-import type {
-  BeforeScript,
-  DovecotSettings,
-  SieveSettings,
-} from '../../../dovecot/settings/dovecot-settings.ts';
+import { folderNames } from '../../../coi/folders.ts';
+import type { DovecotSettings, SieveSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import { deliveryProtocol } from '../delivery.ts';
 import { compiledState } from '../probes/compiled-state.ts';
-import { findCoiScript } from '../probes/find-coi-script.ts';
+import { findCoiScript, type CoiScript } from '../probes/find-coi-script.ts';
 import type { Setup } from '../setup/setup.ts';
 import { tryAsMailUser } from '../try-as-mail-user.ts';
 
@@ -57,6 +54,11 @@ export const sieve = defineCheck({
       what: '{file} is not the coi.sieve of this release.',
       remedy: 'Copy it there again, unless you changed it on purpose, and compile: sievec {file}',
     },
+    'wrong-guess': {
+      severity: 'warning',
+      what: '{file} guesses {guess}, but the service files chat into {chats}: each message costs a question more.',
+      remedy: 'Name {chats} where the script sets "chats", and compile: sievec {file}',
+    },
     'not-compiled': {
       severity: 'warning',
       what: '{binary} is not there: the script is compiled anew for every message.',
@@ -95,7 +97,7 @@ function checkExtensions(theirs: SieveSettings, series: string, report: Report):
 }
 
 async function checkScript(
-  { path: file, binDir, state }: BeforeScript & { state: 'good' | 'other' | 'unreadable' },
+  { path: file, binDir, state, guess }: CoiScript,
   setup: Setup,
   report: Report,
 ): Promise<void> {
@@ -106,6 +108,9 @@ async function checkScript(
     return;
   }
   if (state === 'other') report.fault('script-outdated', { file });
+  const { mailbox_root: root, mailbox_separator: separator } = setup.config.coi;
+  const { chats } = folderNames(root, separator);
+  if (guess !== undefined && guess !== chats) report.fault('wrong-guess', { file, guess, chats });
   const { binary, is } = await compiledState(file, binDir);
   if (is !== 'good') report.fault(is, { binary, file });
   const tried = await tryAsMailUser(setup, { do: 'read', path: file }, report.skip);

@@ -6,7 +6,12 @@ import { shippedFile } from '../../shipped-file.ts';
 export interface CoiScript extends BeforeScript {
   /** Whether it is the one of this release; `unreadable` is for others to explain. */
   state: 'good' | 'other' | 'unreadable';
+  /** The mailbox that it asks about first, which an administrator may name otherwise. */
+  guess: string | undefined;
 }
+
+const GUESS = /^ *set "chats" "(.*)";$/m;
+const withoutGuess = (text: string): string => text.replace(GUESS, '');
 
 /**
  * The "before" script that asks the service: coi.sieve by name, or one that calls its program. A
@@ -20,8 +25,9 @@ export async function findCoiScript(
     const text = await readFile(script.path, 'utf8').catch(() => undefined);
     const asks = text?.includes('"coi-classify"') === true;
     if (basename(script.path) !== 'coi.sieve' && !asks) continue;
-    const state = text === undefined ? 'unreadable' : text === shipped ? 'good' : 'other';
-    return { ...script, state };
+    if (text === undefined) return { ...script, state: 'unreadable', guess: undefined };
+    const isShipped = withoutGuess(text) === withoutGuess(shipped);
+    return { ...script, state: isShipped ? 'good' : 'other', guess: GUESS.exec(text)?.[1] };
   }
   return undefined;
 }

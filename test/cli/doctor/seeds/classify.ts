@@ -78,6 +78,11 @@ export const classifyFaults: readonly Seed[] = [
     break: (rig, examine) => withText((text) => `${text}# older\n`)(script(rig), examine),
   },
   {
+    fault: 'sieve.wrong-guess',
+    says: /guesses COI\/Chats, but the service files chat into Chat\/Chats/,
+    break: () => ({ config: { coi: { mailbox_root: 'Chat' } } }),
+  },
+  {
     fault: 'sieve.not-compiled',
     says: /coi\.svbin is not there/,
     break: (rig, examine) => withoutPath(script(rig).replace('.sieve', '.svbin'), examine),
@@ -133,9 +138,9 @@ export const classifyFaults: readonly Seed[] = [
     },
   },
   {
-    fault: 'classify-socket.short-time',
-    says: /is 1 s/,
-    break: (rig) => sieve(rig, 'sieve_execute_exec_timeout = 1s'),
+    fault: 'classify-socket.long-time',
+    says: /is 30 s/,
+    break: (rig) => sieve(rig, 'sieve_execute_exec_timeout = 30s'),
   },
   { fault: 'classify-program.missing', break: (rig) => byProgram(rig, '/nowhere/bin') },
   {

@@ -1,5 +1,10 @@
+import { chmod } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
+import { withMode, withOwner } from './change-for-a-while.ts';
 
 const is23 = ({ stage }: DoctorRig): boolean => stage.dovecot.version === '2.3';
 
@@ -39,5 +44,33 @@ export const commandFaults: readonly Seed[] = [
         ? 'doveadm_allowed_commands = fetch,move'
         : 'doveadm_allowed_commands {\n  fetch = yes\n  move = yes\n}',
     }),
+  },
+  {
+    fault: 'doveadm-socket.absent',
+    break: () => ({ config: { doveadm: { socket: '/nowhere/coi-doveadm' } } }),
+  },
+  {
+    fault: 'doveadm-socket.mode',
+    says: /mode 0660/,
+    break: ({ stage }, examine) => withMode(0o660)(stage.dovecot.doveadm.socket, examine),
+  },
+  {
+    fault: 'doveadm-socket.forbidden',
+    // The service runs as the owner of its classify socket.
+    says: /uid 1\).*coi-doveadm \(0600/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withOwner(1)(stage.dovecot.sockets.classify, examine),
+  },
+  {
+    fault: 'doveadm-socket.wrong-answer',
+    break: async ({ stage }, examine) => {
+      const path = join(stage.dovecot.layout.sidecarDir, 'mute.sock');
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined).once('data', () => socket.end('what?\n'));
+      });
+      await new Promise<void>((resolve) => server.listen(path, resolve));
+      await chmod(path, 0o600);
+      return examine({ config: { doveadm: { socket: path } } }).finally(() => server.close());
+    },
   },
 ];

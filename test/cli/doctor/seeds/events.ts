@@ -1,6 +1,6 @@
 import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DoctorRig } from '../../../support/doctor-rig.ts';
+import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
 import { withMode, withOwner, withText } from './change-for-a-while.ts';
@@ -12,6 +12,23 @@ const setting = ({ stage }: DoctorRig, name: string, value: string): { dovecot: 
       ? `plugin {\n  ${name} = ${value}\n}`
       : `push_notification coi {\n  lua_settings {\n    ${name} = ${value}\n  }\n}`,
 });
+
+const OX: Examination = { config: { events: { driver: 'ox' } } };
+
+/** Dovecot's "ox" driver in the place of coi.lua. */
+function oxDriver(
+  { stage }: DoctorRig,
+  { password = stage.dovecot.sidecar.token, userFromMetadata = false } = {},
+): Examination {
+  const { url } = stage.dovecot.sidecar;
+  const there = `${url.replace('//', `//dovecot:${password}@`)}/v1/ox-events`;
+  return {
+    dovecot:
+      stage.dovecot.version === '2.3'
+        ? `plugin {\n  push_notification_driver = ox:url=${there}${userFromMetadata ? ' user_from_metadata' : ''}\n}`
+        : `push_notification coi {\n  driver = ox\n  ox_url = ${there}\n  ox_user_from_metadata = ${userFromMetadata ? 'yes' : 'no'}\n}`,
+  };
+}
 
 /** A spool that no service looks at, for Dovecot and the doctor alike. */
 async function spoolOf(rig: DoctorRig, name: string, mode: number) {
@@ -37,17 +54,25 @@ export const eventFaults: readonly Seed[] = [
   },
   {
     fault: 'events-driver.ox-driver',
+    cause: 'and all else is well, a trip included',
     says: /"seen"/,
-    break: ({ stage }) => {
-      const { url, token } = stage.dovecot.sidecar;
-      const there = `${url.replace('//', `//dovecot:${token}@`)}/v1/ox-events`;
-      return {
-        dovecot:
-          stage.dovecot.version === '2.3'
-            ? `plugin {\n  push_notification_driver = ox:url=${there} user_from_metadata\n}`
-            : `push_notification coi {\n  driver = ox\n  ox_url = ${there}\n}`,
-      };
+    // Needs a Dovecot and a service of its own, both set up for it.
+    break: async ({ stage }) => {
+      const { version } = stage.dovecot;
+      const rig = await startDoctorRig({ version, events: 'ox' });
+      return rig.examine({ users: [rig.stage.freshUser()] }).finally(() => rig.close());
     },
+  },
+  { fault: 'events-driver.ox-unexpected', break: (rig) => oxDriver(rig) },
+  { fault: 'events-driver.lua-unexpected', break: () => OX },
+  {
+    fault: 'events-driver.user-from-metadata',
+    along: ['events-driver.ox-driver'],
+    break: (rig) => ({ ...OX, ...oxDriver(rig, { userFromMetadata: true }) }),
+  },
+  {
+    fault: 'events-url.password-refused',
+    break: (rig) => ({ ...OX, ...oxDriver(rig, { password: 'change-me' }) }),
   },
   {
     fault: 'events-driver.script-missing',

@@ -18,18 +18,20 @@ const dict = (rig: DoctorRig, text23: string, text24: string): Examination => ({
 
 const DOVEADM = { metadata: { source: 'doveadm' } };
 
-/** Notices to a URL, without the metric if there is to be none. */
-const notices = (rig: DoctorRig, url: string, metric = true): Examination => ({
+const BOTH = '(cmd_name=SETMETADATA OR cmd_name=GETMETADATA)';
+
+/** Notices to a URL, of some commands; without the metric if of none. */
+const notices = (rig: DoctorRig, url: string, commands = BOTH): Examination => ({
   config: DOVEADM,
   dovecot: [
     is23(rig)
       ? `event_exporter told {\n  format = json\n  format_args = time-unix\n  transport = http-post\n  transport_args = ${url}\n}`
       : `event_exporter told {\n  driver = http-post\n  http_post_url = ${url}\n  format = json\n}`,
-    ...(metric
-      ? [
-          'metric told {\n  filter = event=imap_command_finished AND cmd_name=SETMETADATA\n  exporter = told\n}',
-        ]
-      : []),
+    ...(commands === ''
+      ? []
+      : [
+          `metric told {\n  filter = event=imap_command_finished AND ${commands}\n  exporter = told\n}`,
+        ]),
   ].join('\n'),
 });
 
@@ -108,7 +110,11 @@ export const metadataFaults: readonly Seed[] = [
     },
   },
   { fault: 'notices.no-exporter', break: () => ({ config: DOVEADM }) },
-  { fault: 'notices.no-metric', break: (rig) => notices(rig, noticesUrl(rig), false) },
+  { fault: 'notices.no-metric', break: (rig) => notices(rig, noticesUrl(rig), '') },
+  {
+    fault: 'notices.no-getmetadata',
+    break: (rig) => notices(rig, noticesUrl(rig), 'cmd_name=SETMETADATA'),
+  },
   {
     fault: 'notices.elsewhere',
     says: /ECONNREFUSED/,

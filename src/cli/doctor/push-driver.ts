@@ -1,0 +1,20 @@
+import { basename } from 'node:path';
+import type { PushDriver } from '../../dovecot/settings/dovecot-settings.ts';
+import type { Setup } from './setup/setup.ts';
+
+export const runsCoi = ({ driver, file }: PushDriver): boolean =>
+  driver === 'lua' && basename(file ?? '') === 'coi.lua';
+
+/** The "ox" driver whose URL leads to the service; there may be others for Open-Xchange. */
+export async function findOx(
+  { ask, service }: Setup,
+  drivers: readonly PushDriver[],
+): Promise<(PushDriver & { url: string }) | undefined> {
+  for (const one of drivers) {
+    const { driver, url } = one;
+    if (driver !== 'ox' || url === undefined || !URL.canParse(url)) continue;
+    const answer = await ask(new URL('/healthz', url)).catch(() => undefined);
+    if (service !== undefined && answer?.text.includes(service.started)) return { ...one, url };
+  }
+  return undefined;
+}
