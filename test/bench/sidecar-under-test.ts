@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TempDir } from '../stores/make-temp-dir.ts';
+import { buildSource } from '../support/build-source.ts';
 
 /** What a sidecar has used since it started, all threads together. */
 export interface SidecarUsage {
@@ -12,6 +14,17 @@ export interface SidecarUsage {
   residentOctets: number;
   /** Pushes that are owed now. */
   owed: number;
+}
+
+let built: TempDir | undefined;
+
+function build(): TempDir {
+  if (built === undefined) {
+    const made = buildSource(['src/**/*.ts', 'test/bench/sidecar-process.ts']);
+    process.once('exit', made.remove);
+    built = made;
+  }
+  return built;
 }
 
 /** The sidecar in a process of its own. */
@@ -24,7 +37,10 @@ export interface SidecarUnderTest {
   stop(): Promise<void>;
 }
 
-/** Runs the sidecar on this configuration, which it puts into `dir`. */
+/**
+ * Runs the sidecar on this configuration, which it puts into `dir`; built, as it is installed. Options
+ * for its Node, say --cpu-prof, come from BENCH_NODE_OPTIONS.
+ */
 export async function startSidecarUnderTest(
   dir: string,
   config: Record<string, Record<string, unknown>>,
@@ -32,10 +48,10 @@ export async function startSidecarUnderTest(
   const file = join(dir, 'bench.yaml');
   const quiet = { ...config, log: { level: 'warn' } };
   await writeFile(file, JSON.stringify(quiet), { mode: 0o600 });
+  const execArgv = process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [];
+  const program = join(build().path, 'test/bench/sidecar-process.js');
   const started = performance.now();
-  const child = fork(new URL('./sidecar-process.ts', import.meta.url), [file], {
-    execArgv: process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [],
-  });
+  const child = fork(program, [file], { execArgv });
   const ended = once(child, 'exit');
   const answer = async (): Promise<SidecarUsage> => {
     const [message] = (await Promise.race([

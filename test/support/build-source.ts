@@ -5,11 +5,10 @@ import ts from 'typescript';
 import { makeTempDir, type TempDir } from '../stores/make-temp-dir.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const SOURCE = join(ROOT, 'src');
 
 /**
- * These files of `src` as `npm run build` makes them, in a directory of their own, without the wait
- * for all the rest.
+ * Files of this checkout (`src/errors.ts`) as `npm run build` makes them, in a directory of their
+ * own, without the wait for all the rest.
  */
 export function buildSource(patterns: readonly string[]): TempDir {
   const directory = makeTempDir();
@@ -18,13 +17,13 @@ export function buildSource(patterns: readonly string[]): TempDir {
     readFileSync(join(ROOT, 'tsconfig.build.json'), 'utf8'),
   );
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, ROOT);
-  for (const file of globSync([...patterns], { cwd: SOURCE })) {
+  for (const file of globSync([...patterns], { cwd: ROOT })) {
     const target = join(directory.path, file.replace(/\.ts$/, '.js'));
     mkdirSync(dirname(target), { recursive: true });
-    const { outputText } = ts.transpileModule(readFileSync(join(SOURCE, file), 'utf8'), {
+    const { outputText } = ts.transpileModule(readFileSync(join(ROOT, file), 'utf8'), {
       // It sees no package.json, and would take everything for CommonJS.
       compilerOptions: { ...options, module: ts.ModuleKind.ESNext, sourceMap: false },
-      fileName: join(SOURCE, file),
+      fileName: join(ROOT, file),
     });
     writeFileSync(target, outputText);
   }

@@ -4,10 +4,10 @@ import { after, it } from 'node:test';
 import { buildSource } from '../../support/build-source.ts';
 
 it('the writer thread starts from a build too', () => {
-  const directory = buildSource(['errors.ts', 'clock.ts', 'stores/**/*.ts']);
+  const directory = buildSource(['src/*.ts', 'src/stores/**/*.ts']);
   after(directory.remove);
   const script = `
-    const { openSqliteStore } = await import('./stores/sqlite/sqlite-store.js');
+    const { openSqliteStore } = await import('./src/stores/sqlite/sqlite-store.js');
     const store = await openSqliteStore(process.cwd() + '/state.db');
     await store.commit('u', [{ op: 'set', key: 'a', value: Buffer.from('built') }]);
     console.log(String(await store.get('u', 'a')));

@@ -64,10 +64,10 @@ describe('createThreadedEncryptor', () => {
   });
 
   it('starts from a build, and lets an idle process end', () => {
-    const built = buildSource(['errors.ts', 'webpush/**/*.ts', 'stores/outbox-store.ts']);
+    const built = buildSource(['src/errors.ts', 'src/webpush/**/*.ts']);
     after(built.remove);
     const script = `
-      const { createThreadedEncryptor } = await import('./webpush/encryption/threaded-encryptor.js');
+      const { createThreadedEncryptor } = await import('./src/webpush/encryption/threaded-encryptor.js');
       const body = await createThreadedEncryptor().encrypt('built', ${JSON.stringify(keys)}, false);
       console.log(body.length);`;
     const options = { cwd: built.path, encoding: 'utf8', timeout: 30_000 } as const;
