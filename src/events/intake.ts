@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Transaction } from './event-schema.ts';
@@ -91,19 +90,16 @@ export function createIntake({ handle, spool, hold, log }: IntakeParts): Intake 
   };
 }
 
-async function withinBudget(
+function withinBudget(
   work: Promise<'done'>,
   msecs: number,
 ): Promise<'done' | 'late' | { reason: string }> {
-  const timer = new AbortController();
-  try {
-    return await Promise.race([
-      work,
-      sleep(msecs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const),
-    ]);
-  } catch (error) {
-    return { reason: errorMessage(error) };
-  } finally {
-    timer.abort();
-  }
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, msecs, 'late');
+    const settle = (outcome: 'done' | { reason: string }): void => {
+      clearTimeout(timer);
+      resolve(outcome);
+    };
+    work.then(settle, (error: unknown) => settle({ reason: errorMessage(error) }));
+  });
 }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** `bearer` (RFC 6750), or `basic` (RFC 7617) with the token as the password and any name. */
@@ -36,7 +36,7 @@ const CHALLENGES: Record<AuthScheme, string> = {
   basic: 'Basic realm="coi-sidecar: any name, http.admin_token as password", charset="UTF-8"',
 };
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 function readCredentials(
   header: string | undefined,

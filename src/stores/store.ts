@@ -2,8 +2,9 @@
  * What users annotated, and what the sidecar remembers about them.
  *
  * A store is a map from (user, key) to octets with one atomic commit. Keys are `/`-separated UTF-8
- * text of any length up to {@link MAX_KEY_OCTETS}; values are arbitrary octets. Every kind of store
- * passes the same contract suite (`test/stores/store-contract.ts`).
+ * text of any length up to {@link MAX_KEY_OCTETS}; values are arbitrary octets. What a store gives out
+ * may be given out again: nobody writes to it. Every kind of store passes the same contract suite
+ * (`test/stores/store-contract.ts`).
  */
 export interface Store {
   /** `sqlite`, `redis`, `doveadm` …: for logs and metrics. */

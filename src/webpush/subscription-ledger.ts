@@ -48,6 +48,8 @@ export class SubscriptionLedger {
   readonly #buffer = new HistoryBuffer();
   /** When a user's next subscription expires, for those that this process stored. */
   readonly #expiries = new Map<string, number>();
+  /** What octets of the store mean; a store that reads from memory gives the same ones again. */
+  readonly #decoded = new WeakMap<Buffer, SubscriptionRecord>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: SubscriptionLedgerOptions) {
@@ -178,10 +180,15 @@ export class SubscriptionLedger {
   }
 
   #decode(user: string, id: string, octets: Buffer): SubscriptionRecord {
+    const known = this.#decoded.get(octets);
+    if (known) return known;
     const record = decodeRecord(octets);
-    if (record) return record;
-    this.#options.logger.warn({ user, id }, 'a subscription in the store is damaged and not used');
-    return {};
+    if (!record) {
+      const { logger } = this.#options;
+      logger.warn({ user, id }, 'a subscription in the store is damaged and not used');
+    }
+    this.#decoded.set(octets, record ?? {});
+    return record ?? {};
   }
 
   async #forEach(

@@ -6,6 +6,7 @@ import type { EntriesJob, EntryChange } from './entries.ts';
 import { EntryReader } from './entry-reader.ts';
 import { GroupWriter } from './group-writer.ts';
 import { ownFile, type OwnedFile } from './own-file.ts';
+import { ReadCache } from './read-cache.ts';
 import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS } from './timeouts.ts';
 
 export interface SqliteStoreOptions {
@@ -45,6 +46,7 @@ class SqliteStore implements Store {
   readonly #file: OwnedFile;
   readonly #writer: GroupWriter<EntriesJob, CommitResult>;
   readonly #reader: EntryReader;
+  readonly #cache = new ReadCache();
 
   constructor(file: OwnedFile, writer: GroupWriter<EntriesJob, CommitResult>) {
     this.#file = file;
@@ -55,18 +57,21 @@ class SqliteStore implements Store {
   // async, so that what the reader throws arrives as a rejection.
   // eslint-disable-next-line @typescript-eslint/require-await
   async get(user: string, key: string): Promise<Buffer | undefined> {
-    return this.#reader.get(user, key);
+    const read = (): Buffer | undefined => this.#reader.get(user, key);
+    return this.#cache.read(user, `= ${key}`, read, (value) => value?.length ?? 0);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await
   async list(user: string, prefix: string): Promise<StoreEntry[]> {
-    return this.#reader.list(user, prefix);
+    const read = (): StoreEntry[] => this.#reader.list(user, prefix);
+    return [...this.#cache.read(user, `< ${prefix}`, read, countEntryOctets)];
   }
 
   async commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
     checkCommit(user, changes);
     const job: EntriesJob = { op: 'commit', user, changes: changes.map(detach) };
-    return this.#writer.run(job, { octets: countOctets(job.changes) });
+    const octets = countOctets(job.changes);
+    return this.#cache.around(user, () => this.#writer.run(job, { octets }));
   }
 
   async *users(): AsyncIterable<string> {
@@ -100,3 +105,6 @@ const detach = (change: Change): EntryChange =>
 
 const countOctets = (changes: readonly EntryChange[]): number =>
   changes.reduce((sum, change) => sum + (change.op === 'set' ? change.value.length : 0), 0);
+
+const countEntryOctets = (entries: readonly StoreEntry[]): number =>
+  entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
