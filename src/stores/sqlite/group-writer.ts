@@ -13,16 +13,20 @@ import type {
 export interface RunOptions {
   /** How much the job carries, for {@link MAX_GROUP_OCTETS}. */
   octets?: number;
-  /** May wait a few milliseconds for others to share its fsync with. */
-  lazy?: boolean;
+  /**
+   * Goes to the thread in the same moment, unless others wait already: for jobs that cost no fsync, and
+   * of which a kill in the next moment should find nothing left.
+   */
+  atOnce?: boolean;
 }
 
 /** One message to the thread holds at most this much: a group must not outgrow memory or patience. */
 const MAX_GROUP_JOBS = 256;
 const MAX_GROUP_OCTETS = 8 * 1024 * 1024;
-/** How long lazy jobs wait, and how many of them are worth an fsync of their own. */
-const LAZY_MSECS = 5;
+/** How many waiting jobs are worth a second group in the thread. */
 const WORTHWHILE_JOBS = 64;
+/** How many groups of jobs that go at once the thread may have before it. */
+const GROUPS_AHEAD = 4;
 
 const NO_OUTCOME: PortableError = { kind: 'fault', message: 'The writer left a job out.' };
 
@@ -37,9 +41,7 @@ export class GroupWriter<Job, Result> {
   #worker: Worker | undefined;
   #queue: Waiting[] = [];
   readonly #inFlight: Waiting[][] = [];
-  #urgent = false;
   #scheduled = false;
-  #lazyTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -67,17 +69,17 @@ export class GroupWriter<Job, Result> {
    *
    * @throws UnavailableError it was not, or the thread died underway and nobody knows
    */
-  run(job: Job, { octets = 0, lazy = false }: RunOptions = {}): Promise<Result> {
+  run(job: Job, { octets = 0, atOnce = false }: RunOptions = {}): Promise<Result> {
     if (this.#closing !== undefined)
       return Promise.reject(new UnavailableError(`${this.#setup.path} is closed.`));
     return new Promise<unknown>((resolve, reject) => {
-      this.#queue.push({ job, octets, resolve, reject });
-      if (!lazy || this.#queue.length >= WORTHWHILE_JOBS) this.#flushSoon();
-      else this.#lazyTimer ??= setTimeout(() => this.#flushSoon(), LAZY_MSECS);
+      this.#queue.push({ job, octets, atOnce, resolve, reject });
+      if (this.#mayGoAtOnce()) this.#flush();
+      else this.#flushSoon();
     }) as Promise<Result>;
   }
 
-  /** Waits for all jobs, the lazy ones too, and leaves the file closed. */
+  /** Waits for all jobs, and leaves the file closed. */
   close(): Promise<void> {
     this.#closing ??= this.#shutDown();
     return this.#closing;
@@ -85,7 +87,6 @@ export class GroupWriter<Job, Result> {
 
   async #shutDown(): Promise<void> {
     if (this.#queue.length + this.#inFlight.length > 0) {
-      this.#flushSoon();
       await new Promise<void>((resolve) => (this.#onIdle = resolve));
     }
     const worker = this.#worker;
@@ -101,7 +102,6 @@ export class GroupWriter<Job, Result> {
    * sockets, or all that waited for the last group) get onto the same group.
    */
   #flushSoon(): void {
-    this.#urgent = true;
     if (this.#scheduled || !this.#mayFlush()) return;
     this.#scheduled = true;
     setImmediate(() => this.#flush());
@@ -113,14 +113,17 @@ export class GroupWriter<Job, Result> {
     return this.#inFlight.length === 1 && this.#queue.length >= WORTHWHILE_JOBS;
   }
 
+  /** Does not overtake: nothing else waits, nor is about to go. */
+  #mayGoAtOnce(): boolean {
+    const clear = !this.#scheduled && this.#inFlight.length < GROUPS_AHEAD;
+    return clear && this.#queue.every(({ atOnce }) => atOnce);
+  }
+
   #flush(): void {
     this.#scheduled = false;
-    clearTimeout(this.#lazyTimer);
-    this.#lazyTimer = undefined;
     const group = this.#takeGroup();
     this.#inFlight.push(group);
-    this.#urgent = this.#queue.length > 0;
-    if (this.#urgent) this.#flushSoon();
+    if (this.#queue.length > 0) this.#flushSoon();
     const jobs = group.map(({ job }) => job);
     try {
       const worker = this.#worker ?? this.#start();
@@ -191,13 +194,14 @@ export class GroupWriter<Job, Result> {
     // The thread keeps the process alive for as long as someone waits for it, and no longer.
     if (this.#inFlight.length === 0) this.#worker?.unref();
     if (this.#queue.length + this.#inFlight.length === 0) this.#onIdle?.();
-    else if (this.#urgent) this.#flushSoon();
+    else this.#flushSoon();
   }
 }
 
 interface Waiting {
   job: unknown;
   octets: number;
+  atOnce: boolean;
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
 }

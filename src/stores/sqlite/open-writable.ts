@@ -7,7 +7,7 @@ const WAL_LIMIT = 16 * 1024 * 1024;
 
 /**
  * The writing connection: write-ahead log, so that readers and backups go on during a commit, and
- * synchronous=FULL, so that what was committed survives a power failure.
+ * synchronous=FULL, so that what was committed survives a power failure (but see JobRunner.mayBeLost).
  *
  * @throws UnavailableError from {@link migrate}; errors of SQLite as they are
  */

@@ -55,6 +55,10 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
   // "COIo"
   schema: { applicationId: 0x434f496f, migrations: [VERSION_1] },
 
+  // A power failure then has a push sent twice, or early. A kill has not: it finds them in the file,
+  // sooner than if they waited for the disk.
+  mayBeLost: ({ op }) => op === 'settle' || op === 'postpone',
+
   prepare(db, { rememberMsecs }) {
     const tombstones = prepareTombstones(db, rememberMsecs);
     const insert = db.prepare(`

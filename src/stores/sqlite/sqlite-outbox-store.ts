@@ -20,7 +20,7 @@ export interface SqliteOutboxStoreOptions extends OutboxStoreOptions {
 
 /**
  * Opens the outbox in the file at `path`, an absolute path; makes the file if it is not there.
- * Close it: pushes settled in the last milliseconds are written down then.
+ * Close it: what was settled in the last moment is written down then.
  *
  * @throws UnavailableError the file cannot be opened, is too new, or belongs to another process
  */
@@ -70,14 +70,14 @@ class SqliteOutboxStore implements OutboxStore {
     });
   }
 
-  /** Lazy: a settle lost in a crash costs no more than a push sent twice. */
+  /** At once: a settle that is lost has a push sent twice. */
   async settle(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
-    await this.#writer.run({ op: 'settle', ids, now: this.#clock.now() }, { lazy: true });
+    await this.#writer.run({ op: 'settle', ids, now: this.#clock.now() }, { atOnce: true });
   }
 
   async postpone(id: number, attempt: Postponement): Promise<void> {
-    await this.#writer.run({ op: 'postpone', id, attempt }, { lazy: true });
+    await this.#writer.run({ op: 'postpone', id, attempt }, { atOnce: true });
   }
 
   async page(afterId: number, limit: number): Promise<OwedPush[]> {

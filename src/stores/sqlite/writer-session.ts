@@ -27,7 +27,8 @@ export class WriterSession {
     try {
       this.#checkFile();
       db = openWritable(path, runner.schema, busyTimeoutMsecs);
-      this.#open = { db, run: runner.prepare(db, options) };
+      const mayBeLost = (job: unknown): boolean => runner.mayBeLost?.(job) ?? false;
+      this.#open = { db, run: runner.prepare(db, options), mayBeLost, synchronous: true };
       return this.#open;
     } catch (error) {
       db?.close();
@@ -38,7 +39,9 @@ export class WriterSession {
   runAll(jobs: readonly unknown[]): PortableOutcome[] {
     try {
       this.#checkFile();
-      const { db, run } = this.#open ?? this.open();
+      const session = this.#open ?? this.open();
+      const { db, run } = session;
+      setSynchronous(session, !jobs.every((job) => session.mayBeLost(job)));
       const outcomes = runGroup(db, jobs, run);
       if (outcomes.some((outcome) => 'error' in outcome && needsReopening(outcome.error)))
         this.close();
@@ -72,4 +75,14 @@ export class WriterSession {
 interface OpenSession {
   db: DatabaseSync;
   run: (job: unknown) => unknown;
+  mayBeLost: (job: unknown) => boolean;
+  /** Whether commits wait for the disk. */
+  synchronous: boolean;
+}
+
+/** NORMAL in WAL mode: a commit reaches the file, and the disk with the next that is FULL. */
+function setSynchronous(session: OpenSession, synchronous: boolean): void {
+  if (session.synchronous === synchronous) return;
+  session.db.exec(`PRAGMA synchronous = ${synchronous ? 'FULL' : 'NORMAL'}`);
+  session.synchronous = synchronous;
 }

@@ -7,17 +7,22 @@ const FIRST_PAUSE_MSECS = 500;
 const LONGEST_PAUSE_MSECS = 30_000;
 
 /**
- * Takes settled pushes out of the store, as many at a time as came together while it was busy: a push on
- * its own is settled at once, many at a time share a commit. What the store does not take now it is
- * given again later; the pushes are not sent again meanwhile.
+ * How many calls of the store may be under way. More than one: after a kill, whatever waits here for an
+ * answer about others is sent twice.
+ */
+const MOST_CALLS = 4;
+
+/**
+ * Takes settled pushes out of the store, each at once; while it is busy, as many at a time as have come
+ * together. What the store does not take now it is given again later; the pushes are not sent again
+ * meanwhile.
  */
 export class Settler {
   readonly #store: OutboxStore;
   readonly #log: Logger;
   readonly #timers: Timers;
   #waiting: number[] = [];
-  #busy = false;
-  #working: Promise<void> = Promise.resolve();
+  readonly #calls = new Set<Promise<void>>();
   #failures = 0;
   #retry: unknown;
 
@@ -32,7 +37,7 @@ export class Settler {
     if (this.#retry === undefined) this.#work();
   }
 
-  /** Settled pushes that the store still has. */
+  /** Settled pushes that the store has not been told of, or has refused. */
   get backlog(): number {
     return this.#waiting.length;
   }
@@ -42,31 +47,29 @@ export class Settler {
     this.#timers.clear(this.#retry);
     this.#retry = undefined;
     this.#work();
-    await this.#working;
+    while (this.#calls.size > 0) await Promise.all(this.#calls);
     this.#timers.clear(this.#retry);
   }
 
   #work(): void {
-    if (this.#busy) return;
-    this.#busy = true;
-    this.#working = this.#drain();
+    if (this.#waiting.length === 0 || this.#calls.size >= MOST_CALLS) return;
+    const ids = this.#waiting;
+    this.#waiting = [];
+    const call = this.#tell(ids).then(() => {
+      this.#calls.delete(call);
+      if (this.#retry === undefined) this.#work();
+    });
+    this.#calls.add(call);
   }
 
-  /** Is not busy any more in the same moment in which it finds nothing to do, so that nothing is missed. */
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const ids = this.#waiting;
-      this.#waiting = [];
-      try {
-        await this.#store.settle(ids);
-        this.#failures = 0;
-      } catch (error) {
-        this.#waiting = ids.concat(this.#waiting);
-        this.#tryLater(error);
-        break;
-      }
+  async #tell(ids: number[]): Promise<void> {
+    try {
+      await this.#store.settle(ids);
+      this.#failures = 0;
+    } catch (error) {
+      this.#waiting = ids.concat(this.#waiting);
+      if (this.#retry === undefined) this.#tryLater(error);
     }
-    this.#busy = false;
   }
 
   #tryLater(error: unknown): void {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import type { CommitResult } from '../../../src/stores/store.ts';
@@ -87,25 +86,30 @@ describe('GroupWriter', () => {
     assert.deepEqual(groups, [3, 1, 1, 2]);
   });
 
-  it('lets lazy jobs wait for company, some milliseconds at most', async () => {
+  it('sends at once what asks for it, even ahead of answers, but never ahead of others', async () => {
     groups.length = 0;
-    const lazy = [1, 2].map((n) => writer.run(job(`${n}`), { lazy: true }));
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    assert.deepEqual(groups, []);
-    await Promise.all([...lazy, writer.run(job('urgent'))]);
-    assert.deepEqual(groups, [3]);
-    const alone = writer.run(job('alone'), { lazy: true });
-    await sleep(100);
-    assert.deepEqual(groups, [3, 1]);
-    await alone;
-  });
+    const ahead = Array.from({ length: 6 }, (_, n) => writer.run(job(`${n}`), { atOnce: true }));
+    assert.deepEqual(
+      groups,
+      [1, 1, 1, 1],
+      'before anything else happens; then the thread has enough',
+    );
+    await Promise.all(ahead);
+    assert.deepEqual(groups, [1, 1, 1, 1, 2]);
 
-  it('does not let many lazy jobs wait', async () => {
     groups.length = 0;
-    const lazy = Array.from({ length: 64 }, (_, n) => writer.run(job(`${n}`), { lazy: true }));
+    const first = writer.run(job('a'));
+    const second = writer.run(job('b'), { atOnce: true });
+    assert.deepEqual(groups, [], 'they go in their order');
+    await Promise.all([first, second]);
+    assert.deepEqual(groups, [2]);
+
+    groups.length = 0;
+    const inFlight = writer.run(job('a'));
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    assert.deepEqual(groups, [64]);
-    await Promise.all(lazy);
+    const behind = writer.run(job('b'), { atOnce: true });
+    assert.deepEqual(groups, [1, 1], 'without waiting for the answer about others');
+    await Promise.all([inFlight, behind]);
   });
 
   it('rejects a job that cannot be copied to the thread, and its group, and goes on', async () => {
@@ -128,8 +132,8 @@ describe('GroupWriter', () => {
     const { writer: closing, groups: sent } = await open();
     const jobs = [
       closing.run(job('a')),
-      closing.run(job('b'), { lazy: true }),
-      closing.run(job('c'), { lazy: true }),
+      closing.run(job('b'), { atOnce: true }),
+      closing.run(job('c'), { atOnce: true }),
     ];
     await closing.close();
     assert.deepEqual(await Promise.all(jobs), ['committed', 'committed', 'committed']);

@@ -23,16 +23,16 @@ const setUp = () => {
 const broken = () => Promise.reject(new UnavailableError('locked'));
 
 describe('Settler', () => {
-  it('settles a push on its own at once, and together what came while the store was busy', async () => {
+  it('settles a push at once, and together what came while the store was busy', async () => {
     const { store, settler } = setUp();
-    let release: () => void = () => undefined;
-    store.outcome = () => new Promise((resolve) => (release = resolve));
-    for (const id of [1, 2, 3]) settler.settle(id);
-    assert.deepEqual(store.calls, [[1]]);
-    release();
+    const releases: (() => void)[] = [];
+    store.outcome = () => new Promise((resolve) => releases.push(resolve));
+    for (const id of [1, 2, 3, 4, 5, 6]) settler.settle(id);
+    assert.deepEqual(store.calls, [[1], [2], [3], [4]]);
+    releases[2]?.();
     await settleMicrotasks();
-    assert.deepEqual(store.calls, [[1], [2, 3]]);
-    release();
+    assert.deepEqual(store.calls.slice(4), [[5, 6]]);
+    for (const release of releases) release();
     await settleMicrotasks();
     assert.equal(settler.backlog, 0);
   });
@@ -68,6 +68,39 @@ describe('Settler', () => {
       [...Array(51).keys()].slice(1),
     );
     assert.equal(settler.backlog, 0);
+  });
+
+  it('asks again once, however many calls failed together', async () => {
+    const { store, clock, settler } = setUp();
+    const failures: (() => void)[] = [];
+    store.outcome = () =>
+      new Promise((_resolve, reject) => failures.push(() => reject(new UnavailableError('full'))));
+    for (const id of [1, 2, 3, 4, 5]) settler.settle(id);
+    for (const fail of failures) fail();
+    await settleMicrotasks();
+    assert.equal(settler.backlog, 5);
+    assert.equal(clock.pendingTimers, 1);
+    store.outcome = () => Promise.resolve();
+    await clock.advance(500);
+    assert.equal(store.calls.length, 5);
+    assert.deepEqual(store.calls[4]?.toSorted(), [1, 2, 3, 4, 5]);
+    assert.equal(settler.backlog, 0);
+  });
+
+  it('waits for all that is under way when it closes', async () => {
+    const { store, settler } = setUp();
+    const releases: (() => void)[] = [];
+    store.outcome = () => new Promise((resolve) => releases.push(resolve));
+    for (const id of [1, 2, 3, 4, 5]) settler.settle(id);
+    let closed = false;
+    const closing = settler.close().then(() => (closed = true));
+    for (let count = 0; count < 5; count += 1) {
+      assert.equal(closed, false);
+      releases[count]?.();
+      await settleMicrotasks();
+    }
+    await closing;
+    assert.deepEqual(store.calls.at(-1), [5]);
   });
 
   it('tries once more when it closes, and then leaves it to the next process', async () => {
