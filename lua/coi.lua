@@ -86,7 +86,7 @@ end
 -- that, and then everybody's messages matter (src/stores/user-filter.ts).
 local function is_of_interest(user)
   local dir = setting(user, 'coi_sidecar_spool_dir') or ''
-  local file = dir ~= '' and io.open(dir .. '/.users', 'rb')
+  local file = dir ~= '' and io.open(dir .. '/.users/filter', 'rb')
   if not file then return true end
   file:setvbuf('no')
   local hash = 0

@@ -1,4 +1,5 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chmod, lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
@@ -16,6 +17,9 @@ const HASHES = 1_048_573;
  * difference is stored, and the bit is on disk by then. Nobody is taken out before the next start. No
  * file means that everybody matters, so there is none until it is complete, none after a stop, and
  * none once it could not be written.
+ *
+ * It stands in a directory of its own, which only this service may write to: in the spool directory
+ * itself any mail process could put one that hides everybody's mail.
  */
 export class UserFilter {
   readonly #path: string;
@@ -55,6 +59,7 @@ export class UserFilter {
   publish(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#closed) return;
+      await makeDirectory(dirname(this.#path));
       const temporary = `${this.#path}.new`;
       const file = await open(temporary, 'w+', 0o644);
       try {
@@ -100,6 +105,7 @@ export class UserFilter {
     this.#file = undefined;
     await file?.close().catch(() => undefined);
     try {
+      await setForeignAside(dirname(this.#path));
       await rm(this.#path, { force: true });
     } catch (cause) {
       const reason = errorMessage(cause);
@@ -116,7 +122,23 @@ export class UserFilter {
   }
 }
 
-/** As `matters` in `lua/coi.lua` computes it, in numbers that a double holds exactly. */
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  });
+  // A default ACL around it may have taken away what others need.
+  await chmod(path, 0o755);
+}
+
+/** What somebody else made while the service was away is not believed. */
+async function setForeignAside(directory: string): Promise<void> {
+  const found = await lstat(directory).catch(() => undefined);
+  if (found === undefined) return;
+  if (found.isDirectory() && found.uid === process.geteuid?.()) return;
+  await rename(directory, `${directory}-${randomBytes(6).toString('hex')}`);
+}
+
+/** As `is_of_interest` in `lua/coi.lua` computes it, in numbers that a double holds exactly. */
 function place(user: string): { octet: number; mask: number } {
   let hash = 0;
   for (const octet of Buffer.from(user)) hash = (hash * 31 + octet) % HASHES;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { createLogger } from '../../src/logging.ts';
@@ -338,7 +338,9 @@ for (const { version, skip } of dovecotVersions)
 
     describe('with a file of those whose messages matter', () => {
       let filter: UserFilter;
-      beforeEach(() => (filter = new UserFilter(join(dovecot.spoolDir, '.users'), silent)));
+      beforeEach(
+        () => (filter = new UserFilter(join(dovecot.spoolDir, '.users', 'filter'), silent)),
+      );
       afterEach(() => filter.close());
       const reported = async (): Promise<boolean> => {
         const before = http.requests.length;
@@ -374,8 +376,10 @@ for (const { version, skip } of dovecotVersions)
       });
 
       test('a file that is cut short says nothing of anybody', async () => {
-        await writeFile(join(dovecot.spoolDir, '.users'), '');
-        await chmod(join(dovecot.spoolDir, '.users'), 0o644);
+        const file = join(dovecot.spoolDir, '.users', 'filter');
+        await mkdir(dirname(file), { recursive: true });
+        await writeFile(file, '');
+        await chmod(file, 0o644);
         assert.equal(await reported(), true);
       });
     });

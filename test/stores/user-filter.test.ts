@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { UnavailableError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logging.ts';
@@ -14,7 +14,7 @@ after(directory.remove);
 let files = 0;
 
 function setUp() {
-  const path = join(directory.path, `users-${(files += 1)}`);
+  const path = join(directory.path, `users-${(files += 1)}`, 'filter');
   const filter = new UserFilter(path, createLogger('silent'));
   const bits = (): number =>
     readFileSync(path).reduce(
@@ -56,9 +56,30 @@ describe('UserFilter', () => {
     assert.equal(existsSync(path), false);
   });
 
+  it('stands where nobody else may write', async () => {
+    const { path, filter } = setUp();
+    await filter.publish();
+    assert.equal(statSync(dirname(path)).mode & 0o777, 0o755);
+    await filter.close();
+  });
+
+  const skip = process.getuid?.() !== 0 && 'only root can make files of another user';
+  it('does not believe what somebody else put in its place', { skip }, async () => {
+    const { path, filter, bits } = setUp();
+    mkdirSync(dirname(path));
+    writeFileSync(path, Buffer.alloc(131_072));
+    for (const foreign of [dirname(path), path]) chownSync(foreign, 8, 8);
+    await filter.remove();
+    assert.equal(existsSync(dirname(path)), false);
+    await filter.add('anna');
+    await filter.publish();
+    assert.equal(bits(), 1);
+    await filter.close();
+  });
+
   it('says so when a file is in the way that it cannot remove', async () => {
     const { path, filter } = setUp();
-    mkdirSync(path);
+    mkdirSync(path, { recursive: true });
     await assert.rejects(filter.remove(), (error: Error) => {
       assert.ok(error instanceof UnavailableError);
       return /out of date and cannot be removed/.test(error.message);
