@@ -43,7 +43,8 @@ print({
   'pushes owed': pushesOwed,
   'pushes missing': pushesMissing.length,
   'pushes that came twice': `${ages.length} (${((100 * ages.length) / pushesOwed).toFixed(3)} %)`,
-  'of these, first came before the kill': `${ages[0] ?? 0} to ${ages.at(-1) ?? 0} ms`,
+  'of these a kill': (ages.length / report.kills).toFixed(1),
+  'they came before it, median / most': `${ages[ages.length >> 1] ?? 0} / ${ages.at(-1) ?? 0} ms`,
   'LMTP median / p99 / most': `${lmtpMsecs.median} / ${lmtpMsecs.p99} / ${lmtpMsecs.most} ms`,
   seconds: report.seconds.toFixed(0),
 });

@@ -22,7 +22,10 @@ export interface CrashReport {
   pushesOwed: number;
   /** Owed and never arrived: user, subscription, Message-ID. */
   pushesMissing: string[];
-  /** Arrivals beyond the first of a push: how long before the kill the first came, in milliseconds. */
+  /**
+   * Arrivals beyond the first of a push: how long before a kill the first came, in milliseconds. As long
+   * as the push service takes to answer, nobody can know of it.
+   */
   duplicates: number[];
   seconds: number;
   /** The whole conversation of a delivery, connection included. */
@@ -90,10 +93,10 @@ async function countPushes(
         counts.pushesOwed += 1;
         const [first, ...more] = arrived.get(id) ?? [];
         if (first === undefined) counts.pushesMissing.push(`${user} ${index} ${id}`);
-        for (const { at } of more) {
-          const killed = killedAt.findLast((kill) => kill < at) ?? NaN;
-          counts.duplicates.push(Math.round(killed - (first?.at ?? 0)));
-        }
+        // Kills may follow each other closely: which one it was is told by the first arrival.
+        const ages = killedAt.map((kill) => kill - (first?.at ?? 0));
+        const age = ages.sort((one, other) => Math.abs(one) - Math.abs(other))[0] ?? NaN;
+        counts.duplicates.push(...more.map(() => Math.round(age)));
       }
     }
   }
