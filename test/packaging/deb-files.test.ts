@@ -24,6 +24,7 @@ const makeConfig = async () => {
 describe('the files of the Debian package', () => {
   it('make a configuration that is complete, from the example as it is', async () => {
     const { http, doveadm, dict, sieve } = await makeConfig();
+    assert.equal(doveadm.socket, '/run/dovecot/coi-doveadm');
     const secrets = [http.token, http.admin_token, doveadm.api_key];
     for (const secret of secrets) assert.match(secret, /^[0-9a-f]{64}$/);
     assert.equal(new Set(secrets).size, 3);
@@ -67,8 +68,8 @@ describe('the files of the Debian package', () => {
 
   it('connect Dovecot with snippets that both versions have', () => {
     const commands = /^Connect Dovecot$.*?^Then/ms.exec(read('packaging/deb/README.Debian'))?.[0];
-    const roads = /for road in (.*); do/.exec(commands ?? '')?.[1]?.split(' ') ?? [];
-    assert.equal(roads.length, 5);
+    const roads = /for road in (.*?); do/s.exec(commands ?? '')?.[1]?.split(/[\s\\]+/) ?? [];
+    assert.equal(roads.length, 6);
     for (const version of ['2.3', '2.4']) {
       const shipped = readdirSync(join(ROOT, 'dovecot-conf', version));
       for (const road of roads) assert.ok(shipped.includes(`95-coi-${road}.conf`), road);
