@@ -1,7 +1,7 @@
 /**
  * One contract for both kinds of `metadata.source`: what clients and administrators may rely on
  * whoever keeps the annotations. Where the kinds differ, the difference is the answer that the client
- * gets and when a change shows; the table in README.md has a row for each, and its test here.
+ * gets and when a change shows; the table in docs/metadata-source.md has a row for each, and its test here.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ import {
 } from './conformance/steps.ts';
 
 const LIMIT = 2;
-/** Rows of README's table that have a test here. */
+/** Rows of that table that have a test here. */
 const rows = new Set<string>();
 const row = (name: string): string => {
   rows.add(name);
@@ -244,10 +244,10 @@ for (const source of ['dict', 'doveadm'] as const) {
   });
 }
 
-describe('README.md', () => {
+describe('docs/metadata-source.md', () => {
   it('has a row in the table of sources for each difference that is tested here, and no other', () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const table = /^\| +\| `dict` .*\n\|[- |]+\n((?:\|.*\n)+)/m.exec(readme)?.[1] ?? '';
+    const page = readFileSync(new URL('../../docs/metadata-source.md', import.meta.url), 'utf8');
+    const table = /^\| +\| `dict` .*\n\|[- |]+\n((?:\|.*\n)+)/m.exec(page)?.[1] ?? '';
     const names = [...table.matchAll(/^\| (.+?) +\|/gm)].map(([, name]) => name);
     assert.deepEqual(names, [...rows]);
   });

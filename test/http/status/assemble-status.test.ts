@@ -61,7 +61,7 @@ describe('the headline', () => {
 });
 
 describe('roads and parts', () => {
-  it('are named as in the README; with Dovecot’s own dict there is no road for annotations', () => {
+  it('are named as in docs/install-by-hand.md; with Dovecot’s own dict there is no road for annotations', () => {
     const names = ['events', 'classify', 'metadata', 'commands', 'pushes'];
     assert.deepEqual(
       view().roads.map(({ name }) => name),
