@@ -147,12 +147,15 @@ describe('the documentation names nothing that is not there', () => {
 describe('the pages for Debian', () => {
   it('connect Dovecot as README.Debian does', () => {
     const readme = readFileSync(join(ROOT, 'packaging/deb/README.Debian'), 'utf8');
-    const commands = [.../^Connect Dovecot[^]*?^Then/m.exec(readme)![0].matchAll(/^ {4}(.*)$/gm)]
-      .map(([, line = '']) => line)
-      .join('\n');
+    const part = /^Connect Dovecot[^]*?^Then/m.exec(readme)?.[0] ?? '';
+    const lines = [...part.matchAll(/^ {4}(.*)$/gm)].map(([, line = '']) => line);
+    const commands = inOneLine(lines.join('\n'));
     for (const path of ['docs/install-debian-12.md', 'docs/install-debian-13.md']) {
-      const texts = page(path).blocks.map(({ text }) => text.trim());
+      const texts = page(path).blocks.map(({ text }) => inOneLine(text.trim()));
       assert.ok(texts.includes(commands), path);
     }
   });
 });
+
+/** Commands without their line breaks. */
+const inOneLine = (commands: string): string => commands.replaceAll(/ *\\\n */g, ' ');
