@@ -1,7 +1,7 @@
 /*
  * kill -9 of the sidecar at random moments, again and again, while mail is delivered:
  *   node test/soak/crash.ts [--deliveries 10000] [--kills 40] [--seed 1] [--users 20]
- *     [--subscriptions 3] [--connections 4] [--push-msecs 10]
+ *     [--subscriptions 3] [--connections 4] [--pause-msecs 0] [--push-msecs 10]
  * Ends with 1 when a message or a push is lost.
  */
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     users: { type: 'string', default: '20' },
     subscriptions: { type: 'string', default: '3' },
     connections: { type: 'string', default: '4' },
+    'pause-msecs': { type: 'string', default: '0' },
     'push-msecs': { type: 'string', default: '10' },
   },
 });
@@ -26,6 +27,7 @@ const report = await runCrash({
   users: Number(values.users),
   subscriptions: Number(values.subscriptions),
   connections: Number(values.connections),
+  pauseMsecs: Number(values['pause-msecs']),
   pushMsecs: Number(values['push-msecs']),
   onProgress: (words) => console.error(words),
 });

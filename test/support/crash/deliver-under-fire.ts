@@ -18,6 +18,8 @@ export interface FireOptions {
   kills: number;
   /** Deliveries at the same time. */
   connections: number;
+  /** How long each connection rests between two deliveries, in milliseconds; by default not at all. */
+  pauseMsecs?: number;
   onProgress: (words: string) => void;
 }
 
@@ -44,7 +46,7 @@ export async function deliverUnderFire(
   random: SeededRandom,
   options: FireOptions,
 ): Promise<FireReport> {
-  const { deliveries, kills, connections, onProgress } = options;
+  const { deliveries, kills, connections, pauseMsecs = 0, onProgress } = options;
   const users = [...world.agents.keys()];
   const report: FireReport = { sent: [], killedAt: [], killsWhileStarting: 0 };
   let serial = 0;
@@ -76,6 +78,7 @@ export async function deliverUnderFire(
         if (index === killAt) killing = killOnceOrTwice();
         const { user = '', kind = 'mail' } = plan[index] ?? {};
         report.sent.push(await deliverOne(world, user, kind, `m${++serial}@crash.example`));
+        if (pauseMsecs > 0) await sleep(pauseMsecs * 2 * random.next());
       }
     };
     await Promise.all(Array.from({ length: connections }, work));
