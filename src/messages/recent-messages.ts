@@ -58,7 +58,8 @@ export function createRecentMessages(options: RecentMessagesOptions): RecentMess
   return {
     keep: (user, messageId, message) => {
       const key = keyOf(user, messageId);
-      const kept = messages.get(key) ?? [];
+      // Sieve may have asked about it twice.
+      const kept = (messages.get(key) ?? []).filter((one) => !one.equals(message));
       messages.set(key, [message, ...kept].slice(0, MOST_OF_ONE_ID));
     },
     find: (user, messageId, resembles) => {

@@ -25,7 +25,7 @@ export class UserFilter {
   readonly #path: string;
   readonly #log: Logger;
   readonly #bits = Buffer.alloc(FILTER_OCTETS);
-  #file: FileHandle | undefined;
+  #published = false;
   #work: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -45,10 +45,10 @@ export class UserFilter {
     if ((known & mask) !== 0) return this.#inTurn(() => Promise.resolve());
     this.#bits.writeUInt8(known | mask, octet);
     return this.#inTurn(async () => {
-      if (this.#file === undefined) return;
+      if (!this.#published) return;
       try {
-        await this.#file.write(this.#bits, octet, 1, octet);
-        await this.#file.datasync();
+        const file = await open(this.#path, 'r+');
+        await writeDown(file, this.#bits, octet, 1).finally(() => file.close());
       } catch (error) {
         await this.#withdraw(error);
       }
@@ -65,15 +65,15 @@ export class UserFilter {
       try {
         // A default ACL of the directory may have taken away what others need.
         await file.chmod(0o644);
-        await file.write(this.#bits, 0, FILTER_OCTETS, 0);
-        await file.datasync();
+        await writeDown(file, this.#bits, 0, FILTER_OCTETS);
         await rename(temporary, this.#path);
         await syncDirectory(dirname(this.#path));
-        this.#file = file;
+        this.#published = true;
       } catch (error) {
-        await file.close();
         await rm(this.#path, { force: true });
         throw error;
+      } finally {
+        await file.close();
       }
     });
   }
@@ -101,9 +101,7 @@ export class UserFilter {
   }
 
   async #remove(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    await file?.close().catch(() => undefined);
+    this.#published = false;
     try {
       await setForeignAside(dirname(this.#path));
       await rm(this.#path, { force: true });
@@ -120,6 +118,12 @@ export class UserFilter {
     this.#work = done.catch(() => undefined);
     return done;
   }
+}
+
+/** Some of the bits, at the place in the file where they belong; on disk when it resolves. */
+async function writeDown(file: FileHandle, bits: Buffer, at: number, octets: number) {
+  await file.write(bits, at, octets, at);
+  await file.datasync();
 }
 
 async function makeDirectory(path: string): Promise<void> {
