@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { createListMailboxGuids } from '../dovecot/mailbox-guids.ts';
 import { adminRoutes } from '../http/routes/admin.ts';
-import { createExportAnnotations } from '../metadata/export-annotations.ts';
-import { createImportAnnotations } from '../metadata/import-annotations.ts';
+import { createExportAnnotations } from '../metadata/transfer/export-annotations.ts';
+import { createImportAnnotations } from '../metadata/transfer/import-annotations.ts';
 import { createUserAdministration } from '../metadata/user-administration.ts';
-import { createSendTest } from '../webpush/send-test.ts';
+import { createSendTest } from '../webpush/delivery/send-test.ts';
 import type { Domain } from './build-domain.ts';
 import type { Flows } from './build-flows.ts';
 import type { Ground } from './build-ground.ts';

@@ -5,7 +5,7 @@ import { createOwnOperations, type OwnOperations } from '../coi/own-operations.t
 import { createReadBlockedHashes } from '../coi/read-blocked-hashes.ts';
 import type { Config } from '../config/schema.ts';
 import { createSealer } from '../stores/seal.ts';
-import { AbuseThrottle } from '../webpush/abuse-throttle.ts';
+import { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
 import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
 import { createPushClient, type PushClient } from '../webpush/client/push-client.ts';
 import type { PushEncryptor } from '../webpush/encryption/push-encryptor.ts';
@@ -18,10 +18,10 @@ import { judgeEndpoint } from '../webpush/guard/judge-endpoint.ts';
 import { createTestReceivers, type TestReceivers } from '../webpush/guard/test-receivers.ts';
 import { createRawlog, type Rawlog } from '../webpush/rawlog/create-rawlog.ts';
 import { checkRawlogDir } from '../webpush/rawlog/rawlog-dir.ts';
-import { Subscriptions } from '../webpush/subscriptions.ts';
+import { Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
 import { checkVapidSubject } from '../webpush/vapid/check-vapid-subject.ts';
 import { createVapidAuthorizer } from '../webpush/vapid/vapid-authorizer.ts';
-import { VapidKeys } from '../webpush/vapid-keys.ts';
+import { VapidKeys } from '../webpush/vapid/vapid-keys.ts';
 import { bindDeliveryMetrics } from './bind-delivery-metrics.ts';
 import type { Ground } from './build-ground.ts';
 

@@ -13,7 +13,7 @@ import type { OutboxStore } from '../stores/outbox-store.ts';
 import { openSqliteOutboxStore } from '../stores/sqlite/sqlite-outbox-store.ts';
 import type { Store } from '../stores/store.ts';
 import { UserFilter } from '../stores/user-filter.ts';
-import { SUBSCRIPTION_PREFIX } from '../webpush/subscription-record.ts';
+import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-record.ts';
 
 /** What everything stands on: configuration, state, Dovecot's API, time. */
 export interface Ground {

@@ -1,7 +1,7 @@
-import { createAliveMarker } from '../events/alive-marker.ts';
-import { createCatchUp } from '../events/catch-up.ts';
+import { createAliveMarker } from '../events/ox-road/alive-marker.ts';
+import { createCatchUp } from '../events/ox-road/catch-up.ts';
 import type { Transaction } from '../events/event-schema.ts';
-import { createFiledReports } from '../events/filed-reports.ts';
+import { createFiledReports } from '../events/ox-road/filed-reports.ts';
 import type { Intake } from '../events/intake.ts';
 import type { ListMessages } from '../messages/list-messages.ts';
 import type { MetadataSource } from '../metadata/metadata-source.ts';

@@ -1,4 +1,4 @@
-import { emptyTally, type ImportReport, type Tally } from '../metadata/import-report.ts';
+import { emptyTally, type ImportReport, type Tally } from '../metadata/transfer/import-report.ts';
 import type { UserFailure } from './for-each-user.ts';
 import { formatTable, printable } from './format-table.ts';
 

@@ -5,7 +5,7 @@ import { formatFileDict } from '../dovecot/file-dict.ts';
 import { findHome } from '../dovecot/find-home.ts';
 import { createReadAllAnnotations } from '../dovecot/read-all-annotations.ts';
 import { InvalidInputError } from '../errors.ts';
-import type { ImportReport } from '../metadata/import-report.ts';
+import type { ImportReport } from '../metadata/transfer/import-report.ts';
 import { pathOf, type AdminClient } from './admin-client.ts';
 import type { Command, CommandCall } from './command.ts';
 import { forEachUser } from './for-each-user.ts';

@@ -1,5 +1,5 @@
 import { findSender } from '../messages/parse-mailboxes.ts';
-import type { MessageSummary } from '../webpush/build-message-payload.ts';
+import type { MessageSummary } from '../webpush/payload/build-message-payload.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 
 /** What Dovecot's event itself says of a message that could not be had. */

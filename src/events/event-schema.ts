@@ -14,7 +14,7 @@ const MessageNew = Type.Object({
   /** 0: stored, but not numbered yet (src/messages/find-uids.ts). */
   uid: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
   message_id: Type.Optional(Type.String({ maxLength: 8_192 })),
-  /** Absent: unknown, and looked up where it matters (src/events/complete-events.ts). */
+  /** Absent: unknown, and looked up where it matters (src/events/ox-road/complete-events.ts). */
   keywords: Type.Optional(Keywords),
   /** As it stands in the header, unfolded. */
   from: Type.Optional(Type.String()),

@@ -1,6 +1,6 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
-import type { CompleteEvents } from './complete-events.ts';
+import type { CompleteEvents } from './ox-road/complete-events.ts';
 import type { DovecotEvent, MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { FileLate } from './file-late.ts';
 import type { MessagePlace } from './message-place.ts';

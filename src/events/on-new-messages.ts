@@ -5,7 +5,7 @@ import { firstMessageId } from '../messages/parse-message-ids.ts';
 import type { RecentMessages } from '../messages/recent-messages.ts';
 import { toStoredLineEnds } from '../messages/to-stored-line-ends.ts';
 import type { NewPush } from '../stores/outbox-store.ts';
-import type { PushTarget } from '../webpush/subscriptions.ts';
+import type { PushTarget } from '../webpush/subscriptions/subscriptions.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import type { MessagePlace } from './message-place.ts';
 import { isChatKeyword } from './on-messages-read.ts';

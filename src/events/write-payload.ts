@@ -1,6 +1,6 @@
 import { isDispositionNotification } from '../messages/is-disposition-notification.ts';
 import { parseHeaderBlock } from '../messages/parse-header-block.ts';
-import { buildMessagePayload } from '../webpush/build-message-payload.ts';
+import { buildMessagePayload } from '../webpush/payload/build-message-payload.ts';
 import { describeEvent } from './describe-event.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import type { MessagePlace } from './message-place.ts';

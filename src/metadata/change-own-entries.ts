@@ -2,11 +2,11 @@ import type { Folders } from '../coi/folders.ts';
 import { COI_ENTRIES, COI_PREFIX, judgeCoiChange, readSettings } from '../coi/settings.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Change, CommitResult, Store } from '../stores/store.ts';
-import type { SubscriptionPlan } from '../webpush/subscription-plan.ts';
-import { SUBSCRIPTION_PREFIX } from '../webpush/subscription-record.ts';
-import { SubscriptionRefusedError } from '../webpush/subscription-refused-error.ts';
-import type { FirstAttempt, Subscriptions } from '../webpush/subscriptions.ts';
-import type { ValidationPush } from '../webpush/validation-push.ts';
+import type { SubscriptionPlan } from '../webpush/subscriptions/subscription-plan.ts';
+import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-record.ts';
+import { SubscriptionRefusedError } from '../webpush/subscriptions/subscription-refused-error.ts';
+import type { FirstAttempt, Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
+import type { ValidationPush } from '../webpush/validation/validation-push.ts';
 
 export interface ChangeOwnEntriesParts {
   store: Store;

@@ -5,7 +5,7 @@ import { errorMessage, InvalidInputError } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import type { Change, Store } from '../stores/store.ts';
-import { VAPID_KEY } from '../webpush/vapid-record.ts';
+import { VAPID_KEY } from '../webpush/vapid/vapid-record.ts';
 import type { ChangeOwnEntries } from './change-own-entries.ts';
 import type { MetadataSource } from './metadata-source.ts';
 import type { OwnEntries } from './own-entries.ts';

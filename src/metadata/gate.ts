@@ -2,7 +2,7 @@ import { systemSleep, type Sleep } from '../clock.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Change, CommitResult, Store, StoreEntry } from '../stores/store.ts';
-import type { AbuseThrottle } from '../webpush/abuse-throttle.ts';
+import type { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
 import type { ChangeOwnEntries } from './change-own-entries.ts';
 import { isHttpNotify, type HttpNotify } from './http-notify.ts';
 import type { OwnEntries } from './own-entries.ts';

@@ -1,9 +1,12 @@
 import { COI_ENTRIES, COI_PREFIX } from '../coi/settings.ts';
 import type { Store, StoreEntry } from '../stores/store.ts';
-import { formatSubscription, SUBSCRIPTION_PREFIX } from '../webpush/subscription-record.ts';
-import type { Subscriptions } from '../webpush/subscriptions.ts';
-import { VAPID_KEY } from '../webpush/vapid-record.ts';
-import type { VapidKeys } from '../webpush/vapid-keys.ts';
+import {
+  formatSubscription,
+  SUBSCRIPTION_PREFIX,
+} from '../webpush/subscriptions/subscription-record.ts';
+import type { Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
+import { VAPID_KEY } from '../webpush/vapid/vapid-record.ts';
+import type { VapidKeys } from '../webpush/vapid/vapid-keys.ts';
 
 export interface OwnEntriesParts {
   store: Store;

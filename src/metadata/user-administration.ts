@@ -1,14 +1,17 @@
 import { readSettings, type CoiSettings } from '../coi/settings.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Store } from '../stores/store.ts';
-import type { AbuseThrottle, ThrottledUser } from '../webpush/abuse-throttle.ts';
+import type { AbuseThrottle, ThrottledUser } from '../webpush/subscriptions/abuse-throttle.ts';
 import type { FirstAttemptReport } from '../webpush/delivery/delivery.ts';
-import { findSubscriptionId } from '../webpush/subscription-id.ts';
-import type { KeptSubscription, SubscriptionRecord } from '../webpush/subscription-record.ts';
-import type { Subscriptions } from '../webpush/subscriptions.ts';
-import type { VapidKey } from '../webpush/vapid-key.ts';
-import type { VapidKeys } from '../webpush/vapid-keys.ts';
-import { smallestAfter } from './smallest-after.ts';
+import { findSubscriptionId } from '../webpush/subscriptions/subscription-id.ts';
+import type {
+  KeptSubscription,
+  SubscriptionRecord,
+} from '../webpush/subscriptions/subscription-record.ts';
+import type { Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
+import type { VapidKey } from '../webpush/vapid/vapid-key.ts';
+import type { VapidKeys } from '../webpush/vapid/vapid-keys.ts';
+import { smallestAfter } from './transfer/smallest-after.ts';
 
 export interface UserAdministrationParts {
   store: Store;

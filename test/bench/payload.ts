@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { isChatMessage } from '../../src/coi/chat-message.ts';
 import { isDispositionNotification } from '../../src/messages/is-disposition-notification.ts';
 import { parseHeaderBlock } from '../../src/messages/parse-header-block.ts';
-import { buildMessagePayload } from '../../src/webpush/build-message-payload.ts';
+import { buildMessagePayload } from '../../src/webpush/payload/build-message-payload.ts';
 
 const ROUNDS = process.argv.includes('--quick') ? 200 : 2_000;
 const RUNS = 250;

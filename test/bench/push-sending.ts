@@ -23,7 +23,7 @@ import { createPushClient } from '../../src/webpush/client/push-client.ts';
 import { createDelivery } from '../../src/webpush/delivery/create-delivery.ts';
 import { createThreadedEncryptor } from '../../src/webpush/encryption/threaded-encryptor.ts';
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
-import type { SubscriptionBook } from '../../src/webpush/subscription-book.ts';
+import type { SubscriptionBook } from '../../src/webpush/subscriptions/subscription-book.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
 import { makeVapidKey } from '../support/make-vapid-key.ts';
 import { atLeast, atMost, median, runAlone, type Bench, type BenchRow } from './bench.ts';

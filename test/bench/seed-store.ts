@@ -2,8 +2,11 @@ import { createECDH, randomBytes } from 'node:crypto';
 import { COI_ENTRIES, type MessageFilter } from '../../src/coi/settings.ts';
 import { openStore } from '../../src/stores/open-store.ts';
 import type { Change } from '../../src/stores/store.ts';
-import { NO_DELIVERIES } from '../../src/webpush/delivery-history.ts';
-import { encodeRecord, subscriptionKey } from '../../src/webpush/subscription-record.ts';
+import { NO_DELIVERIES } from '../../src/webpush/subscriptions/delivery-history.ts';
+import {
+  encodeRecord,
+  subscriptionKey,
+} from '../../src/webpush/subscriptions/subscription-record.ts';
 
 export interface SeededUsers {
   names: readonly string[];

@@ -16,7 +16,7 @@ import {
   START,
   subscriptionJson,
   tokenOf,
-} from '../webpush/subscription-fixtures.ts';
+} from '../webpush/subscriptions/subscription-fixtures.ts';
 import { runInProcess, writeConfig, type ConfigFile } from './run-command.ts';
 
 const USER = 'a/b@exämple.org';

@@ -7,8 +7,13 @@ import { importCommand } from '../../src/cli/import.ts';
 import { formatFileDict } from '../../src/dovecot/file-dict.ts';
 import { InvalidInputError } from '../../src/errors.ts';
 import { ADMIN_TOKEN, createAdminRig, INBOX } from '../http/admin-rig.ts';
-import { entry, pluginKey, pluginSubscription, serverEntry } from '../metadata/import-rig.ts';
-import { ID } from '../webpush/subscription-fixtures.ts';
+import {
+  entry,
+  pluginKey,
+  pluginSubscription,
+  serverEntry,
+} from '../metadata/transfer/import-rig.ts';
+import { ID } from '../webpush/subscriptions/subscription-fixtures.ts';
 import { runInProcess, writeConfig, type ConfigFile } from './run-command.ts';
 
 const users = ['alice@example.org', 'bob@example.org', 'carol@example.net'];

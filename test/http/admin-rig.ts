@@ -2,20 +2,20 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { adminRoutes } from '../../src/http/routes/admin.ts';
-import { createExportAnnotations } from '../../src/metadata/export-annotations.ts';
-import { createImportAnnotations } from '../../src/metadata/import-annotations.ts';
+import { createExportAnnotations } from '../../src/metadata/transfer/export-annotations.ts';
+import { createImportAnnotations } from '../../src/metadata/transfer/import-annotations.ts';
 import { createUserAdministration } from '../../src/metadata/user-administration.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createSealer } from '../../src/stores/seal.ts';
-import { AbuseThrottle } from '../../src/webpush/abuse-throttle.ts';
+import { AbuseThrottle } from '../../src/webpush/subscriptions/abuse-throttle.ts';
 import type {
   Delivery,
   FirstAttemptReport,
   ListedPush,
 } from '../../src/webpush/delivery/delivery.ts';
 import { createTestReceivers } from '../../src/webpush/guard/test-receivers.ts';
-import { VapidKeys } from '../../src/webpush/vapid-keys.ts';
-import { createHarness } from '../webpush/subscription-fixtures.ts';
+import { VapidKeys } from '../../src/webpush/vapid/vapid-keys.ts';
+import { createHarness } from '../webpush/subscriptions/subscription-fixtures.ts';
 
 export const ADMIN_TOKEN = 'an-admin-token-for-tests';
 export const INBOX = '988a1835247b036b110a000083ecc375';

@@ -11,7 +11,7 @@ import {
   START,
   subscriptionJson,
   tokenOf,
-} from '../webpush/subscription-fixtures.ts';
+} from '../webpush/subscriptions/subscription-fixtures.ts';
 import { createAdminRig, INBOX } from './admin-rig.ts';
 
 type Rig = ReturnType<typeof createAdminRig>;

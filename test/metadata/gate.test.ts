@@ -10,10 +10,10 @@ import { createHttpNotify, type HttpNotify } from '../../src/metadata/http-notif
 import { createOwnEntries } from '../../src/metadata/own-entries.ts';
 import { MemoryStore } from '../../src/stores/memory-store.ts';
 import type { Change } from '../../src/stores/store.ts';
-import { AbuseThrottle } from '../../src/webpush/abuse-throttle.ts';
-import { Subscriptions, type FirstAttempt } from '../../src/webpush/subscriptions.ts';
-import type { ValidationPush } from '../../src/webpush/validation-push.ts';
-import { VapidKeys } from '../../src/webpush/vapid-keys.ts';
+import { AbuseThrottle } from '../../src/webpush/subscriptions/abuse-throttle.ts';
+import { Subscriptions, type FirstAttempt } from '../../src/webpush/subscriptions/subscriptions.ts';
+import type { ValidationPush } from '../../src/webpush/validation/validation-push.ts';
+import { VapidKeys } from '../../src/webpush/vapid/vapid-keys.ts';
 
 const GUID = '6afb1c2a1bd3636adc4b000083ecdd75';
 const SERVER = `priv/${GUID}/vendor/vendor.dovecot/pvt/server/vendor/vendor.dovecot/`;

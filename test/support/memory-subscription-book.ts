@@ -1,6 +1,9 @@
 import type { PushKind } from '../../src/stores/outbox-store.ts';
-import type { PushResult, SubscriptionBook } from '../../src/webpush/subscription-book.ts';
-import type { PushResource } from '../../src/webpush/subscription.ts';
+import type {
+  PushResult,
+  SubscriptionBook,
+} from '../../src/webpush/subscriptions/subscription-book.ts';
+import type { PushResource } from '../../src/webpush/subscriptions/subscription.ts';
 
 /** Subscriptions in memory, and everything that the delivery engine said about them. */
 export class MemorySubscriptionBook implements SubscriptionBook {

@@ -134,7 +134,8 @@ export async function startPrivateDovecot(
     await rm(layout.dir, { recursive: true, force: true });
   };
   try {
-    await Promise.all([input.ports.imap, input.ports.lmtp].map((port) => waitForPort(port, group)));
+    const { imap, lmtp, doveadm } = input.ports;
+    await Promise.all([imap, lmtp, doveadm].map((port) => waitForPort(port, group)));
   } catch (cause) {
     const log = readLog();
     await stop();

@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { UserAdministration } from '../../metadata/user-administration.ts';
-import type { AbuseThrottle } from '../../webpush/abuse-throttle.ts';
+import type { AbuseThrottle } from '../../webpush/subscriptions/abuse-throttle.ts';
 import type { Delivery } from '../../webpush/delivery/delivery.ts';
 import type { TestReceivers } from '../../webpush/guard/test-receivers.ts';
 import { annotationRoutes, type AnnotationRoutesParts } from './admin/annotations.ts';

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Intake } from '../../events/intake.ts';
-import { fromOxNotification, OxNotificationSchema } from '../../events/ox-notification.ts';
+import { fromOxNotification, OxNotificationSchema } from '../../events/ox-road/ox-notification.ts';
 import { LIMITS } from '../limits.ts';
 
 /**

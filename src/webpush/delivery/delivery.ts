@@ -5,9 +5,9 @@ import type { ProxyState, PushClient } from '../client/push-client.ts';
 import type { PushEncryptor } from '../encryption/push-encryptor.ts';
 import type { GuardPolicy } from '../guard/guard-policy.ts';
 import type { OutcomeReason } from '../outcome/outcome.ts';
-import type { SubscriptionBook } from '../subscription-book.ts';
+import type { SubscriptionBook } from '../subscriptions/subscription-book.ts';
 import type { VapidAuthorizer } from '../vapid/vapid-authorizer.ts';
-import type { VapidKey } from '../vapid-key.ts';
+import type { VapidKey } from '../vapid/vapid-key.ts';
 import type { Timers } from './agenda.ts';
 import type { OriginState } from './origin-gate.ts';
 

@@ -5,7 +5,7 @@ import type { AttemptResult } from '../client/attempt-result.ts';
 import { calculateRetryDelay } from '../outcome/calculate-retry-delay.ts';
 import { decideOutcome, needsHistory } from '../outcome/decide-outcome.ts';
 import type { Outcome } from '../outcome/outcome.ts';
-import type { SubscriptionBook } from '../subscription-book.ts';
+import type { SubscriptionBook } from '../subscriptions/subscription-book.ts';
 import type { Attempt } from './attempt-push.ts';
 import type { DeliveryMetrics, DropReason, FirstAttemptReport, PushAttempt } from './delivery.ts';
 import { describeResult } from './describe-result.ts';

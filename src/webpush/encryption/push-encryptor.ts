@@ -1,4 +1,4 @@
-import type { PushResource } from '../subscription.ts';
+import type { PushResource } from '../subscriptions/subscription.ts';
 
 /** Encrypts pushes, on this thread or on another. */
 export interface PushEncryptor {

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { errorMessage, InvalidInputError } from '../../errors.ts';
-import type { PushResource } from '../subscription.ts';
+import type { PushResource } from '../subscriptions/subscription.ts';
 
 /** A subscription's keys, ready for use (RFC 8291 section 3.1 and 3.2). */
 export interface ReceiverKeys {

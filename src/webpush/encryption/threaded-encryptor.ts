@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { errorMessage, InvalidInputError, UnavailableError } from '../../errors.ts';
-import type { PushResource } from '../subscription.ts';
+import type { PushResource } from '../subscriptions/subscription.ts';
 import type { PushEncryptor } from './push-encryptor.ts';
 
 export interface EncryptionJob {

@@ -1,5 +1,5 @@
 import { sign } from 'node:crypto';
-import type { VapidCurve, VapidKey } from '../vapid-key.ts';
+import type { VapidCurve, VapidKey } from './vapid-key.ts';
 
 export interface VapidClaims {
   /** The push service's origin, with the port unless it is the scheme's own. */

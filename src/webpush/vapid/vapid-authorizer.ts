@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
-import type { VapidKey } from '../vapid-key.ts';
+import type { VapidKey } from './vapid-key.ts';
 import { signVapidToken, type VapidClaims } from './sign-vapid-token.ts';
 
 export interface VapidAuthorizer {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import webpush from 'web-push';
-import type { VapidCurve, VapidKey } from '../../../src/webpush/vapid-key.ts';
+import type { VapidCurve, VapidKey } from '../../../src/webpush/vapid/vapid-key.ts';
 import { createVapidAuthorizer } from '../../../src/webpush/vapid/vapid-authorizer.ts';
 import { makeVapidKey } from '../../support/make-vapid-key.ts';
 import { ManualClock } from '../../support/manual-clock.ts';

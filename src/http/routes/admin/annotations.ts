@@ -1,8 +1,8 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { formatFileDict, parseFileDict } from '../../../dovecot/file-dict.ts';
 import { ConflictError } from '../../../errors.ts';
-import type { ExportAnnotations } from '../../../metadata/export-annotations.ts';
-import type { ImportAnnotations } from '../../../metadata/import-annotations.ts';
+import type { ExportAnnotations } from '../../../metadata/transfer/export-annotations.ts';
+import type { ImportAnnotations } from '../../../metadata/transfer/import-annotations.ts';
 import { LIMITS } from '../../limits.ts';
 import { ErrorReply, ImportView, octets, UserParams, withErrors } from './schemas.ts';
 

@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { NotFoundError } from '../../../errors.ts';
-import type { AbuseThrottle } from '../../../webpush/abuse-throttle.ts';
+import type { AbuseThrottle } from '../../../webpush/subscriptions/abuse-throttle.ts';
 import { Nothing, ThrottleView, UserParams, withErrors } from './schemas.ts';
 import { viewThrottle } from './views.ts';
 

@@ -5,10 +5,10 @@ import type {
   UserState,
   UserSummary,
 } from '../../../metadata/user-administration.ts';
-import type { ThrottledUser } from '../../../webpush/abuse-throttle.ts';
+import type { ThrottledUser } from '../../../webpush/subscriptions/abuse-throttle.ts';
 import type { ListedPush } from '../../../webpush/delivery/delivery.ts';
 import { originOf } from '../../../webpush/delivery/origin-of.ts';
-import type { VapidKey } from '../../../webpush/vapid-key.ts';
+import type { VapidKey } from '../../../webpush/vapid/vapid-key.ts';
 import type {
   PushView,
   SubscriptionView,

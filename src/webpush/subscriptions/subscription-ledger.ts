@@ -1,0 +1,213 @@
+import type { Clock } from '../../clock.ts';
+import { errorMessage } from '../../errors.ts';
+import { KeyedMutex } from '../../keyed-mutex.ts';
+import type { Logger } from '../../logging.ts';
+import type { Change, CommitResult, Store } from '../../stores/store.ts';
+import { historyOf, joinHistories, NO_DELIVERIES } from './delivery-history.ts';
+import type { DeliveryHistory, DeliveryResult } from './delivery-history.ts';
+import { HistoryBuffer } from './history-buffer.ts';
+import type { SubscriptionChange } from './subscription-change.ts';
+import { SubscriptionPlan } from './subscription-plan.ts';
+import {
+  decodeRecord,
+  SUBSCRIPTION_PREFIX,
+  subscriptionKey,
+  type SubscriptionRecord,
+} from './subscription-record.ts';
+import type { SubscriptionRules } from './subscription-rules.ts';
+
+export interface SubscriptionLedgerOptions extends SubscriptionRules {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  /** Milliseconds for which delivery results may stay in memory; a minute unless given. */
+  flushMsecs?: number;
+  /** Hears of every change once it is stored: for metrics and for the abuse throttle. */
+  onChange?: (user: string, change: SubscriptionChange) => void;
+}
+
+/** Stores a plan's changes and `alongside` in one go; once per plan. */
+export type CommitPlan = (alongside?: readonly Change[]) => Promise<CommitResult>;
+
+const FLUSH_MSECS = 60_000;
+/** Subscriptions with results in memory before they are stored ahead of time: some megabytes. */
+const MAX_BUFFERED = 10_000;
+/** Users stored at a time in the background; the store groups their commits. */
+const BATCH = 64;
+
+/**
+ * Keeps the subscription records of all users, one transaction per user at a time.
+ *
+ * Delivery results wait in memory and ride along with the user's next commit, or are stored every
+ * {@link SubscriptionLedgerOptions.flushMsecs}. A crash loses that much of the counts and nothing
+ * else; an orderly {@link close} loses nothing.
+ */
+export class SubscriptionLedger {
+  readonly #options: SubscriptionLedgerOptions;
+  readonly #turns = new KeyedMutex();
+  readonly #buffer = new HistoryBuffer();
+  /** When a user's next subscription expires, for those that this process stored. */
+  readonly #expiries = new Map<string, number>();
+  /** What octets of the store mean; a store that reads from memory gives the same ones again. */
+  readonly #decoded = new WeakMap<Buffer, SubscriptionRecord>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: SubscriptionLedgerOptions) {
+    this.#options = options;
+  }
+
+  async read(user: string, id: string): Promise<SubscriptionRecord | undefined> {
+    const octets = await this.#options.store.get(user, subscriptionKey(id));
+    return octets && this.#decode(user, id, octets);
+  }
+
+  /** A user's records by ID; a damaged one is empty, so that its ID can be used or removed. */
+  async readAll(user: string): Promise<Map<string, SubscriptionRecord>> {
+    const entries = await this.#options.store.list(user, SUBSCRIPTION_PREFIX);
+    return new Map(
+      entries.map(({ key, value }) => {
+        const id = key.slice(SUBSCRIPTION_PREFIX.length);
+        return [id, this.#decode(user, id, value)];
+      }),
+    );
+  }
+
+  /**
+   * Runs `work` on a plan of the user's subscriptions, alone of all work for that user. Nothing is
+   * stored unless `work` calls `commit`; if it throws first, nothing has changed.
+   *
+   * `work` must not start another transaction of the same user: it would wait for itself. Waiting
+   * for a push service belongs after it.
+   *
+   * @throws UnavailableError the store cannot be read or written
+   */
+  transact<T>(
+    user: string,
+    work: (plan: SubscriptionPlan, commit: CommitPlan) => Promise<T>,
+  ): Promise<T> {
+    return this.#turns.run(user, async () => {
+      const records = await this.readAll(user);
+      const plan = new SubscriptionPlan(user, records, this.#options, this.#options.clock.now());
+      return work(plan, (alongside = []) => this.#store(user, plan, alongside));
+    });
+  }
+
+  /** Notes how an attempt to push ended; costs no disk access. */
+  note(user: string, id: string, endpoint: string, result: DeliveryResult): void {
+    const history = historyOf(result, this.#options.clock.now());
+    this.#buffer.add(user, { id, endpoint, history });
+    if (this.#buffer.size > MAX_BUFFERED) this.#schedule(0);
+    else if (this.#timer === undefined) this.#schedule(this.#options.flushMsecs ?? FLUSH_MSECS);
+  }
+
+  /** What is known of the pushes to `endpoint`, with what is not stored yet. */
+  history(user: string, id: string, endpoint: string): Promise<DeliveryHistory> {
+    return this.#turns.run(user, async () => {
+      const { active, pending } = (await this.read(user, id)) ?? {};
+      const kept = [active, pending].find((it) => it?.subscription.resource.endpoint === endpoint);
+      const waiting = this.#buffer
+        .peek(user)
+        .find((entry) => entry.id === id && entry.endpoint === endpoint);
+      return joinHistories(kept?.history ?? NO_DELIVERIES, waiting?.history ?? NO_DELIVERIES);
+    });
+  }
+
+  /** A user's records by ID as they stand now, with the delivery results that are not stored yet. */
+  inspect(user: string): Promise<ReadonlyMap<string, SubscriptionRecord>> {
+    return this.transact(user, (plan) => {
+      plan.addHistory(this.#buffer.peek(user));
+      return Promise.resolve(plan.records);
+    });
+  }
+
+  /** Stores the delivery results that are still in memory; what cannot be stored stays there. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#forEach(this.#buffer.users(), 'store delivery results', (user) =>
+      this.transact(user, (plan) => this.#store(user, plan, [])),
+    );
+    if (this.#buffer.size > 0) this.#schedule(this.#options.flushMsecs ?? FLUSH_MSECS);
+  }
+
+  /** Removes the subscriptions that this process stored and whose time for validation is over. */
+  async sweep(): Promise<void> {
+    const now = this.#options.clock.now();
+    const due = [...this.#expiries].filter(([, expiry]) => now > expiry).map(([user]) => user);
+    await this.#forEach(due, 'remove expired subscriptions', (user) => this.#discard(user));
+  }
+
+  /** The same for every user of the store: once at start, for what an earlier process left. */
+  async sweepAll(): Promise<void> {
+    const users: string[] = [];
+    for await (const user of this.#options.store.users()) users.push(user);
+    await this.#forEach(users, 'remove expired subscriptions', (user) => this.#discard(user));
+  }
+
+  /** Stores what is in memory. Nothing may be noted afterwards. */
+  async close(): Promise<void> {
+    await this.flush();
+    clearTimeout(this.#timer);
+  }
+
+  #discard(user: string): Promise<CommitResult> {
+    return this.transact(user, (_plan, commit) => commit());
+  }
+
+  async #store(
+    user: string,
+    plan: SubscriptionPlan,
+    alongside: readonly Change[],
+  ): Promise<CommitResult> {
+    const results = this.#buffer.take(user);
+    let stored: CommitResult | undefined;
+    try {
+      plan.addHistory(results);
+      const changes = [...alongside, ...plan.changes()];
+      stored = changes.length > 0 ? await this.#options.store.commit(user, changes) : 'committed';
+    } finally {
+      if (stored !== 'committed') this.#buffer.putBack(user, results);
+    }
+    return stored === 'committed' ? this.#settle(user, plan) : stored;
+  }
+
+  #settle(user: string, plan: SubscriptionPlan): CommitResult {
+    const expiry = plan.nextExpiry;
+    if (expiry === undefined) this.#expiries.delete(user);
+    else this.#expiries.set(user, expiry);
+    for (const event of plan.events) this.#options.onChange?.(user, event);
+    return 'committed';
+  }
+
+  #decode(user: string, id: string, octets: Buffer): SubscriptionRecord {
+    const known = this.#decoded.get(octets);
+    if (known) return known;
+    const record = decodeRecord(octets);
+    if (!record) {
+      const { logger } = this.#options;
+      logger.warn({ user, id }, 'a subscription in the store is damaged and not used');
+    }
+    this.#decoded.set(octets, record ?? {});
+    return record ?? {};
+  }
+
+  async #forEach(
+    users: readonly string[],
+    task: string,
+    work: (user: string) => Promise<unknown>,
+  ): Promise<void> {
+    for (let start = 0; start < users.length; start += BATCH) {
+      const results = await Promise.allSettled(users.slice(start, start + BATCH).map(work));
+      const failed = results.filter((result) => result.status === 'rejected');
+      if (failed.length === 0) continue;
+      const error = errorMessage(failed[0]?.reason);
+      this.#options.logger.warn({ error, users: failed.length }, `could not ${task}; trying later`);
+    }
+  }
+
+  #schedule(msecs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.flush(), msecs);
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,261 @@
+import type { Change } from '../../stores/store.ts';
+import { adoptedSubscription, judgeAdoption, type Adoption } from './adopt-subscription.ts';
+import { requireHttps } from './check-endpoint.ts';
+import { joinHistories, NO_DELIVERIES } from './delivery-history.ts';
+import type { BufferedHistory } from './history-buffer.ts';
+import { parseSubscription } from './parse-subscription.ts';
+import type { SubscriptionChange } from './subscription-change.ts';
+import { findSubscriptionId, parseSubscriptionId } from './subscription-id.ts';
+import {
+  encodeRecord,
+  isExpired,
+  subscriptionKey,
+  type KeptSubscription,
+  type SubscriptionRecord,
+} from './subscription-record.ts';
+import { refusals } from './subscription-refused-error.ts';
+import type { SubscriptionRules } from './subscription-rules.ts';
+import { createValidationToken, hashToken, matchesToken } from '../validation/validation-token.ts';
+import { createValidationPush, type ValidationPush } from '../validation/validation-push.ts';
+
+export type { SubscriptionRules };
+
+/**
+ * What one transaction makes of a user's subscriptions: requests go in, store changes come out.
+ *
+ * It touches nothing but its own copy, so a request that is refused half-way leaves no trace, and the
+ * changes can go into one store commit with those of others. Subscriptions whose time for validation
+ * is over are gone from the start, and their removal is among the changes.
+ */
+export class SubscriptionPlan {
+  readonly #user: string;
+  readonly #rules: SubscriptionRules;
+  readonly #now: number;
+  readonly #records: Map<string, SubscriptionRecord>;
+  /** The IDs that were in use before: storing under one of them again adds none. */
+  readonly #usedBefore: ReadonlySet<string>;
+  readonly #expired = new Map<string, KeptSubscription>();
+  readonly #touched = new Set<string>();
+  readonly #pushes = new Map<string, ValidationPush>();
+  readonly #events: SubscriptionChange[] = [];
+
+  /** @param records by ID, as the store has them */
+  constructor(
+    user: string,
+    records: ReadonlyMap<string, SubscriptionRecord>,
+    rules: SubscriptionRules,
+    now: number,
+  ) {
+    this.#user = user;
+    this.#rules = rules;
+    this.#now = now;
+    this.#records = new Map(records);
+    for (const [id, { active, pending }] of records) {
+      if (pending === undefined || !isExpired(pending, now)) continue;
+      this.#expired.set(id, pending);
+      this.#put(id, { active }, 'expired');
+    }
+    this.#usedBefore = new Set(this.#usedIds());
+  }
+
+  /**
+   * Takes a new subscription in, to wait for its validation. One that is in use under the same ID
+   * stays in use until then.
+   *
+   * @param value the annotation's octets
+   * @throws InvalidInputError the ID or the value breaks a rule
+   */
+  register(idText: string, value: Uint8Array): ValidationPush {
+    const id = parseSubscriptionId(idText);
+    const request = parseSubscription(value, this.#rules.judgeEndpoint ?? requireHttps);
+    const { active, pending } = this.#records.get(id) ?? {};
+    const token = createValidationToken(this.#rules.randomBytes);
+    const kept: KeptSubscription = {
+      subscription: { created: formatTime(this.#now), validated: false, ...request },
+      tokenHash: hashToken(token),
+      expiresAt: this.#now + this.#rules.expireMsecs,
+      history:
+        active?.subscription.resource.endpoint === request.resource.endpoint
+          ? active.history
+          : NO_DELIVERIES,
+    };
+    // Of several values for one ID in one transaction only the last is ever sent.
+    const earlier = this.#pushes.get(id);
+    const replaced = earlier ? earlier.replaced : pending;
+    const push = createValidationPush(this.#user, id, kept, token, this.#now, replaced);
+    if (pending) this.#events.push('abandoned');
+    this.#put(id, { active, pending: kept }, 'registered');
+    this.#pushes.set(id, push);
+    return push;
+  }
+
+  /**
+   * Takes a validation text. The right one may come again while its time lasts: the specification
+   * asks for OK to the right value within the timeframe, and a client whose connection broke before
+   * the answer will repeat it. While a replacement waits, only the replacement's text is right.
+   *
+   * @param value the annotation's octets, compared as they are
+   * @throws SubscriptionRefusedError `wrong`, `late` or `unknown`
+   */
+  validate(idText: string, value: Uint8Array): void {
+    const id = findSubscriptionId(idText) ?? '';
+    const { active, pending } = this.#records.get(id) ?? {};
+    const expired = this.#expired.get(id);
+    if (pending) {
+      if (!matchesToken(value, pending.tokenHash)) throw refusals.wrong();
+      const subscription = { ...pending.subscription, validated: true };
+      this.#put(id, { active: { ...pending, subscription } }, 'validated');
+    } else if (expired && matchesToken(value, expired.tokenHash)) {
+      throw refusals.late();
+    } else if (active) {
+      if (!matchesToken(value, active.tokenHash)) throw refusals.wrong();
+      if (isExpired(active, this.#now)) throw refusals.late();
+    } else {
+      throw refusals.unknown();
+    }
+  }
+
+  /**
+   * Takes in what was validated elsewhere, {@link judgeAdoption}; what waits under its ID goes on waiting.
+   *
+   * @throws InvalidInputError the ID or the value breaks a rule
+   * @throws SubscriptionRefusedError `limit`
+   */
+  adopt(idText: string, value: Uint8Array, created: string, overwrite: boolean): Adoption {
+    const id = parseSubscriptionId(idText);
+    const request = parseSubscription(value, this.#rules.judgeEndpoint ?? requireHttps);
+    const { active, pending } = this.#records.get(id) ?? {};
+    const adoption = judgeAdoption(active, request, overwrite);
+    if (adoption === 'unchanged' || adoption === 'kept') return adoption;
+    if (!active && !pending && this.#usedIds().length >= this.#rules.limit) {
+      throw refusals.limit(this.#rules.limit);
+    }
+    this.#put(id, { active: adoptedSubscription(request, created, this.#now), pending });
+    return adoption;
+  }
+
+  /** Frees an ID. As with any annotation, one that has no value can be removed. */
+  remove(idText: string): void {
+    const id = findSubscriptionId(idText);
+    const record = id === undefined ? undefined : this.#records.get(id);
+    if (id === undefined || record === undefined) return;
+    if (record.active) this.#events.push('removed');
+    if (record.pending) this.#events.push('abandoned');
+    this.#put(id, {});
+    this.#pushes.delete(id);
+  }
+
+  /** Frees all IDs. */
+  removeAll(): void {
+    for (const id of this.#records.keys()) this.remove(id);
+  }
+
+  /**
+   * Takes away what goes to `endpoint` under `id`, if anything still does.
+   *
+   * @returns whether anything did
+   */
+  removeEndpoint(id: string, endpoint: string): boolean {
+    const { active, pending } = this.#records.get(id) ?? {};
+    const leaves = (kept?: KeptSubscription): boolean =>
+      kept?.subscription.resource.endpoint === endpoint;
+    if (!leaves(active) && !leaves(pending)) return false;
+    if (leaves(active)) this.#events.push('removed');
+    if (leaves(pending)) this.#events.push('abandoned');
+    this.#put(id, {
+      active: leaves(active) ? undefined : active,
+      pending: leaves(pending) ? undefined : pending,
+    });
+    return true;
+  }
+
+  /**
+   * Undoes a registration whose validation push was refused: what waited under the ID before waits
+   * again, and what is in use stays.
+   *
+   * @returns false when the subscription was validated, replaced or removed in the meantime
+   */
+  takeBack({ subscriptionId: id, tokenHash, replaced }: ValidationPush): boolean {
+    const { active, pending } = this.#records.get(id) ?? {};
+    if (pending?.tokenHash !== tokenHash) return false;
+    const before = replaced && !isExpired(replaced, this.#now) ? replaced : undefined;
+    this.#put(id, { active, pending: before }, 'refused');
+    this.#pushes.delete(id);
+    return true;
+  }
+
+  /** Adds delivery results to the subscriptions that still have the endpoint that they are about. */
+  addHistory(buffered: readonly BufferedHistory[]): void {
+    for (const { id, endpoint, history } of buffered) {
+      const { active, pending } = this.#records.get(id) ?? {};
+      const add = (kept?: KeptSubscription): KeptSubscription | undefined =>
+        kept?.subscription.resource.endpoint === endpoint
+          ? { ...kept, history: joinHistories(kept.history, history) }
+          : kept;
+      const record = { active: add(active), pending: add(pending) };
+      if (record.active !== active || record.pending !== pending) this.#put(id, record);
+    }
+  }
+
+  /**
+   * The store changes that this plan comes to; none when it changes nothing.
+   *
+   * The limit is judged here, by the outcome: a transaction may store one subscription and remove
+   * another in any order.
+   *
+   * @throws SubscriptionRefusedError `limit`
+   */
+  changes(): Change[] {
+    const used = this.#usedIds();
+    const adds = used.some((id) => !this.#usedBefore.has(id));
+    if (adds && used.length > this.#rules.limit) throw refusals.limit(this.#rules.limit);
+    return [...this.#touched].map((id): Change => {
+      const key = subscriptionKey(id);
+      const record = this.#records.get(id) ?? {};
+      return isFree(record)
+        ? { op: 'unset', key }
+        : { op: 'set', key, value: encodeRecord(record) };
+    });
+  }
+
+  /** By ID, as this plan would leave them. */
+  get records(): ReadonlyMap<string, SubscriptionRecord> {
+    return this.#records;
+  }
+
+  /** The validation pushes to send once the changes are stored. */
+  get pushes(): ValidationPush[] {
+    return [...this.#pushes.values()];
+  }
+
+  /** What happened, once the changes are stored. */
+  get events(): readonly SubscriptionChange[] {
+    return this.#events;
+  }
+
+  /** When the next subscription expires, in milliseconds since the epoch. */
+  get nextExpiry(): number | undefined {
+    const times = [...this.#records.values()].flatMap(({ pending }) => pending?.expiresAt ?? []);
+    return times.length > 0 ? Math.min(...times) : undefined;
+  }
+
+  #usedIds(): string[] {
+    return [...this.#records].filter(([, record]) => !isFree(record)).map(([id]) => id);
+  }
+
+  #put(id: string, { active, pending }: LooseRecord, event?: SubscriptionChange): void {
+    this.#records.set(id, { ...(active && { active }), ...(pending && { pending }) });
+    this.#touched.add(id);
+    if (event) this.#events.push(event);
+  }
+}
+
+interface LooseRecord {
+  active?: KeptSubscription | undefined;
+  pending?: KeptSubscription | undefined;
+}
+
+const isFree = ({ active, pending }: SubscriptionRecord): boolean => !active && !pending;
+
+/** RFC 3339 in UTC, written as the specification's example writes it. */
+const formatTime = (msecs: number): string => `${new Date(msecs).toISOString().slice(0, 19)}+00:00`;

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { createAliveMarker } from '../../../src/events/ox-road/alive-marker.ts';
+import { recordLog } from '../../support/record-log.ts';
+import { eventually } from '../../support/start-stage.ts';
+
+describe('up to when the service has seen everything', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'coi-alive-'));
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+  const marker = (at: () => number, log = recordLog().log) =>
+    createAliveMarker({ dir, caughtUp: at, log });
+
+  it('is unknown before the first start', async () => {
+    assert.equal(await marker(Date.now).read(), undefined);
+  });
+
+  it('is known after a stop, to the millisecond', async () => {
+    let now = 1_700_000_000_123;
+    const first = marker(() => now);
+    first.start();
+    now += 60_000;
+    await first.stop();
+    assert.equal(await marker(Date.now).read(), 1_700_000_060_123);
+  });
+
+  it('is known after a crash, too', async () => {
+    const first = marker(() => 1_700_000_000_000);
+    first.start();
+    await eventually(async () => {
+      assert.equal(await marker(Date.now).read(), 1_700_000_000_000);
+    });
+    await first.stop();
+  });
+
+  it('stays as it was while the service has not caught up', async () => {
+    const first = marker(() => 1_700_000_000_000);
+    first.start();
+    await first.stop();
+    await marker(() => 1_800_000_000_000).stop();
+    assert.equal(await marker(Date.now).read(), 1_700_000_000_000);
+  });
+
+  it('that cannot be noted is said to be', async () => {
+    const recorded = recordLog();
+    const lost = createAliveMarker({
+      dir: join(dir, 'gone'),
+      caughtUp: Date.now,
+      log: recorded.log,
+    });
+    lost.start();
+    await lost.stop();
+    assert.match(recorded.said('warn').join(), /cannot note/);
+  });
+});
