@@ -11,16 +11,11 @@ Settings (2.3: plugin { … }; 2.4: lua_settings of the driver):
   coi_sidecar_token      http.token of coi-sidecar.yaml
   coi_sidecar_spool_dir  spool.dir of coi-sidecar.yaml; empty: no spool
 
-lmtp runs this file anew for every recipient, so it stays small and does nothing before it must.
+lmtp runs this file anew for every recipient, so it does nothing before it must: most of it is text to
+Lua until there is something to report.
 ]]
 
-local MAX_WAIT_MSECS = 2000
-local CONNECT_MSECS = 250
-local HOLD_SECONDS = 10
-local MAX_HEADER_OCTETS = 4000 -- Node takes 16 KiB of headers in all
-
 local given = {} -- 2.4 hands the settings to script_init; 2.3 is asked for them
-local handed_over = 0 -- transactions of this session, for the order of spool files
 
 function script_init(settings)
   if type(settings) == 'table' then given = settings end
@@ -33,6 +28,65 @@ local function setting(user, name)
   -- "name = <file" keeps the file's newline
   return value and (value:gsub('%s+$', ''))
 end
+
+-- Whose messages matter ------------------------------------------------------------------------
+
+-- Most users have neither COI nor subscriptions, and what happens to their messages is of no use to
+-- anyone. The sidecar keeps a bit for each hash of a user's name in the spool directory: set, and on
+-- disk, before a user can want to hear of anything. It takes the file away while it cannot promise
+-- that, and then everybody's messages matter (src/stores/user-filter.ts).
+local function is_of_interest(user)
+  local dir = setting(user, 'coi_sidecar_spool_dir') or ''
+  local file = dir ~= '' and io.open(dir .. '/.users/filter', 'rb')
+  if not file then return true end
+  file:setvbuf('no')
+  local hash = 0
+  for i = 1, #user.username do hash = (hash * 31 + user.username:byte(i)) % 1048573 end
+  local bit = hash % 8
+  local octet = file:seek('set', (hash - bit) / 8) and file:read(1)
+  file:close()
+  return not octet or math.floor(octet:byte() / 2 ^ bit) % 2 == 1
+end
+
+local function matters(ctx)
+  if ctx.matters == nil then ctx.matters = is_of_interest(ctx.user) end
+  return ctx.matters
+end
+
+-- What Dovecot looks for -----------------------------------------------------------------------
+
+function dovecot_lua_notify_begin_txn(user)
+  return { user = user, events = {} }
+end
+
+-- Dovecot calls what it finds under these names. The first call that matters compiles the rest of
+-- this file, which puts its own functions in the place of these: compiling it takes longer than
+-- everything else here, and for most deliveries nobody needs it.
+local bring_in_the_rest
+
+for _, event in ipairs({
+  'message_new', 'message_read', 'flags_clear', 'message_append', 'message_expunge',
+  'mailbox_create', 'mailbox_delete', 'mailbox_rename',
+}) do
+  local name = 'dovecot_lua_notify_event_' .. event
+  _G[name] = function(ctx, data)
+    if data.uid and not matters(ctx) then return end
+    bring_in_the_rest()
+    return _G[name](ctx, data)
+  end
+end
+
+function dovecot_lua_notify_end_txn() end
+
+local THE_REST = [==[
+local setting, matters = ...
+
+local MAX_WAIT_MSECS = 2000
+local CONNECT_MSECS = 250
+local HOLD_SECONDS = 10
+local MAX_HEADER_OCTETS = 4000 -- Node takes 16 KiB of headers in all
+
+local handed_over = 0 -- transactions of this session, for the order of spool files
 
 -- JSON -----------------------------------------------------------------------------------------
 
@@ -78,30 +132,6 @@ local function list(texts)
   return '[' .. table.concat(out, ',') .. ']'
 end
 
--- Whose messages matter ------------------------------------------------------------------------
-
--- Most users have neither COI nor subscriptions, and what happens to their messages is of no use to
--- anyone. The sidecar keeps a bit for each hash of a user's name in the spool directory: set, and on
--- disk, before a user can want to hear of anything. It takes the file away while it cannot promise
--- that, and then everybody's messages matter (src/stores/user-filter.ts).
-local function is_of_interest(user)
-  local dir = setting(user, 'coi_sidecar_spool_dir') or ''
-  local file = dir ~= '' and io.open(dir .. '/.users/filter', 'rb')
-  if not file then return true end
-  file:setvbuf('no')
-  local hash = 0
-  for i = 1, #user.username do hash = (hash * 31 + user.username:byte(i)) % 1048573 end
-  local bit = hash % 8
-  local octet = file:seek('set', (hash - bit) / 8) and file:read(1)
-  file:close()
-  return not octet or math.floor(octet:byte() / 2 ^ bit) % 2 == 1
-end
-
-local function matters(ctx)
-  if ctx.matters == nil then ctx.matters = is_of_interest(ctx.user) end
-  return ctx.matters
-end
-
 -- Events ---------------------------------------------------------------------------------------
 
 -- ctx holds the encoded events of one transaction; uid keeps those of messages in order, since
@@ -116,10 +146,6 @@ local function add(ctx, event, fields)
   local index = #ctx.events + 1
   ctx.events[index] =
     { uid = event.uid or 0, index = index, json = '{' .. table.concat(members, ',') .. '}' }
-end
-
-function dovecot_lua_notify_begin_txn(user)
-  return { user = user, events = {} }
 end
 
 function dovecot_lua_notify_event_message_new(ctx, event)
@@ -348,4 +374,11 @@ function dovecot_lua_notify_end_txn(ctx, success)
   if not success or #ctx.events == 0 then return end
   local ran, problem = pcall(hand_over, ctx)
   if not ran then dovecot.i_error('coi: ' .. tostring(problem)) end
+end
+]==]
+
+function bring_in_the_rest()
+  local rest, problem = (loadstring or load)(THE_REST, '=coi.lua, the rest')
+  if not rest then error(problem, 0) end
+  rest(setting, matters)
 end
