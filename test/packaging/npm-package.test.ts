@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { findDovecotRelease } from '../../src/cli/demo/dovecot-release.ts';
 import { findFreePort } from '../../src/cli/demo/find-free-port.ts';
 import { type CommandResult, runCommand } from '../../src/cli/demo/run-command.ts';
+import { LUA_SCRIPTS } from '../../src/cli/lua-scripts.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** What npm says when it has no way to a package, and none in its cache. */
@@ -73,12 +74,16 @@ describe('the npm package', () => {
 
   it('holds what runs and what an admin copies, and nothing of the development', async () => {
     const allowed =
-      /^(dist\/.+\.js|lua\/coi\.lua|web\/.+|dovecot-conf\/.+|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
+      /^(dist\/.+\.js|lua\/coi(-report|-spool)?\.lua|web\/.+|dovecot-conf\/.+|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
     assert.deepEqual(
       packed.filter((path) => !allowed.test(path)),
       [],
     );
-    const needed = ['dist/main.js', 'lua/coi.lua', 'dovecot-conf/sieve/coi.sieve'];
+    const needed = [
+      'dist/main.js',
+      ...LUA_SCRIPTS.map((name) => `lua/${name}`),
+      'dovecot-conf/sieve/coi.sieve',
+    ];
     for (const path of [...needed, 'web/status.css', 'web/status.js', 'web/icon.svg']) {
       assert.ok(packed.includes(path), path);
     }

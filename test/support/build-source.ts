@@ -6,6 +6,9 @@ import { makeTempDir, type TempDir } from '../stores/make-temp-dir.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
+/** What the package has beside its code. */
+const BESIDE = ['node_modules', 'web'];
+
 /**
  * Files of this checkout (`src/errors.ts`) as `npm run build` makes them, in a directory of their
  * own, without the wait for all the rest.
@@ -28,6 +31,6 @@ export function buildSource(patterns: readonly string[]): TempDir {
     writeFileSync(target, outputText);
   }
   writeFileSync(join(directory.path, 'package.json'), '{"type":"module"}');
-  symlinkSync(join(ROOT, 'node_modules'), join(directory.path, 'node_modules'));
+  for (const name of BESIDE) symlinkSync(join(ROOT, name), join(directory.path, name));
   return directory;
 }

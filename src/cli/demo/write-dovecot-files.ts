@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../errors.ts';
+import { LUA_SCRIPTS } from '../lua-scripts.ts';
 import type { DovecotConfigInput } from './dovecot-config.ts';
 import type { DovecotRelease } from './dovecot-release.ts';
 import { runCommand } from './run-command.ts';
@@ -37,7 +38,9 @@ export async function writeDovecotFiles(
       text.replace('lua_file = /etc/dovecot/coi/', `lua_file = ${layout.coiDir}/`),
     );
   }
-  await copyFile(join(PACKAGE_ROOT, 'lua', 'coi.lua'), join(layout.coiDir, 'coi.lua'));
+  for (const name of LUA_SCRIPTS) {
+    await copyFile(join(PACKAGE_ROOT, 'lua', name), join(layout.coiDir, name));
+  }
   await copyFile(join(shipped, 'sieve', 'coi.sieve'), join(layout.coiDir, 'coi.sieve'));
   await copyFile(join(shipped, 'sieve-bin', 'coi-classify'), join(binDir, 'coi-classify'));
   await chmod(join(binDir, 'coi-classify'), 0o755);

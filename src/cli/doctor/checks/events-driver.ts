@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import { LUA_SCRIPTS } from '../../lua-scripts.ts';
 import { shippedFile } from '../../shipped-file.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import { deliveryProtocol } from '../delivery.ts';
@@ -10,7 +12,7 @@ import { tryAsMailUser } from '../try-as-mail-user.ts';
 export const eventsDriver = defineCheck({
   name: 'events-driver',
   part: 'events',
-  title: 'Dovecot tells the service of events, by the coi.lua of this release',
+  title: 'Dovecot tells the service of events, by the scripts of this release',
   needs: ['dovecot'],
   faults: {
     'no-driver': {
@@ -43,7 +45,7 @@ export const eventsDriver = defineCheck({
     'script-missing': {
       severity: 'error',
       what: '{file} is not there.',
-      remedy: 'Copy lua/coi.lua there.',
+      remedy: 'Copy the scripts of lua/ there, all of them.',
     },
     'script-unreadable': {
       severity: 'error',
@@ -52,8 +54,8 @@ export const eventsDriver = defineCheck({
     },
     'script-outdated': {
       severity: 'warning',
-      what: '{file} is not the coi.lua of this release.',
-      remedy: 'Copy lua/coi.lua there again, unless you changed it on purpose.',
+      what: '{file} is not the one of this release.',
+      remedy: 'Copy the scripts of lua/ there again, unless you changed it on purpose.',
     },
   },
   run: async (setup, report) => {
@@ -75,27 +77,33 @@ export const eventsDriver = defineCheck({
         report.fault('no-driver', { protocol, series: settings.series, snippet });
       }
     }
-    if (lua !== undefined) await checkScript(lua.file ?? '', setup, report);
+    if (lua === undefined) return;
+    const directory = dirname(lua.file ?? '');
+    for (const name of LUA_SCRIPTS) {
+      if (!(await checkScript(join(directory, name), setup, report))) return;
+    }
+    report.note(directory);
   },
 });
 
+/** @returns whether it can be used; a fault of one is likely to be that of all */
 async function checkScript(
   file: string,
   setup: Setup,
   report: Reporter<keyof typeof eventsDriver.faults>,
-): Promise<void> {
+): Promise<boolean> {
   const text = await readFile(file).catch((error: unknown) => error as NodeJS.ErrnoException);
   if (!Buffer.isBuffer(text)) {
     if (text.code === 'ENOENT') report.fault('script-missing', { file });
     else report.skip(`${file} cannot be read from here (${text.code ?? ''})`);
-    return;
+    return false;
   }
-  if (!text.equals(await readFile(shippedFile('lua/coi.lua')))) {
-    report.fault('script-outdated', { file });
-  }
+  const current = text.equals(await readFile(shippedFile(`lua/${basename(file)}`)));
+  if (!current) report.fault('script-outdated', { file });
   const tried = await tryAsMailUser(setup, { do: 'read', path: file }, report.skip);
-  if (tried?.outcome.done === false) report.fault('script-unreadable', { file, ...told(tried) });
-  else report.note(file);
+  const readable = tried?.outcome.done !== false;
+  if (tried && !readable) report.fault('script-unreadable', { file, ...told(tried) });
+  return current && readable;
 }
 
 const told = ({ who, barrier }: { who: string; barrier: string }) => ({ who, barrier });

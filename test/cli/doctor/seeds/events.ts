@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
-import { withMode, withOwner, withText } from './change-for-a-while.ts';
+import { withMode, withOwner, withText, withoutPath } from './change-for-a-while.ts';
 
 /** One of coi.lua's settings, in the words of the version under test. */
 const setting = ({ stage }: DoctorRig, name: string, value: string): { dovecot: string } => ({
@@ -82,6 +82,13 @@ export const eventFaults: readonly Seed[] = [
           ? 'plugin {\n  push_notification_driver = lua:file=/nowhere/coi.lua\n}'
           : 'push_notification coi {\n  lua_file = /nowhere/coi.lua\n}',
     }),
+  },
+  {
+    fault: 'events-driver.script-missing',
+    cause: 'one that another brings in',
+    says: /coi-report\.lua is not there/,
+    break: ({ stage }, examine) =>
+      withoutPath(join(stage.dovecot.layout.coiDir, 'coi-report.lua'), examine),
   },
   {
     fault: 'events-driver.script-unreadable',
