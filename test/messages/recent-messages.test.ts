@@ -46,6 +46,13 @@ describe('messages that passed by a moment ago', () => {
     assert.equal(find(any('likely')), undefined);
   });
 
+  it('are kept once, though Sieve show them several times', () => {
+    const { find } = keepAll(['one', 'two', 'one']);
+    assert.equal(find(any('likely')), 'one');
+    assert.equal(find(any('likely')), 'two');
+    assert.equal(find(any('likely')), undefined);
+  });
+
   it('are bounded, also those with one Message-ID', () => {
     const many = Array.from({ length: 20 }, (_, index) => `${index}`);
     const { find } = keepAll(many);

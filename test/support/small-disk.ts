@@ -37,16 +37,25 @@ function mount(size: string): SmallDisk | undefined {
   }
   chmodSync(dir, 0o777);
   const ballast = join(dir, 'ballast');
-  const remount = (mode: 'rw' | 'ro'): unknown =>
-    execFileSync('mount', ['-o', `remount,${mode}`, dir], { stdio: 'ignore' });
+  const umount = (): unknown => execFileSync('umount', ['--lazy', dir]);
+  let covers = 0;
   return {
     dir,
     fill: () => fillFile(ballast),
     free: () => rmSync(ballast),
-    setWritable: (writable) => void remount(writable ? 'rw' : 'ro'),
+    setWritable: (writable) => {
+      if (writable) {
+        for (; covers > 0; covers -= 1) umount();
+        return;
+      }
+      // Over itself: what is open for writing already would keep the disk itself from it.
+      execFileSync('mount', ['--bind', dir, dir], { stdio: 'ignore' });
+      covers += 1;
+      execFileSync('mount', ['-o', 'remount,bind,ro', dir], { stdio: 'ignore' });
+    },
     unmount: () => {
       // Lazy: a file that is still open must not keep the test's directory.
-      execFileSync('umount', ['--lazy', dir]);
+      for (; covers >= 0; covers -= 1) umount();
       rmSync(dir, { recursive: true });
     },
   };
