@@ -6,6 +6,9 @@ const LARGEST = 65_536;
 /** What an entry takes besides its value. */
 const OVERHEAD = 200;
 
+/** Names of what was read last: a look at every user drives out nothing that is in use. */
+const NOTED = 20_000;
+
 /** Users who share one are forgotten together. */
 const BUCKETS = 4_096;
 
@@ -15,14 +18,15 @@ interface Kept {
 }
 
 /**
- * What was read of the store, for as long as its user changes nothing. It serves because one process
- * owns the file, and every change comes by here.
+ * What was read of the store twice, for as long as its user changes nothing. It serves because one
+ * process owns the file, and every change comes by here.
  *
  * While a commit is under way nobody can say which side of it a read is on, so nothing read then is
  * kept.
  */
 export class ReadCache {
   readonly #kept = new LRUCache<string, Kept>({ maxSize: CAPACITY, maxEntrySize: LARGEST });
+  readonly #noted = new LRUCache<string, true>({ max: NOTED });
   readonly #versions = new Uint32Array(BUCKETS);
   readonly #committing = new Uint16Array(BUCKETS);
 
@@ -36,7 +40,8 @@ export class ReadCache {
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.version === this.#versions[bucket]) return kept.value as T;
     const value = read();
-    if (this.#committing[bucket] === 0) {
+    if (this.#noted.get(key) !== true) this.#noted.set(key, true);
+    else if (this.#committing[bucket] === 0) {
       const version = this.#versions[bucket] ?? 0;
       this.#kept.set(key, { value, version }, { size: key.length + octets(value) + OVERHEAD });
     }

@@ -19,22 +19,20 @@ function setUp() {
 }
 
 describe('ReadCache', () => {
-  it('reads once what does not change', () => {
+  it('reads twice what does not change', () => {
     const { state, read } = setUp();
-    assert.deepEqual(
-      [read(), read(), read('anna', 'other'), read('bob'), read()],
-      Array(5).fill('one'),
-    );
-    assert.equal(state.reads, 3);
+    for (let count = 0; count < 5; count += 1) {
+      assert.deepEqual([read(), read('anna', 'other'), read('bob')], ['one', 'one', 'one']);
+    }
+    assert.equal(state.reads, 6);
   });
 
   it('reads anew after a commit of that user, also after one that failed', async () => {
     const { cache, state, read } = setUp();
-    read();
-    read('bob');
+    for (const user of ['anna', 'bob', 'anna', 'bob']) read(user);
     await cache.around('anna', () => Promise.resolve((state.value = 'two')));
     assert.equal(read(), 'two');
-    assert.equal(state.reads, 3);
+    assert.equal(state.reads, 5);
     await assert.rejects(
       cache.around('anna', () => {
         state.value = 'three';
@@ -47,6 +45,7 @@ describe('ReadCache', () => {
 
   it('keeps nothing that was read while a commit was under way', async () => {
     const { cache, state, read } = setUp();
+    read();
     read();
     const commits = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
     const done = commits.map(({ promise }) => cache.around('anna', () => promise));
@@ -65,8 +64,7 @@ describe('ReadCache', () => {
 
   it('keeps nothing that is large', () => {
     const { state, read } = setUp();
-    read('anna', 'large', 100_000);
-    read('anna', 'large', 100_000);
-    assert.equal(state.reads, 2);
+    for (let count = 0; count < 4; count += 1) read('anna', 'large', 100_000);
+    assert.equal(state.reads, 4);
   });
 });
