@@ -21,7 +21,7 @@ export interface RunOptions {
 }
 
 /** One message to the thread holds at most this much: a group must not outgrow memory or patience. */
-const MAX_GROUP_JOBS = 256;
+const MAX_GROUP_JOBS = 128;
 const MAX_GROUP_OCTETS = 8 * 1024 * 1024;
 /** How many waiting jobs are worth a second group in the thread. */
 const WORTHWHILE_JOBS = 64;
