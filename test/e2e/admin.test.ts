@@ -195,7 +195,11 @@ for (const metadata of ['dict', 'doveadm'] as const) {
         );
       });
 
-      it('leaves Dovecot’s log clean', () => assert.deepEqual(stage.dovecot.errors(), []));
+      it('leaves Dovecot’s log clean', () => {
+        // On a machine that is busy enough an event may be late, which loses nothing and is said.
+        const unexpected = stage.dovecot.errors().filter((line) => !/: spooled$/.test(line));
+        assert.deepEqual(unexpected, []);
+      });
     },
   );
 }
