@@ -28,11 +28,15 @@ function perform(deed: Deed): Promise<{ status?: number; output?: string }> {
   switch (deed.do) {
     case 'connect':
       return new Promise((resolve, reject) => {
-        const socket = connect(deed.path, () => {
+        const leave = (): void => {
           socket.destroy();
           resolve({});
+        };
+        const socket = connect(deed.path, () => {
+          if (deed.greeting === undefined) leave();
+          else socket.write(deed.greeting);
         });
-        socket.once('error', reject);
+        socket.once('data', leave).once('end', leave).once('error', reject);
       });
     case 'read': {
       const file = openSync(deed.path, 'r');

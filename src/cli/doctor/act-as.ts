@@ -12,7 +12,9 @@ export interface Identity {
 
 /** Something to try as somebody else. */
 export type Deed =
-  | { do: 'connect' | 'read' | 'write' | 'unlink'; path: string }
+  | { do: 'read' | 'write' | 'unlink'; path: string }
+  /** With a greeting it waits for the answer: some servers complain of those who say nothing. */
+  | { do: 'connect'; path: string; greeting?: string }
   | {
       do: 'run';
       file: string;

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { errorMessage } from '../../../errors.ts';
+import { GREETING } from '../../../dovecot/doveadm-protocol.ts';
 import { createDoveadmSocket } from '../../../dovecot/doveadm-socket.ts';
 import { actAs, canActAs } from '../act-as.ts';
 import { defineCheck } from '../check.ts';
@@ -53,7 +54,7 @@ export const doveadmSocket = defineCheck({
       report.skip(`whether the service may use ${path}: only root can try it`);
       return;
     }
-    const [connected] = await actAs(serviceUser, [{ do: 'connect', path }]);
+    const [connected] = await actAs(serviceUser, [{ do: 'connect', path, greeting: GREETING }]);
     if (connected?.done === false) {
       const barrier = await findBarrier(path, serviceUser);
       report.fault('forbidden', { uid: serviceUser.uid, path, barrier });
