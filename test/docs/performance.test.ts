@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { plotGrowth } from '../../scripts/performance/plot-growth.ts';
+import { readPerformance } from '../../scripts/performance/read-performance.ts';
 import { renderPerformance } from '../../scripts/performance/render-performance.ts';
 import { atLeast, atMost, type BenchReport, type BenchRow } from '../bench/bench.ts';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
 
 const growing: BenchRow[] = [1_000, 10_000, 100_000].map((x, index) => ({
   name: `by users, ${x}: CPU a delivery`,
@@ -52,6 +57,13 @@ describe('docs/performance.md', () => {
   it('shows a plot with the bench that has its points', () => {
     assert.equal(page.split('growth-by-users.svg').length, 2);
     assert.ok(page.indexOf('growth-by-users.svg') > page.indexOf('### Two'));
+  });
+
+  it('is what the last results and notes make', async () => {
+    const made = await readPerformance();
+    const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+    assert.ok(read('docs/performance.md') === made.page, 'run "node scripts/write-performance.ts"');
+    for (const [path, svg] of made.plots) assert.ok(read(path) === svg, path);
   });
 });
 
