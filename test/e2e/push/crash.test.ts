@@ -61,6 +61,9 @@ describe('kill -9', () => {
     await world.dovecot.reconfigure(
       'service doveadm {\n  inet_listener http {\n    port = 0\n  }\n}',
     );
+    // A connection that is still open would be taken for one that a panic closed.
+    const readyz = new URL('/readyz', world.dovecot.sidecar.url);
+    await eventually(async () => assert.equal((await fetch(readyz)).status, 503), 15_000);
     // An lmtp of before the reload may still answer 421.
     await eventually(() => deliverOne(mail('Subject: accepted')), 20_000);
     assert.equal(spoolFiles().length, 1, 'by the sidecar');
