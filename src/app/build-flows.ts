@@ -15,8 +15,8 @@ import { createSpool, type Spool } from '../events/spool.ts';
 import { writePayload } from '../events/write-payload.ts';
 import { createFetchMessages } from '../messages/fetch-messages.ts';
 import { createFetchOctets } from '../messages/fetch-octets.ts';
-import { createFindUids } from '../messages/find-uids.ts';
 import { createListMessages, type ListMessages } from '../messages/list-messages.ts';
+import { createLocateMessages } from '../messages/locate-messages.ts';
 import { createChangeOwnEntries } from '../metadata/change-own-entries.ts';
 import { createDoveadmSource } from '../metadata/doveadm-source.ts';
 import { createGate, type Gate } from '../metadata/gate.ts';
@@ -137,13 +137,13 @@ function buildTransactionHandler(
   source: MetadataSource,
   list: ListMessages,
 ) {
-  const findUids = createFindUids(doveadm);
+  const locate = createLocateMessages(list);
   const move = createMoveChatMessages(doveadm, folders.names);
   return createHandleTransaction({
     settings: (user) => source.settings(user),
     move,
     complete: createCompleteEvents({
-      ...{ findUids, list },
+      ...{ locate, list },
       wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
     }),
     setBlockedAside: createSetBlockedAside({
@@ -158,7 +158,7 @@ function buildTransactionHandler(
         ...{ doveadm, log },
         fetchOctets: doveadmSocket && createFetchOctets(doveadmSocket),
       }),
-      findUids,
+      locate,
       targets: (user, isChat, coiEnabled) => subscriptions.forMessage(user, { isChat, coiEnabled }),
       payload: writePayload,
       enqueue: (pushes) => delivery.enqueue(pushes),

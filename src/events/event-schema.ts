@@ -10,9 +10,10 @@ const Keywords = Type.Array(Type.String({ maxLength: 255 }), { maxItems: 512 });
 /** A message was delivered (LMTP, LDA). */
 const MessageNew = Type.Object({
   event: Type.Literal('MessageNew'),
-  ...message,
-  /** 0: stored, but not numbered yet (src/messages/find-uids.ts). */
+  mailbox: Name,
+  /** 0, as the next: stored, but not numbered yet (src/messages/locate-messages.ts). */
   uid: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+  uidvalidity: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
   message_id: Type.Optional(Type.String({ maxLength: 8_192 })),
   /** Absent: unknown, and looked up where it matters (src/events/ox-road/complete-events.ts). */
   keywords: Type.Optional(Keywords),

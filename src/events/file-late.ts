@@ -1,7 +1,7 @@
 import type { CoiFolderNames } from '../coi/folders.ts';
 import type { ListMessages } from '../messages/list-messages.ts';
 import type { MessageNewEvent } from './event-schema.ts';
-import { newestOf, type MessagePlace } from './message-place.ts';
+import { newestOf, type MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 
 /** Files chat mail that reached INBOX under `active`: Sieve got no answer when it was delivered. */

@@ -3,7 +3,7 @@ import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { CompleteEvents } from './ox-road/complete-events.ts';
 import type { DovecotEvent, MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { FileLate } from './file-late.ts';
-import type { MessagePlace } from './message-place.ts';
+import type { MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
 import type { Delivered, DeliveryContext } from './on-new-messages.ts';

@@ -1,20 +1,20 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import type { FetchMessages } from '../messages/fetch-messages.ts';
-import type { FindUids } from '../messages/find-uids.ts';
+import { isNumbered, type LocateMessages } from '../messages/locate-messages.ts';
+import type { MessagePlace } from '../messages/message-place.ts';
 import { firstMessageId } from '../messages/parse-message-ids.ts';
 import type { RecentMessages } from '../messages/recent-messages.ts';
 import { toStoredLineEnds } from '../messages/to-stored-line-ends.ts';
 import type { NewPush } from '../stores/outbox-store.ts';
 import type { PushTarget } from '../webpush/subscriptions/subscriptions.ts';
 import type { MessageNewEvent } from './event-schema.ts';
-import type { MessagePlace } from './message-place.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 import { resemblesEvent } from './resembles-event.ts';
 
 export interface NewMessageParts {
   recent: RecentMessages;
   fetch: FetchMessages;
-  findUids: FindUids;
+  locate: LocateMessages;
   /** Validated subscriptions that want to hear of such a message. */
   targets: (user: string, isChat: boolean, coiEnabled: boolean) => Promise<PushTarget[]>;
   /** The payload as JSON, or undefined for a message that must not be pushed. */
@@ -82,22 +82,21 @@ export function createOnNewMessages(parts: NewMessageParts) {
     return all.filter(({ targets }) => targets.length > 0);
   }
 
-  /** Looks up the uids that Dovecot could not tell; a message that is gone by now is left out. */
+  /** Looks up what Dovecot could not tell of places; a message that is gone by now is left out. */
   async function number(user: string, wanted: readonly Wanted[]): Promise<Wanted[]> {
-    const unnumbered = wanted.filter(({ place }) => place.uid === 0);
+    const unnumbered = wanted.filter(({ place }) => !isNumbered(place));
     if (unnumbered.length === 0) return [...wanted];
-    const uids = await parts.findUids(
+    const places = await parts.locate(
       user,
       unnumbered.map(({ event: { mailbox, message_id: messageId, subject } }) => ({
         ...{ mailbox, messageId, subject },
       })),
     );
     const numbered = unnumbered.flatMap((one, index): Wanted[] => {
-      const uid = uids[index];
-      if (uid === undefined) return [];
-      return [{ ...one, event: { ...one.event, uid }, place: { ...one.place, uid } }];
+      const place = places[index];
+      return place === undefined ? [] : [{ ...one, event: { ...one.event, ...place }, place }];
     });
-    return [...wanted.filter(({ place }) => place.uid !== 0), ...numbered];
+    return [...wanted.filter(({ place }) => isNumbered(place)), ...numbered];
   }
 
   /** From the classify road where it passed by; else with one call a mailbox. */

@@ -3,7 +3,7 @@ import { parseHeaderBlock } from '../messages/parse-header-block.ts';
 import { buildMessagePayload } from '../webpush/payload/build-message-payload.ts';
 import { describeEvent } from './describe-event.ts';
 import type { MessageNewEvent } from './event-schema.ts';
-import type { MessagePlace } from './message-place.ts';
+import type { MessagePlace } from '../messages/message-place.ts';
 
 /**
  * The JSON of a message's push, or undefined for a disposition notification, which is never pushed

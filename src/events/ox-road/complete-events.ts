@@ -1,10 +1,10 @@
 import type { CoiSettings } from '../../coi/settings.ts';
-import type { FindUids } from '../../messages/find-uids.ts';
 import type { ListMessages } from '../../messages/list-messages.ts';
+import { isNumbered, type LocateMessages } from '../../messages/locate-messages.ts';
 import type { MessageNewEvent } from '../event-schema.ts';
 
 export interface CompleteEventsParts {
-  findUids: FindUids;
+  locate: LocateMessages;
   list: ListMessages;
   /** Whether any push could come of a message. */
   wantsPushes: (user: string, coiEnabled: boolean) => Promise<boolean>;
@@ -42,14 +42,14 @@ export function createCompleteEvents(parts: CompleteEventsParts): CompleteEvents
     user: string,
     events: readonly MessageNewEvent[],
   ): Promise<MessageNewEvent[]> {
-    const unnumbered = events.filter(({ uid }) => uid === 0);
+    const unnumbered = events.filter((event) => !isNumbered(event));
     if (unnumbered.length === 0) return [...events];
-    const uids = await parts.findUids(
+    const places = await parts.locate(
       user,
       unnumbered.map(({ mailbox, subject }) => ({ mailbox, subject })),
     );
-    const found = unnumbered.map((event, index) => ({ ...event, uid: uids[index] ?? 0 }));
-    return [...events, ...found].filter(({ uid }) => uid !== 0);
+    const found = unnumbered.map((event, index) => ({ ...event, ...places[index] }));
+    return [...events, ...found].filter(isNumbered);
   }
 
   async function lookUp(

@@ -5,7 +5,7 @@ import type { Logger } from '../../logging.ts';
 import type { ListMessages } from '../../messages/list-messages.ts';
 import type { Transaction } from '../event-schema.ts';
 import { CHAT_KEYWORD } from '../move-chat-messages.ts';
-import { newestOf } from '../message-place.ts';
+import { newestOf } from '../../messages/message-place.ts';
 
 export interface FiledReportsParts {
   list: ListMessages;

@@ -15,8 +15,8 @@ export const OxNotificationSchema = Type.Object({
   /** Its documentation writes `MessageNew`. */
   event: Type.String({ pattern: '^[Mm]essageNew$' }),
   folder: Type.String({ minLength: 1, maxLength: 4_096 }),
-  'imap-uidvalidity': Type.Integer({ minimum: 1, ...Uint32 }),
-  /** 0: stored, but not numbered yet (src/messages/find-uids.ts). */
+  /** 0, as the next: stored, but not numbered yet (src/messages/locate-messages.ts). */
+  'imap-uidvalidity': Type.Integer({ minimum: 0, ...Uint32 }),
   'imap-uid': Type.Integer({ minimum: 0, ...Uint32 }),
   /** Both as they stand in the header, folded and encoded. */
   from: Type.Optional(Type.String()),

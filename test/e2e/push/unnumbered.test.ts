@@ -42,4 +42,27 @@ describeVersions(title, (version) => {
       assert.equal(agent.waiting, 0);
     });
   }
+
+  // As the event of a user's first mails, when they come together: whoever is first makes the list.
+  it('is pushed with its uid and uidvalidity when the list was only begun', async () => {
+    const { user, client } = await newAccount(stage);
+    const messageId = '<begun@example.org>';
+    await deliverTo(stage, user, mail('Subject: the first', `Message-ID: ${messageId}`));
+    const agent = await stage.userAgent();
+    await subscribe(client, agent);
+
+    const { url, token } = stage.dovecot.sidecar;
+    const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 0, uidvalidity: 0 };
+    const { status } = await fetch(`${url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ user, events: [{ ...event, message_id: messageId }] }),
+    });
+    assert.ok(status < 300);
+
+    const { payload } = await agent.next();
+    assert.equal(payload['uid'], 1);
+    assert.ok(Number(payload['uidvalidity']) > 0);
+    assert.equal(payload['subject'], 'the first');
+  });
 });

@@ -32,8 +32,12 @@ describe('events that do not say everything of their message', () => {
     uidvalidity = 5;
   });
   const complete = createCompleteEvents({
-    findUids: (_user, messages) =>
-      Promise.resolve(messages.map(({ subject }) => (subject === 'known' ? 8 : undefined))),
+    locate: (_user, messages) =>
+      Promise.resolve(
+        messages.map(({ mailbox, subject }) =>
+          subject === 'known' ? { mailbox, uid: 8, uidvalidity } : undefined,
+        ),
+      ),
     list: (_user, queries) => {
       asked.push(...queries);
       return Promise.resolve(

@@ -44,7 +44,7 @@ describe('what the ox driver sends', () => {
   for (const [what, change] of Object.entries({
     'another event': { event: 'messageRead' },
     'an empty user': { user: '' },
-    'a uidvalidity of zero': { 'imap-uidvalidity': 0 },
+    'a uidvalidity below zero': { 'imap-uidvalidity': -1 },
     'a uid past 32 bits': { 'imap-uid': 4_294_967_296 },
     'no folder': { folder: undefined },
   })) {

@@ -1,4 +1,4 @@
-import type { MailboxListing } from '../messages/list-messages.ts';
+import type { MailboxListing } from './list-messages.ts';
 
 /** Where a delivered message is by now; where Dovecot's event said unless it was filed late. */
 export interface MessagePlace {
