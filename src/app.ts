@@ -100,6 +100,7 @@ export async function createApp(
     readiness: () => checkReadiness(checks),
     start: async () => {
       await delivery.start();
+      await flows.resume();
       try {
         url = await doors.open();
       } catch (error) {

@@ -12,6 +12,7 @@ import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
 import { createSetBlockedAside } from '../events/set-blocked-aside.ts';
 import { createSpool, type Spool } from '../events/spool.ts';
+import { takeOverJournal } from '../events/take-over-journal.ts';
 import { writePayload } from '../events/write-payload.ts';
 import { createFetchMessages } from '../messages/fetch-messages.ts';
 import { createFetchOctets } from '../messages/fetch-octets.ts';
@@ -38,6 +39,8 @@ export interface Flows {
   classify: Classify;
   intake: Intake;
   spool: Spool;
+  /** Takes over what an earlier process had taken in and not handled; before anything new comes. */
+  resume: () => Promise<void>;
   held: HeldTransactions;
   /** With `events.driver: ox` only. */
   ox: OxRoad | undefined;
@@ -66,14 +69,16 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
     metrics.spoolPending.set(await spool.pending().catch(() => Number.NaN)),
   );
   const held = createHeldTransactions({ spool, log });
+  const hold: HeldTransactions['hold'] = (transaction) => held.hold(transaction);
+  const journal = ground.outbox;
   const intake = createIntake({
     handle: async (transaction) => {
       const end = metrics.eventDuration.startTimer();
       await handle(transaction, clock.now());
       end();
     },
-    spool,
-    hold: (transaction) => held.hold(transaction),
+    ...{ spool, journal, hold },
+    now: () => clock.now(),
     log,
   });
   const ox =
@@ -93,7 +98,11 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
     examine: examineMessage,
     ...(ox && { onFile: (...args) => ox.onFile(...args) }),
   });
-  return { gate, source, classify, intake, spool, held, ox };
+  const resume = async (): Promise<void> => {
+    const transactions = await takeOverJournal({ journal, spool, hold });
+    if (transactions > 0) log.info({ transactions }, 'events are left from before');
+  };
+  return { gate, source, classify, intake, spool, resume, held, ox };
 }
 
 function buildMetadata(

@@ -9,6 +9,7 @@ import { createRecentMessages, type RecentMessages } from '../messages/recent-me
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
 import { openStore } from '../stores/open-store.ts';
+import type { EventJournal } from '../stores/event-journal.ts';
 import type { OutboxStore } from '../stores/outbox-store.ts';
 import { openSqliteOutboxStore } from '../stores/sqlite/sqlite-outbox-store.ts';
 import type { Store } from '../stores/store.ts';
@@ -25,7 +26,8 @@ export interface Ground {
   doveadm: DoveadmClient;
   doveadmSocket: DoveadmSocket | undefined;
   store: Store;
-  outbox: OutboxStore;
+  /** What is owed: pushes, and transactions that are still being handled. */
+  outbox: OutboxStore & EventJournal;
   recent: RecentMessages;
   filter: UserFilter;
   /** Lets Dovecot know whose messages need not be reported, as far as that can be told. */
@@ -87,7 +89,11 @@ export async function buildGround(
   };
 }
 
-async function openOutbox(config: Config, filter: UserFilter, clock: Clock): Promise<OutboxStore> {
+async function openOutbox(
+  config: Config,
+  filter: UserFilter,
+  clock: Clock,
+): Promise<Ground['outbox']> {
   // What an earlier process left may be of another store.
   await filter.remove();
   return openSqliteOutboxStore(config.outbox.path, {

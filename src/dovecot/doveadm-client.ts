@@ -1,5 +1,6 @@
 import { Pool } from 'undici';
 import { errorMessage, SidecarError, UnavailableError } from '../errors.ts';
+import { sayAskingDovecot } from './asking-dovecot.ts';
 
 /** One command of the doveadm HTTP API, named as there (`mailboxCreate`, `fetch` …). */
 export interface DoveadmCommand {
@@ -85,6 +86,7 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
   }
 
   async function request(method: 'GET' | 'POST', body?: string): Promise<string> {
+    sayAskingDovecot();
     const signal = AbortSignal.timeout(options.timeout);
     const { statusCode, body: answer } = await pool.request({
       method,

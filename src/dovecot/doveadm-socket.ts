@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { errorMessage, UnavailableError } from '../errors.ts';
+import { sayAskingDovecot } from './asking-dovecot.ts';
 import { DoveadmCommandError, EXIT_CODES } from './doveadm-client.ts';
 import { formatCommand, GREETING, parseReply, type DoveadmReply } from './doveadm-protocol.ts';
 
@@ -41,6 +42,7 @@ const EXIT_CODE_OF: Readonly<Record<string, number>> = {
 /** A connection a command: Dovecot keeps a process for each, so none waits idly. */
 export function createDoveadmSocket({ path, timeout }: DoveadmSocketOptions): DoveadmSocket {
   async function connected<T>(work: (socket: Socket, signal: AbortSignal) => Promise<T>) {
+    sayAskingDovecot();
     const signal = AbortSignal.timeout(timeout);
     const socket = createConnection(path).on('error', () => undefined); // whoever waits is told
     try {

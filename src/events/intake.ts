@@ -1,10 +1,12 @@
+import { tellWhenAskingDovecot } from '../dovecot/asking-dovecot.ts';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
+import type { EventJournal } from '../stores/event-journal.ts';
 import type { Transaction } from './event-schema.ts';
 import type { Spool } from './spool.ts';
 
-/** `done`: everything it set in motion is done or owed. `spooled`: it is on disk and will be. */
-export type Taken = 'done' | 'spooled';
+/** `done`: everything it set in motion is done or owed. `kept`: it is on disk and will be. */
+export type Taken = 'done' | 'kept';
 
 /** Takes in what Dovecot reports, within a bounded time, losing nothing. */
 export interface Intake {
@@ -16,9 +18,12 @@ export interface Intake {
 
 export interface IntakeParts {
   handle: (transaction: Transaction) => Promise<void>;
+  journal: Pick<EventJournal, 'keep' | 'forget'>;
   spool: Pick<Spool, 'write' | 'writeCopy'>;
   /** Keeps it in memory until the spool takes it. */
   hold: (transaction: Transaction) => void;
+  /** Milliseconds since the epoch. */
+  now: () => number;
   log: Logger;
 }
 
@@ -27,21 +32,47 @@ const BUDGET_MSECS = 750;
 /** Once a part behind us hangs, deliveries do not pay for it again and again. */
 const STRAINED_BUDGET_MSECS = 50;
 const STRAINED_MSECS = 10_000;
+/** Journalled transactions under way; past it, deliveries wait: they may not outrun us for ever. */
+const MOST_JOURNALLED = 64;
+
+type Outcome = 'done' | { failure: string };
 
 /**
- * A transaction is handled while Dovecot waits, which makes "answered" mean "done" without a journal.
- * If that fails, the transaction goes to the spool and is handled from there. If it takes too long, a
- * copy goes there, in case this process ends before it is done; doing a part twice is harmless
- * (pushes carry a dedupe key, moves search anew).
+ * A transaction is handled while Dovecot waits, which makes "answered" mean "done" without writing it
+ * down first. What is different:
+ *
+ * - A delivery does not wait for questions to Dovecot itself, which take longer than the delivery did:
+ *   when the first is asked, the transaction goes to the journal, and Dovecot has its answer. Sessions
+ *   of IMAP do wait: after a client's command, its effects are there.
+ * - What fails goes to the spool, and is handled from there.
+ * - Of what takes too long, a copy goes there, in case this process ends before it is done.
+ *
+ * Doing a part twice is harmless: pushes carry a dedupe key, moves search anew.
  */
-export function createIntake({ handle, spool, hold, log }: IntakeParts): Intake {
+export function createIntake({ handle, journal, spool, hold, now, log }: IntakeParts): Intake {
   const underWay = new Set<Promise<unknown>>();
+  let journalled = 0;
   let strainedUntil = 0;
 
   async function take(transaction: Transaction): Promise<Taken> {
     const strained = performance.now() < strainedUntil;
-    const work = track(handle(transaction).then(() => 'done' as const));
-    const outcome = await withinBudget(work, strained ? STRAINED_BUDGET_MSECS : BUDGET_MSECS);
+    const asking = Promise.withResolvers<undefined>();
+    const work = track(
+      tellWhenAskingDovecot(
+        () => asking.resolve(undefined),
+        () => handle(transaction).then(() => 'done' as const, failed),
+      ),
+    );
+    const kept = mayGoOnAlone(transaction)
+      ? asking.promise.then(() => keep(transaction))
+      : undefined;
+    const answer = kept === undefined ? work : Promise.any([work, kept]);
+    const outcome = await withinBudget(answer, strained ? STRAINED_BUDGET_MSECS : BUDGET_MSECS);
+    if (typeof outcome === 'number') {
+      void track(goOnAlone(transaction, outcome, work));
+      return 'kept';
+    }
+    kept?.then((id) => journal.forget(id)).catch(() => undefined); // it is kept elsewhere, or done
     if (outcome === 'done') return 'done';
     try {
       if (outcome === 'late') {
@@ -49,25 +80,53 @@ export function createIntake({ handle, spool, hold, log }: IntakeParts): Intake 
         if (!strained) log.warn('handling an event takes too long; a copy waits in the spool');
         await spoolCopy(transaction, work);
       } else {
-        sayFailed(outcome.reason);
+        sayFailed(outcome.failure);
         await spool.write(transaction);
       }
     } catch (error) {
       hold(transaction);
       throw error;
     }
-    return 'spooled';
+    return 'kept';
   }
 
-  async function spoolCopy(transaction: Transaction, work: Promise<unknown>): Promise<void> {
+  const mayGoOnAlone = ({ events }: Transaction): boolean =>
+    journalled < MOST_JOURNALLED && events.every(({ event }) => event === 'MessageNew');
+
+  /** @returns its id in the journal */
+  function keep(transaction: Transaction): Promise<number> {
+    const { user } = transaction;
+    return journal.keep({ user, transaction: JSON.stringify(transaction), receivedAt: now() });
+  }
+
+  async function goOnAlone(
+    transaction: Transaction,
+    id: number,
+    work: Promise<Outcome>,
+  ): Promise<void> {
+    journalled += 1;
+    try {
+      const outcome = await work;
+      if (outcome !== 'done') {
+        sayFailed(outcome.failure);
+        await spool.write(transaction);
+      }
+      journal.forget(id);
+    } catch {
+      hold(transaction); // and it stays in the journal, should the spool not take it before the end
+    } finally {
+      journalled -= 1;
+    }
+  }
+
+  async function spoolCopy(transaction: Transaction, work: Promise<Outcome>): Promise<void> {
     const copy = await spool.writeCopy(transaction);
-    const settled = work.then(
-      () => copy.discard(),
-      (error: unknown) => {
-        sayFailed(errorMessage(error));
-        copy.release();
-      },
-    );
+    const settled = work.then((outcome) => {
+      if (outcome === 'done') return copy.discard();
+      sayFailed(outcome.failure);
+      copy.release();
+      return undefined;
+    });
     void track(settled);
   }
 
@@ -90,16 +149,16 @@ export function createIntake({ handle, spool, hold, log }: IntakeParts): Intake 
   };
 }
 
-function withinBudget(
-  work: Promise<'done'>,
-  msecs: number,
-): Promise<'done' | 'late' | { reason: string }> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, msecs, 'late');
-    const settle = (outcome: 'done' | { reason: string }): void => {
-      clearTimeout(timer);
-      resolve(outcome);
-    };
-    work.then(settle, (error: unknown) => settle({ reason: errorMessage(error) }));
+const failed = (error: unknown): Outcome => ({ failure: errorMessage(error) });
+
+async function withinBudget<T>(work: Promise<T>, msecs: number): Promise<T | 'late'> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), msecs);
   });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

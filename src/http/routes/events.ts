@@ -6,7 +6,7 @@ import type { Intake } from '../../events/intake.ts';
 import { LIMITS } from '../limits.ts';
 
 /**
- * `POST /v1/events`: one Dovecot transaction; 204 once it is done, 202 once it is owed on disk. It
+ * `POST /v1/events`: one Dovecot transaction; 204 once it is done, 202 once it is on disk and will be. It
  * comes as the body or, if it is short, in the header `Coi-Events`: before it sends a body, Dovecot
  * asks whether it may ("Expect: 100-continue") and waits for the answer.
  */

@@ -1,6 +1,8 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { NewPush, OwedPush, Postponement, PushKind, Urgency } from '../outbox-store.ts';
+import type { JournalEntry } from '../event-journal.ts';
 import type { JobRunner } from './job-runner.ts';
+import { JOURNAL_TABLE, prepareJournal, type JournalJob } from './journal.ts';
 import { hashDedupeKey, prepareTombstones } from './tombstones.ts';
 
 /** `now` is in milliseconds since the epoch, from the caller's clock. */
@@ -11,10 +13,12 @@ export type OutboxJob =
   | { op: 'page'; afterId: number; limit: number }
   | { op: 'trim'; keep: number; now: number }
   | { op: 'count' }
-  | { op: 'check' };
+  | { op: 'check' }
+  | JournalJob;
 
 /** To an add, the ids of its pushes, undefined for those left out. */
-export type OutboxResult = OwedPush[] | (number | undefined)[] | number | undefined;
+export type OutboxResult =
+  OwedPush[] | JournalEntry[] | (number | undefined)[] | number | undefined;
 
 /**
  * `id` never comes back (AUTOINCREMENT): a late settle must not hit a later push.
@@ -50,17 +54,19 @@ const IDLE_PAGES = 4096;
 /** Pages given back to the file system at once, so that no settle takes long, and how often. */
 const PAGES_GIVEN_BACK = 128;
 const GIVE_BACK_EVERY = 64;
+
 /** The outbox: both halves, for its readers can wait where its writers wait. */
 export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number }> = {
   // "COIo"
-  schema: { applicationId: 0x434f496f, migrations: [VERSION_1] },
+  schema: { applicationId: 0x434f496f, migrations: [VERSION_1, JOURNAL_TABLE] },
 
   // A power failure then has a push sent twice, or early. A kill has not: it finds them in the file,
   // sooner than if they waited for the disk.
-  mayBeLost: ({ op }) => op === 'settle' || op === 'postpone',
+  mayBeLost: ({ op }) => op === 'settle' || op === 'postpone' || op === 'forget',
 
   prepare(db, { rememberMsecs }) {
     const tombstones = prepareTombstones(db, rememberMsecs);
+    const journal = prepareJournal(db);
     const insert = db.prepare(`
       INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency, topic,
         created_at, expires_at, dedupe_key, attempts, next_attempt_at)
@@ -138,6 +144,10 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
         case 'check':
           probe.run();
           return undefined;
+        case 'keep':
+        case 'forget':
+        case 'kept':
+          return journal(job);
       }
     };
   },

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../../clock.ts';
+import type { EventJournal, JournalEntry, NewJournalEntry } from '../event-journal.ts';
 import type {
   NewPush,
   OutboxStore,
@@ -31,7 +32,7 @@ export async function openSqliteOutboxStore(
     clock = systemClock,
     busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
   }: SqliteOutboxStoreOptions,
-): Promise<OutboxStore> {
+): Promise<OutboxStore & EventJournal> {
   const file = ownFile(path);
   try {
     const writer = await GroupWriter.open<OutboxJob, OutboxResult>({
@@ -48,10 +49,15 @@ export async function openSqliteOutboxStore(
   }
 }
 
-class SqliteOutboxStore implements OutboxStore {
+/** How long what was handled may stay in the journal when nothing else is written, in milliseconds. */
+const FORGET_MSECS = 200;
+
+class SqliteOutboxStore implements OutboxStore, EventJournal {
   readonly #file: OwnedFile;
   readonly #writer: GroupWriter<OutboxJob, OutboxResult>;
   readonly #clock: Clock;
+  #forgotten: number[] = [];
+  #forgetting: NodeJS.Timeout | undefined;
 
   constructor(file: OwnedFile, writer: GroupWriter<OutboxJob, OutboxResult>, clock: Clock) {
     this.#file = file;
@@ -92,6 +98,22 @@ class SqliteOutboxStore implements OutboxStore {
     return (await this.#writer.run({ op: 'count' })) as number;
   }
 
+  /** Takes along what was handled meanwhile: an entry costs one visit to the thread, not two. */
+  async keep(entry: NewJournalEntry): Promise<number> {
+    const job: OutboxJob = { op: 'keep', entry, forget: this.#takeForgotten() };
+    const octets = entry.transaction.length;
+    return (await this.#writer.run(job, { octets })) as number;
+  }
+
+  forget(id: number): void {
+    this.#forgotten.push(id);
+    this.#forgetting ??= setTimeout(() => void this.#forgetAll(), FORGET_MSECS);
+  }
+
+  async kept(): Promise<JournalEntry[]> {
+    return (await this.#writer.run({ op: 'kept' })) as JournalEntry[];
+  }
+
   async check(): Promise<void> {
     await withDeadline(
       this.#writer.run({ op: 'check' }),
@@ -101,7 +123,23 @@ class SqliteOutboxStore implements OutboxStore {
   }
 
   async close(): Promise<void> {
+    await this.#forgetAll();
     await this.#writer.close();
     this.#file.release();
+  }
+
+  /** What cannot be taken out now is handled once more after the next start. */
+  async #forgetAll(): Promise<void> {
+    const ids = this.#takeForgotten();
+    if (ids.length === 0) return;
+    await this.#writer.run({ op: 'forget', ids }).catch(() => undefined);
+  }
+
+  #takeForgotten(): number[] {
+    clearTimeout(this.#forgetting);
+    this.#forgetting = undefined;
+    const ids = this.#forgotten;
+    this.#forgotten = [];
+    return ids;
   }
 }

@@ -39,15 +39,15 @@ describeVersions('what is not pushed, or not again', (version) => {
     };
   }
 
-  /** `POST /v1/events`, as lua/coi.lua does it. */
-  const post = async (user: string, events: readonly object[]): Promise<number> => {
+  /** `POST /v1/events`, as lua/coi.lua does it; returns whether it was taken. */
+  const post = async (user: string, events: readonly object[]): Promise<boolean> => {
     const { url, token } = stage.dovecot.sidecar;
-    const { status } = await fetch(`${url}/v1/events`, {
+    const { ok } = await fetch(`${url}/v1/events`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ user, service: 'lmtp', events }),
     });
-    return status;
+    return ok;
   };
 
   for (const filter of ['none', 'active'] as const) {
@@ -97,11 +97,11 @@ describeVersions('what is not pushed, or not again', (version) => {
     const { payload } = await agent.next();
     const { uid, uidvalidity } = payload;
     const event = { event: 'MessageNew', mailbox: 'INBOX', uid, uidvalidity };
-    assert.equal(await post(user, [event]), 204);
-    assert.equal(await post(user, [event, event]), 204);
+    assert.ok(await post(user, [event]));
+    assert.ok(await post(user, [event, event]));
     await nothingElse();
     await stage.restart();
-    assert.equal(await post(user, [event]), 204, 'remembered over a restart');
+    assert.ok(await post(user, [event]), 'remembered over a restart');
     await nothingElse();
   });
 
@@ -113,7 +113,7 @@ describeVersions('what is not pushed, or not again', (version) => {
     const uidvalidity = Number(/UIDVALIDITY (\d+)/.exec(untagged.join())?.[1]);
     const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 1, uidvalidity };
     const answers = await Promise.all([1, 2, 3].map(() => post(user, [event])));
-    assert.deepEqual(answers, [204, 204, 204]);
+    assert.deepEqual(answers, [true, true, true]);
     assert.equal((await agent.next()).payload['subject'], 'reported twice');
     await nothingElse();
   });
@@ -132,10 +132,10 @@ describeVersions('what is not pushed, or not again', (version) => {
       keywords: ['$Chat'],
       message_id: /^Message-ID: (.*)$/m.exec(await textOf(client))?.[1]?.trim(),
     };
-    assert.equal(await post(user, [event]), 204);
+    assert.ok(await post(user, [event]));
     const { payload } = await agent.next();
     assert.equal(payload['folder'], 'COI/Chats');
-    assert.equal(await post(user, [event]), 204, 'it is in INBOX no more');
+    assert.ok(await post(user, [event]), 'it is in INBOX no more');
     assert.equal((await flagsIn(client, 'COI/Chats')).length, 1);
     await nothingElse();
   });

@@ -12,6 +12,7 @@ import {
 import { launchSidecar, type StartingSidecar } from '../spawn-sidecar.ts';
 import { stageConfig, VENDOR } from '../start-stage.ts';
 import { subscribe } from '../subscribe.ts';
+import { startTcpRelay, type TcpRelay } from '../tcp-relay.ts';
 
 export interface CrashWorldOptions {
   users: number;
@@ -25,6 +26,8 @@ export interface CrashWorldOptions {
 export interface CrashWorld {
   readonly dovecot: PrivateDovecot;
   readonly agents: ReadonlyMap<string, readonly UserAgent[]>;
+  /** Between the sidecar and doveadm's API. */
+  readonly doveadm: TcpRelay;
   /** The current process. */
   sidecar: StartingSidecar;
   /** Starts the next process, as systemd would. */
@@ -39,7 +42,10 @@ export async function createCrashWorld(options: CrashWorldOptions): Promise<Cras
   const { dir } = dovecot.layout;
   const caFile = join(dir, 'ca.pem');
   await writeFile(caFile, makeCertificates().ca);
-  const config = stageConfig(dovecot, caFile);
+  const doveadm = await startTcpRelay();
+  doveadm.target = Number(new URL(dovecot.doveadm.url).port);
+  const url = `http://127.0.0.1:${doveadm.port}/doveadm/v1`;
+  const config = stageConfig(dovecot, caFile, { config: { doveadm: { url } } });
   const services: ScriptedPushService[] = [];
   for (let count = 0; count < options.subscriptions; count++) {
     const service = await startScriptedPushService();
@@ -52,6 +58,7 @@ export async function createCrashWorld(options: CrashWorldOptions): Promise<Cras
   const world: CrashWorld = {
     dovecot,
     agents,
+    doveadm,
     sidecar: await launchSidecar(dir, config),
     restart: async () => {
       world.sidecar = await launchSidecar(dir, config);
@@ -63,6 +70,7 @@ export async function createCrashWorld(options: CrashWorldOptions): Promise<Cras
     close: async () => {
       await world.sidecar.kill();
       await Promise.all(services.map((service) => service.close()));
+      await doveadm.close();
       await dovecot.stop();
     },
   };
