@@ -33,6 +33,7 @@ export function buildDoors(
     adminToken: config.http.admin_token,
     intake: flows.intake,
     classify: counting(observe(flows.classify, 'http', ground)),
+    probes: flows.probes,
     onMetadataCommand: (user, command) => flows.source.onNotice(user, command),
     checks,
     registry: metrics.registry,

@@ -5,11 +5,12 @@ import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
 import { createCompleteEvents } from '../events/ox-road/complete-events.ts';
 import { createFileLate } from '../events/file-late.ts';
-import { createHandleTransaction } from '../events/handle-transaction.ts';
+import { createHandleTransaction, type HandleTransaction } from '../events/handle-transaction.ts';
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
+import { createProbes, PROBE_USER, type Probes } from '../events/probes.ts';
 import { createSetBlockedAside } from '../events/set-blocked-aside.ts';
 import { createSpool, type Spool } from '../events/spool.ts';
 import { takeOverJournal } from '../events/take-over-journal.ts';
@@ -42,6 +43,7 @@ export interface Flows {
   /** Takes over what an earlier process had taken in and not handled; before anything new comes. */
   resume: () => Promise<void>;
   held: HeldTransactions;
+  probes: Probes;
   /** With `events.driver: ox` only. */
   ox: OxRoad | undefined;
 }
@@ -56,7 +58,11 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   });
 
   const list = createListMessages(ground.doveadm);
-  const handle = buildTransactionHandler(ground, domain, source, list);
+  const probes = createProbes();
+  const handleMail = buildTransactionHandler(ground, domain, source, list);
+  const handle: HandleTransaction = async (transaction, receivedAt) => {
+    if (!probes.take(transaction)) await handleMail(transaction, receivedAt);
+  };
   const spool = createSpool({
     dir: config.spool.dir,
     pollInterval: config.spool.poll_interval,
@@ -102,7 +108,8 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
     const transactions = await takeOverJournal({ journal, spool, hold });
     if (transactions > 0) log.info({ transactions }, 'events are left from before');
   };
-  return { gate, source, classify, intake, spool, resume, held, ox };
+  const guarded = probes.guard(classify);
+  return { gate, source, classify: guarded, intake, spool, resume, held, probes, ox };
 }
 
 function buildMetadata(
@@ -120,7 +127,8 @@ function buildMetadata(
   });
   const httpNotify = createHttpNotify({
     settings: (user) => readSettings(store, user),
-    wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+    wantsPushes: async (user, coiEnabled) =>
+      user === PROBE_USER || subscriptions.wantsAny(user, coiEnabled),
   });
   const gate = createGate({
     ...{ store, own, change, throttle, log, sleep },

@@ -7,6 +7,7 @@ import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Classify } from '../coi/classify.ts';
 import type { Intake } from '../events/intake.ts';
+import type { Probes } from '../events/probes.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { ReadinessCheck } from '../readiness.ts';
@@ -18,6 +19,7 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { imapCommandRoutes, type OnMetadataCommand } from './routes/imap-commands.ts';
 import { oxEventRoutes } from './routes/ox-events.ts';
+import { probeRoutes } from './routes/probes.ts';
 
 export interface HttpServerParts {
   log: Logger;
@@ -27,6 +29,7 @@ export interface HttpServerParts {
   adminToken: string;
   intake: Intake;
   classify: Classify;
+  probes: Probes;
   onMetadataCommand: OnMetadataCommand;
   checks: readonly ReadinessCheck[];
   registry: Registry;
@@ -59,6 +62,7 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
         oxEventRoutes(parts.intake),
         classifyRoutes(parts.classify),
         imapCommandRoutes(parts.onMetadataCommand),
+        probeRoutes(parts.probes),
       ],
     ),
   );

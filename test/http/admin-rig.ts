@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { createProbes } from '../../src/events/probes.ts';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { adminRoutes } from '../../src/http/routes/admin.ts';
 import { createExportAnnotations } from '../../src/metadata/transfer/export-annotations.ts';
@@ -69,6 +70,7 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
     adminToken: ADMIN_TOKEN,
     intake: { take: () => Promise.resolve('done'), drain: () => Promise.resolve() },
     classify: () => Promise.resolve({ action: 'keep' }),
+    probes: createProbes(),
     onMetadataCommand: () => undefined,
     checks: [],
     registry: createMetrics().registry,

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Transaction } from '../../src/events/event-schema.ts';
+import { createProbes, PROBE_USER, probeSubject } from '../../src/events/probes.ts';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { LIMITS } from '../../src/http/limits.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -10,12 +11,18 @@ import { UnavailableError } from '../../src/errors.ts';
 
 const TOKEN = 'a-token-of-some-length';
 const authorization = `Bearer ${TOKEN}`;
-const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 7, uidvalidity: 1_600_000_000 };
+const event = {
+  event: 'MessageNew' as const,
+  mailbox: 'INBOX',
+  uid: 7,
+  uidvalidity: 1_600_000_000,
+};
 
 describe('the HTTP service', () => {
   const taken: Transaction[] = [];
   const classified: { user: string; message: string }[] = [];
   const noticed: string[] = [];
+  const probes = createProbes();
   let broken: string | undefined;
   let spoolFull = false;
   let app: FastifyInstance;
@@ -37,6 +44,7 @@ describe('the HTTP service', () => {
         classified.push({ user, message: message.toString('latin1') });
         return Promise.resolve({ action: 'file', mailbox: 'COI/Chäts' });
       },
+      probes,
       onMetadataCommand: (user, command) => noticed.push(`${command} ${user}`),
       checks: [
         {
@@ -83,6 +91,17 @@ describe('the HTTP service', () => {
     assert.deepEqual(taken.at(-1), { user: 'olga', events: [{ ...event, subject: 'Ä' }] });
     assert.equal((await put({ ...payload, event: 'messageRead' })).statusCode, 400);
     const { statusCode } = await app.inject({ method: 'PUT', url: '/v1/ox-events', payload });
+    assert.equal(statusCode, 401);
+  });
+
+  it('says what came of a probe, to who has the token of Dovecot', async () => {
+    const id = '0a1b2c3d-0000-4000-8000-00000000000a';
+    probes.take({ user: PROBE_USER, events: [{ ...event, subject: probeSubject(id) }] });
+    const ask = (url: string, headers = { authorization }) => app.inject({ url, headers });
+    const response = await ask(`/v1/probes/${id}`);
+    assert.deepEqual(response.json(), { classified: false, reported: true });
+    assert.equal((await ask('/v1/probes/all')).statusCode, 400);
+    const { statusCode } = await ask(`/v1/probes/${id}`, { authorization: 'Bearer x' });
     assert.equal(statusCode, 401);
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { createProbes } from '../../src/events/probes.ts';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { statusRoutes } from '../../src/http/routes/status.ts';
 import { readPageAssets } from '../../src/http/status/page-assets.ts';
@@ -20,6 +21,7 @@ function serve(adminToken: string): FastifyInstance {
     adminToken,
     intake: { take: () => Promise.resolve('done'), drain: () => Promise.resolve() },
     classify: () => Promise.resolve({ action: 'keep' }),
+    probes: createProbes(),
     onMetadataCommand: () => undefined,
     checks: [],
     registry: createMetrics().registry,
