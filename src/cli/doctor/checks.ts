@@ -12,6 +12,7 @@ import { dovecot } from './checks/dovecot.ts';
 import { eventsDriver } from './checks/events-driver.ts';
 import { eventsUrl } from './checks/events-url.ts';
 import { metadata } from './checks/metadata.ts';
+import { namespace } from './checks/namespace.ts';
 import { notices } from './checks/notices.ts';
 import { plugins } from './checks/plugins.ts';
 import { pushServices } from './checks/push-services.ts';
@@ -25,7 +26,7 @@ import { trip } from './checks/trip.ts';
 /** All of them, in the order in which they are made and reported. */
 export const checks: readonly Check[] = [
   ...[configuration, service, readiness, tokens, disk, clock],
-  ...[dovecot, plugins],
+  ...[dovecot, plugins, namespace],
   ...[eventsDriver, eventsUrl, spool],
   ...[sieve, classifySocket, classifyProgram],
   ...[metadata, dictSocket, notices, capability],

@@ -25,6 +25,7 @@ export interface ServerSettings {
   readonly imap: readonly InetListener[];
   readonly lmtp: readonly (InetListener | UnixListener)[];
   readonly exporters: readonly EventExporter[];
+  readonly namespaces: readonly NamespaceSettings[];
 }
 
 export interface InetListener {
@@ -36,6 +37,16 @@ export interface InetListener {
   readonly tls: boolean;
   /** Whether it listens on every address of this host. */
   readonly everywhere: boolean;
+}
+
+/** A namespace that is not disabled. Where none is written down there is one: INBOX's, without a prefix. */
+export interface NamespaceSettings {
+  /** `inbox` of `namespace inbox { … }`; may be empty in 2.3. */
+  readonly name: string;
+  readonly prefix: string;
+  /** Of levels of mailboxes; undefined where it is up to a mail format that cannot be told from here. */
+  readonly separator: string | undefined;
+  readonly hasInbox: boolean;
 }
 
 export interface UnixListener {
@@ -69,6 +80,8 @@ export interface ProtocolSettings {
 }
 
 export interface PushDriver {
+  /** `coi` of `push_notification coi { … }`; empty in 2.3. */
+  readonly name: string;
   /** `lua`, `ox`, `dlog` … */
   readonly driver: string;
   /** Of `lua`. */
@@ -95,6 +108,8 @@ export interface SieveSettings {
 }
 
 export interface BeforeScript {
+  /** `coi` of `sieve_script coi { … }`; empty in 2.3. */
+  readonly name: string;
   /** A file, or a directory of such files. */
   readonly path: string;
   /** Directory of its compiled form if that does not stand beside it. */

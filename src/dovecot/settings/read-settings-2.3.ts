@@ -9,6 +9,7 @@ import type {
   ServerSettings,
 } from './dovecot-settings.ts';
 import { inetListener } from './inet-listener.ts';
+import { readNamespaces23 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
 import { readDuration } from './read-duration.ts';
 
@@ -52,6 +53,7 @@ export function readServer23(root: DoveconfSection): ServerSettings {
           .filter((metric) => metric.values.get('exporter') === name)
           .map((metric) => metric.values.get('filter') ?? ''),
       })),
+    namespaces: readNamespaces23(root),
   };
 }
 
@@ -103,6 +105,7 @@ function driver(text: string, plugin: ReadonlyMap<string, string>): PushDriver {
       .map((arg) => [arg.split('=')[0] ?? '', arg.split('=').slice(1).join('=')]),
   );
   return {
+    name: '',
     driver: name,
     file: args.get('file'),
     url: args.get('url'),
@@ -120,7 +123,7 @@ function beforeScript(text: string): BeforeScript {
   const [location = '', ...options] = text.split(';');
   const path = location.replace(/^file:/, '');
   const binDir = options.find((option) => option.startsWith('bindir='))?.slice('bindir='.length);
-  return { path, binDir };
+  return { name: '', path, binDir };
 }
 
 /** `proxy:idle_msecs=5000:/run/coi-sidecar/dict.sock:coi`, `file:%h/dovecot-attributes` */

@@ -8,14 +8,19 @@ import type {
   ServerSettings,
 } from './dovecot-settings.ts';
 import { inetListener } from './inet-listener.ts';
+import { readNamespaces24 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
 import { readDuration } from './read-duration.ts';
 
 /** doveconf shows no listener that nobody changed. */
 const USUAL_PORTS: Readonly<Record<string, number>> = { imap: 143, imaps: 993 };
 
-/** What `doveconf -a` of Dovecot 2.4 says of the server. */
-export function readServer24(root: DoveconfSection): ServerSettings {
+/**
+ * What `doveconf -a` of Dovecot 2.4 says of the server.
+ *
+ * @param layout mailbox_list_layout as somebody has set it, which `-a` does not tell from the default
+ */
+export function readServer24(root: DoveconfSection, layout?: string): ServerSettings {
   const value = (name: string): string => root.values.get(name) ?? '';
   const baseDir = value('base_dir') || '/run/dovecot';
   const listen = value('listen');
@@ -49,6 +54,7 @@ export function readServer24(root: DoveconfSection): ServerSettings {
           .filter((metric) => metric.values.get('exporter') === name)
           .map((metric) => metric.values.get('filter') ?? ''),
       })),
+    namespaces: readNamespaces24(root, layout),
   };
 }
 
@@ -68,7 +74,8 @@ export function readProtocol24(root: DoveconfSection): ProtocolSettings {
       before: sectionsOf(root, 'sieve_script')
         .filter(({ values }) => values.get('type') === 'before')
         .filter(({ values }) => (values.get('driver') ?? 'file') === 'file')
-        .map(({ values }) => ({
+        .map(({ name, values }) => ({
+          name,
           path: values.get('path') ?? '',
           binDir: values.get('bin_path') || undefined,
         })),
@@ -102,6 +109,7 @@ function driver(section: DoveconfSection): PushDriver {
   const { name, values } = section;
   const settings = sectionsOf(section, 'lua_settings')[0]?.values;
   return {
+    name,
     driver: values.get('driver') ?? name,
     file: values.get('lua_file'),
     url: values.get('ox_url'),

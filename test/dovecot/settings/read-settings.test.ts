@@ -49,6 +49,7 @@ for (const version of ['2.3', '2.4'] as const) {
           { path: '/srv/test/dovecot/lmtp' },
         ],
         exporters: [],
+        namespaces: [{ name: 'inbox', prefix: '', separator: '/', hasInbox: true }],
       } as ServerSettings);
     });
 
@@ -58,6 +59,7 @@ for (const version of ['2.3', '2.4'] as const) {
         plugins: new Set([...EVENT_PLUGINS, 'sieve']),
         pushDrivers: [
           {
+            name: version === '2.3' ? '' : 'coi',
             driver: 'lua',
             file: '/srv/test/coi/coi.lua',
             url: undefined,
@@ -73,7 +75,13 @@ for (const version of ['2.3', '2.4'] as const) {
           plugins: new Set(['sieve_extprograms']),
           globalExtensions: new Set(['vnd.dovecot.execute']),
           userExtensions: new Set(),
-          before: [{ path: '/srv/test/coi/coi.sieve', binDir: undefined }],
+          before: [
+            {
+              name: version === '2.3' ? '' : 'coi',
+              path: '/srv/test/coi/coi.sieve',
+              binDir: undefined,
+            },
+          ],
           socketDir: '/srv/test/coi-sidecar/sieve',
           binDir: undefined,
           execTimeoutMsecs: 2_000,
@@ -128,6 +136,10 @@ for (const version of ['2.3', '2.4'] as const) {
         ],
       );
       assert.deepEqual(settings.lmtp, [{ path: '/run/dovecot/lmtp' }]);
+      assert.deepEqual(
+        settings.namespaces.map(({ hasInbox, separator }) => [hasInbox, separator]),
+        [[true, '/']],
+      );
       const all = protocol(printed(`${version}-stock`));
       assert.deepEqual([all.plugins.size, all.pushDrivers, all.sieve.before], [0, [], []]);
       assert.equal(all.attributeDict, undefined);
@@ -155,8 +167,8 @@ describe('what may be written otherwise, in 2.3', () => {
       ],
     );
     assert.deepEqual(sieve.before, [
-      { path: '/etc/a.sieve', binDir: undefined },
-      { path: '/etc/b.sieve', binDir: '/var/b' },
+      { name: '', path: '/etc/a.sieve', binDir: undefined },
+      { name: '', path: '/etc/b.sieve', binDir: '/var/b' },
     ]);
   });
 
@@ -205,6 +217,6 @@ describe('what may be written otherwise, in 2.4', () => {
     assert.equal(settings.pushDrivers[0].url, 'http://127.0.0.1:9380/x');
     assert.equal(settings.pushDrivers[0].userFromMetadata, false);
     assert.deepEqual(settings.attributeDict, { driver: 'proxy', socket: '/run/x', idleMsecs: 0 });
-    assert.deepEqual(settings.sieve.before, [{ path: '/x.sieve', binDir: '/var/b' }]);
+    assert.deepEqual(settings.sieve.before, [{ name: 'a', path: '/x.sieve', binDir: '/var/b' }]);
   });
 });

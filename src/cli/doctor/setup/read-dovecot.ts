@@ -28,7 +28,12 @@ export async function readDovecot(configFile: string | undefined): Promise<Dovec
     const filtered = await Promise.all(
       PROTOCOLS.map(async (name) => parseDoveconf((await ask('-f', `protocol=${name}`)).stdout)),
     );
-    const settings = interpret(parseDoveconf(whole.stdout), filtered);
+    const changed = await runCommand('doveconf', [...where, '-N']);
+    const settings = interpret(
+      parseDoveconf(whole.stdout),
+      filtered,
+      parseDoveconf(changed.stdout),
+    );
     return { settings, problem: '', isFaulty: false };
   } catch (error) {
     return { settings: undefined, problem: errorMessage(error), isFaulty: true };
@@ -39,15 +44,20 @@ const unseen = (problem: string): DovecotView => ({
   ...{ settings: undefined, problem, isFaulty: false },
 });
 
-function interpret(whole: Doveconf, filtered: readonly Doveconf[]): DovecotSettings {
+function interpret(
+  whole: Doveconf,
+  filtered: readonly Doveconf[],
+  changed: Doveconf,
+): DovecotSettings {
   const is23 = whole.version.startsWith('2.3.');
-  const readServer = is23 ? readServer23 : readServer24;
   const readProtocol = is23 ? readProtocol23 : readProtocol24;
   const [imap, lmtp, lda] = filtered.map(({ root }) => readProtocol(root));
   return {
     version: whole.version,
     series: is23 ? '2.3' : '2.4',
-    server: readServer(whole.root),
+    server: is23
+      ? readServer23(whole.root)
+      : readServer24(whole.root, changed.root.values.get('mailbox_list_layout')),
     protocols: { imap, lmtp, lda } as DovecotSettings['protocols'],
   };
 }

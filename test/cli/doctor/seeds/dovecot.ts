@@ -26,6 +26,35 @@ export const dovecotFaults: readonly Seed[] = [
   },
   { fault: 'dovecot.too-new', versions: ['2.3'], break: ofVersion('2.5.0') },
   {
+    fault: 'namespace.other-separator',
+    says: /is "\/", but .* separated by "\." in namespace inbox: COI\/Chats/,
+    break: () => ({ dovecot: 'namespace inbox {\n  separator = .\n}' }),
+  },
+  {
+    fault: 'namespace.other-separator',
+    cause: 'Maildir’s, as none is set',
+    says: /separated by "\." in namespace inbox/,
+    break: () => ({ dovecot: 'namespace inbox {\n  separator =\n}' }),
+  },
+  {
+    fault: 'namespace.other-separator',
+    cause: 'the layout’s, which is not that of Maildir',
+    says: /is "\.", but .* separated by "\/"/,
+    break: ({ stage }) => ({
+      config: { coi: { mailbox_separator: '.' } },
+      dovecot: `${
+        stage.dovecot.version === '2.3'
+          ? 'mail_location = maildir:~/Mail:LAYOUT=fs'
+          : 'mailbox_list_layout = fs'
+      }\nnamespace inbox {\n  separator =\n}`,
+    }),
+  },
+  {
+    fault: 'namespace.no-namespace',
+    says: /takes COI\/Chats: their prefixes are "INBOX\/"/,
+    break: () => ({ dovecot: 'namespace inbox {\n  prefix = INBOX/\n}' }),
+  },
+  {
     fault: 'plugins.missing',
     cause: 'no push notifications in imap',
     says: /protocol imap lacks .*push_notification_lua/,
