@@ -77,7 +77,7 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
     await writeFile(names.config, JSON.stringify(overlay(base, config)), { mode: 0o600 });
     await utimes(names.config, LONG_AGO, LONG_AGO);
     const text = await readFile(dovecot.layout.configFile, 'utf8');
-    await writeFile(names.dovecot, `${text}\n${extra}\n`);
+    await writeFile(names.dovecot, `${text}\nlibexec_dir = ${libexec}\n${extra}\n`);
     return names;
   };
 
@@ -90,12 +90,14 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
     return at;
   };
   const release = await findDovecotRelease(dovecot.version);
-  const [file = '', args = []] = release?.commandLine('doveconf', []) ?? [];
-  const quoted = [file, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const run = (program: string): string => {
+    const [file = '', args = []] = release?.commandLine(program, []) ?? [];
+    const quoted = [file, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+    return `PATH=/usr/sbin:/usr/bin:/sbin:/bin\nexport PATH\nexec ${quoted} "$@"`;
+  };
+  const libexec = await shadow({ 'dovecot-lda': run('/usr/lib/dovecot/dovecot-lda') });
   // Where the version under test is not the one that is installed.
-  const programs = await shadow({
-    doveconf: `PATH=/usr/sbin:/usr/bin:/sbin:/bin\nexport PATH\nexec ${quoted} "$@"`,
-  });
+  const programs = await shadow({ doveconf: run('doveconf') });
 
   return {
     ...{ stage, dir, writeFiles, shadow },

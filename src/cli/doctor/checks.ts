@@ -1,5 +1,6 @@
 import type { Check } from './check.ts';
 import { capability } from './checks/capability.ts';
+import { classifyDelivery } from './checks/classify-delivery.ts';
 import { classifyProgram } from './checks/classify-program.ts';
 import { classifySocket } from './checks/classify-socket.ts';
 import { clock } from './checks/clock.ts';
@@ -9,6 +10,7 @@ import { disk } from './checks/disk.ts';
 import { doveadmApi } from './checks/doveadm-api.ts';
 import { doveadmSocket } from './checks/doveadm-socket.ts';
 import { dovecot } from './checks/dovecot.ts';
+import { eventsDelivery } from './checks/events-delivery.ts';
 import { eventsDriver } from './checks/events-driver.ts';
 import { eventsUrl } from './checks/events-url.ts';
 import { metadata } from './checks/metadata.ts';
@@ -27,8 +29,8 @@ import { trip } from './checks/trip.ts';
 export const checks: readonly Check[] = [
   ...[configuration, service, readiness, tokens, disk, clock],
   ...[dovecot, plugins, namespace],
-  ...[eventsDriver, eventsUrl, spool],
-  ...[sieve, classifySocket, classifyProgram],
+  ...[eventsDriver, eventsUrl, eventsDelivery, spool],
+  ...[sieve, classifySocket, classifyProgram, classifyDelivery],
   ...[metadata, dictSocket, notices, capability],
   ...[doveadmApi, doveadmSocket],
   pushServices,

@@ -1,7 +1,9 @@
 import { after, before, describe } from 'node:test';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
+import { notRoot } from '../../support/unprivileged.ts';
 import { startDoctorRig, type DoctorRig } from '../../support/doctor-rig.ts';
 import { testRightSetUp } from './test-right-set-up.ts';
+import { testDeliveriesToNobody } from './test-deliveries-to-nobody.ts';
 import { testSeededFaults } from './test-seeded-faults.ts';
 
 const skip = dovecotVersions.find(({ version }) => version === '2.4')?.skip ?? false;
@@ -14,6 +16,7 @@ describe('coi-sidecar doctor, Dovecot 2.4', { skip }, () => {
   after(() => rig.close());
 
   describe('of a right set-up', () => testRightSetUp(() => rig, 'dict'));
+  describe('delivers to nobody', { skip: notRoot }, () => testDeliveriesToNobody(() => rig));
   describe('finds', () => testSeededFaults('2.4', () => rig));
 });
 

@@ -33,8 +33,8 @@ export interface Seed {
 /** A way that has to do more than show something else to the doctor. */
 export type Break = (rig: DoctorRig, examine: Examine) => Promise<Report>;
 
-/** Examines, with the seed's own checks. */
-export type Examine = (examination?: Examination) => Promise<Report>;
+/** Examines, with the seed's own checks; another set-up, if one is given. */
+export type Examine = (examination?: Examination, rig?: DoctorRig) => Promise<Report>;
 
 export const seededFaults: readonly Seed[] = [
   ...serviceFaults,

@@ -12,7 +12,8 @@ export function testSeededFaults(version: DovecotVersion, rig: () => DoctorRig):
     const name = cause === undefined ? fault : `${fault}: ${cause}`;
     test(name, { skip }, async () => {
       const only = seed.only ?? [fault.split('.')[0] ?? ''];
-      const examine: Examine = (examination) => rig().examine({ only, ...examination });
+      const examine: Examine = (examination, shown = rig()) =>
+        shown.examine({ only, ...examination });
       const broken = seed.break(rig(), examine);
       const report = broken instanceof Promise ? await broken : await examine(broken);
       assert.deepEqual(faultsOf(report).sort(), [fault, ...along].sort(), JSON.stringify(report));

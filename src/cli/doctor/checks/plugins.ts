@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises';
 import type { DovecotSettings, ProtocolName } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck } from '../check.ts';
 
-const LUA_PLUGINS = ['notify', 'push_notification', 'mail_lua', 'push_notification_lua'];
-const OX_PLUGINS = ['notify', 'push_notification'];
+export const LUA_PLUGINS = ['notify', 'push_notification', 'mail_lua', 'push_notification_lua'];
+export const OX_PLUGINS = ['notify', 'push_notification'];
 
 export const plugins = defineCheck({
   name: 'plugins',

@@ -24,16 +24,25 @@ export async function findMailUser(
   const named = await Promise.all(
     (server?.accessGroups ?? []).map((group) => idOf('group', group)),
   );
-  const own = await groupsOf(fields['system_groups_user'] ?? '');
+  const groupsUser = fields['system_groups_user'] ?? '';
+  const own = await groupsOf(groupsUser);
   const groups = [...named.filter((id) => id !== undefined), ...own];
   if (uid !== undefined) {
-    return { identity: { uid, gid: gid ?? NOBODY, groups }, guessed: false, problem: '' };
+    return {
+      identity: { uid, gid: gid ?? NOBODY, groups },
+      groupsUser,
+      guessed: false,
+      problem: '',
+    };
   }
   if (server === undefined) {
-    return { identity: undefined, guessed: false, problem: 'whose mail it is is not known here' };
+    return {
+      ...{ identity: undefined, groupsUser, guessed: false },
+      problem: 'whose mail it is is not known here',
+    };
   }
   const identity: Identity = { uid: NOBODY, gid: gid ?? NOBODY, groups };
-  return { identity, guessed: true, problem: '' };
+  return { identity, groupsUser, guessed: true, problem: '' };
 }
 
 /** What the userdb has of a user; nothing when it has no such user, which the trip will say. */

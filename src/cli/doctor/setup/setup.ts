@@ -63,6 +63,8 @@ export interface DovecotView {
 /** Whom Dovecot's mail processes run as. */
 export interface MailUser {
   readonly identity: Identity | undefined;
+  /** Whose groups of the system's they have besides; empty: nobody's. */
+  readonly groupsUser: string;
   /** Whether it is a stand-in, as every user has an own one and none was named. */
   readonly guessed: boolean;
   /** Why it is not known. */

@@ -1,11 +1,12 @@
-import { copyFile, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
 import { startScriptStandIn } from '../../../support/script-stand-in.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
-import type { Seed } from '../seeded-faults.ts';
+import type { Examine, Seed } from '../seeded-faults.ts';
 import { withMode, withoutPath, withText } from './change-for-a-while.ts';
 import { leaveDeadSocket } from './leave-dead-socket.ts';
+import { lmtpPlugins, withoutModules } from './mail-plugins.ts';
 
 const script = ({ stage }: DoctorRig): string => join(stage.dovecot.layout.coiDir, 'coi.sieve');
 const program = ({ stage }: DoctorRig): string =>
@@ -42,6 +43,16 @@ async function socketDir(rig: DoctorRig, name: string) {
     config: { sieve: { socket: path } },
   };
   return { path, examination };
+}
+
+/** A coi.sieve that says something else, compiled as it should be. */
+async function withOwnScript(rig: DoctorRig, change: (text: string) => string, examine: Examine) {
+  const dir = join(rig.stage.dovecot.layout.coiDir, 'own');
+  await mkdir(dir, { recursive: true });
+  const path = join(dir, 'coi.sieve');
+  await writeFile(path, change(await readFile(script(rig), 'utf8')));
+  await rig.stage.dovecot.runProgram('sievec', [path]);
+  return examine(beforeScript(rig, path));
 }
 
 export const classifyFaults: readonly Seed[] = [
@@ -179,5 +190,53 @@ export const classifyFaults: readonly Seed[] = [
     cause: 'the mail user may not read its settings',
     skip: notRoot,
     break: (rig, examine) => withMode(0o600)(settings(rig), () => examine(byProgram(rig))),
+  },
+  {
+    fault: 'classify-delivery.not-delivered',
+    says: /Plugin '?sieve'? not found from directory/,
+    skip: notRoot,
+    break: withoutModules,
+  },
+  {
+    fault: 'classify-delivery.script-fails',
+    cause: 'the socket is elsewhere',
+    says: /with \S+coi\.sieve: .*coi-classify.* not found/,
+    skip: notRoot,
+    break: (rig) => sieve(rig, 'sieve_execute_socket_dir = ../coi-sidecar/nowhere'),
+  },
+  {
+    fault: 'classify-delivery.no-answer',
+    cause: 'the program has another token',
+    skip: notRoot,
+    break: (rig, examine) =>
+      withText((text) => text.replace(/TOKEN=.*/, 'TOKEN=x'))(settings(rig), () =>
+        examine(byProgram(rig)),
+      ),
+  },
+  {
+    fault: 'classify-delivery.script-fails',
+    cause: 'it does not compile',
+    says: /vnd\.dovecot\.execute/,
+    skip: notRoot,
+    break: (rig) => list(rig, 'sieve_plugins', 'sieve_extprograms', false),
+  },
+  {
+    fault: 'classify-delivery.not-asked',
+    cause: 'the plugin is not loaded',
+    says: /without asking/,
+    skip: notRoot,
+    break: (rig) => lmtpPlugins(rig, ['notify', 'push_notification']),
+  },
+  {
+    fault: 'classify-delivery.not-asked',
+    cause: 'the script does not ask',
+    skip: notRoot,
+    break: (rig, examine) => withOwnScript(rig, () => 'keep;\n', examine),
+  },
+  {
+    fault: 'classify-delivery.unheard',
+    skip: notRoot,
+    break: (rig, examine) =>
+      withOwnScript(rig, (text) => text.replaceAll('"keep"', '"?"'), examine),
   },
 ];

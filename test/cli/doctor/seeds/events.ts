@@ -2,8 +2,9 @@ import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
-import type { Seed } from '../seeded-faults.ts';
+import type { Break, Seed } from '../seeded-faults.ts';
 import { withMode, withOwner, withText, withoutPath } from './change-for-a-while.ts';
+import { lmtpPlugins, withoutModules } from './mail-plugins.ts';
 
 /** One of coi.lua's settings, in the words of the version under test. */
 const setting = ({ stage }: DoctorRig, name: string, value: string): { dovecot: string } => ({
@@ -41,6 +42,14 @@ async function spoolOf(rig: DoctorRig, name: string, mode: number) {
 
 const script = ({ stage }: DoctorRig): string => join(stage.dovecot.layout.coiDir, 'coi.lua');
 
+/** A Dovecot and a service of their own, both set up for the "ox" driver. */
+const onOxRoad =
+  (examination: (rig: DoctorRig) => Examination): Break =>
+  async ({ stage }, examine) => {
+    const rig = await startDoctorRig({ version: stage.dovecot.version, events: 'ox' });
+    return examine(examination(rig), rig).finally(() => rig.close());
+  };
+
 export const eventFaults: readonly Seed[] = [
   {
     fault: 'events-driver.no-driver',
@@ -56,12 +65,7 @@ export const eventFaults: readonly Seed[] = [
     fault: 'events-driver.ox-driver',
     cause: 'and all else is well, a trip included',
     says: /"seen"/,
-    // Needs a Dovecot and a service of its own, both set up for it.
-    break: async ({ stage }) => {
-      const { version } = stage.dovecot;
-      const rig = await startDoctorRig({ version, events: 'ox' });
-      return rig.examine({ users: [rig.stage.freshUser()] }).finally(() => rig.close());
-    },
+    break: onOxRoad(({ stage }) => ({ only: [], users: [stage.freshUser()] })),
   },
   { fault: 'events-driver.ox-unexpected', break: (rig) => oxDriver(rig) },
   { fault: 'events-driver.lua-unexpected', break: () => OX },
@@ -135,6 +139,89 @@ export const eventFaults: readonly Seed[] = [
       await writeFile(file, 'not the token of the service\n');
       return examine(setting(rig, 'coi_sidecar_token', `<${file}`));
     },
+  },
+  {
+    fault: 'events-delivery.not-delivered',
+    says: /Plugin '?mail_lua'? not found from directory/,
+    skip: notRoot,
+    break: withoutModules,
+  },
+  {
+    fault: 'events-delivery.driver-fails',
+    cause: 'coi.lua is not there',
+    says: /"lua" fails: .*\/nowhere\/coi\.lua.* No such file/,
+    skip: notRoot,
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'plugin {\n  push_notification_driver = lua:file=/nowhere/coi.lua\n}'
+          : 'push_notification coi {\n  lua_file = /nowhere/coi.lua\n}',
+    }),
+  },
+  {
+    fault: 'events-delivery.driver-fails',
+    cause: 'coi.lua is damaged',
+    says: /coi\.lua:\d+: syntax error near 'is'/,
+    skip: notRoot,
+    break: (rig, examine) => withText((text) => `${text}\nthis is no Lua\n`)(script(rig), examine),
+  },
+  {
+    fault: 'events-delivery.driver-fails',
+    cause: 'coi-report.lua is not beside it',
+    says: /cannot open \S+coi-report\.lua: No such file .* belongs beside coi\.lua/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withoutPath(join(stage.dovecot.layout.coiDir, 'coi-report.lua'), examine),
+  },
+  {
+    fault: 'events-delivery.driver-fails',
+    cause: 'mail processes may not read it',
+    says: /coi-report\.lua: Permission denied/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withMode(0o600)(join(stage.dovecot.layout.coiDir, 'coi-report.lua'), examine),
+  },
+  {
+    fault: 'events-delivery.driver-fails',
+    cause: 'the plugin with the driver is not loaded',
+    says: /driver:? '?(lua|coi)/,
+    skip: notRoot,
+    break: (rig) => lmtpPlugins(rig, ['notify', 'push_notification', 'mail_lua']),
+  },
+  {
+    fault: 'events-delivery.not-heard',
+    cause: 'nobody is there',
+    says: /"lua" says is not taken: .*Connection refused/,
+    skip: notRoot,
+    break: (rig) => setting(rig, 'coi_sidecar_url', 'http://127.0.0.1:1'),
+  },
+  {
+    fault: 'events-delivery.not-heard',
+    cause: 'another token',
+    says: /401 Unauthorized/,
+    skip: notRoot,
+    break: (rig) => setting(rig, 'coi_sidecar_token', 'change-me'),
+  },
+  {
+    fault: 'events-delivery.not-heard',
+    cause: 'the "ox" driver, with another password',
+    says: /"ox" says is not taken: .*401/,
+    skip: notRoot,
+    break: onOxRoad((rig) => oxDriver(rig, { password: 'change-me' })),
+  },
+  {
+    fault: 'events-delivery.silent',
+    cause: 'no plugin is loaded that could',
+    says: /"lua" does not tell/,
+    skip: notRoot,
+    break: (rig) => lmtpPlugins(rig, ['sieve']),
+  },
+  {
+    fault: 'events-delivery.silent',
+    cause: 'the service does not answer the "ox" driver about nobody',
+    says: /"ox" does not tell/,
+    skip: notRoot,
+    break: (rig) => oxDriver(rig), // with a service that has events.driver: lua
   },
   { fault: 'spool.unset', break: (rig) => setting(rig, 'coi_sidecar_spool_dir', '') },
   { fault: 'spool.differs', break: (rig) => setting(rig, 'coi_sidecar_spool_dir', '/tmp') },
