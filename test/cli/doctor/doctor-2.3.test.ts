@@ -1,11 +1,16 @@
-import { after, before, describe } from 'node:test';
+// First of all: it begins to count.
+import { faultPlaces } from '../../support/fault-places.ts';
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 import { notRoot } from '../../support/unprivileged.ts';
+import { noSmallDisks } from '../../support/small-disk.ts';
 import { startDoctorRig, type DoctorRig } from '../../support/doctor-rig.ts';
 import { testOtherPlaces, testRightSetUp } from './test-right-set-up.ts';
 import { testDeliveriesToNobody } from './test-deliveries-to-nobody.ts';
 import { testSeededFaults } from './test-seeded-faults.ts';
 
+const notSeeded = notRoot || noSmallDisks;
 const skip = dovecotVersions.find(({ version }) => version === '2.3')?.skip ?? false;
 
 describe('coi-sidecar doctor, Dovecot 2.3', { skip }, () => {
@@ -19,6 +24,11 @@ describe('coi-sidecar doctor, Dovecot 2.3', { skip }, () => {
   describe('in other places', () => testOtherPlaces(() => rig));
   describe('delivers to nobody', { skip: notRoot }, () => testDeliveriesToNobody(() => rig));
   describe('finds', () => testSeededFaults('2.3', () => rig));
+  it('was brought to every place where it reports a fault', { skip: notSeeded }, async () => {
+    const { reached, unreached } = await faultPlaces();
+    assert.deepEqual(unreached, []);
+    assert.ok(reached.length > 90, String(reached.length));
+  });
 });
 
 describe('coi-sidecar doctor, Dovecot 2.3, metadata.source doveadm', { skip }, () => {

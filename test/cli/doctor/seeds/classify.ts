@@ -127,6 +127,17 @@ export const classifyFaults: readonly Seed[] = [
     },
   },
   {
+    fault: 'classify-socket.deaf',
+    cause: 'and whose mail processes are is not known',
+    says: /ECONNREFUSED/,
+    break: async (rig, examine) => {
+      const { path, examination } = await socketDir(rig, 'dead');
+      leaveDeadSocket(path);
+      const dovecot = `${examination.dovecot}\nmail_uid =`;
+      return examine({ ...examination, dovecot }).finally(() => rm(path));
+    },
+  },
+  {
     fault: 'classify-socket.forbidden',
     says: /coi-classify \(0600, uid 0/,
     skip: notRoot,
@@ -146,6 +157,16 @@ export const classifyFaults: readonly Seed[] = [
       const { path, examination } = await socketDir(rig, 'failing');
       const failing = await startScriptStandIn(path, () => null);
       return examine(examination).finally(() => failing[Symbol.asyncDispose]());
+    },
+  },
+  {
+    fault: 'classify-socket.wrong-answer',
+    cause: 'it says what coi.sieve does not know',
+    says: /it says something else/,
+    break: async (rig, examine) => {
+      const { path, examination } = await socketDir(rig, 'babbling');
+      const babbling = await startScriptStandIn(path, () => 'what?');
+      return examine(examination).finally(() => babbling[Symbol.asyncDispose]());
     },
   },
   {

@@ -92,6 +92,16 @@ export const metadataFaults: readonly Seed[] = [
     },
   },
   {
+    fault: 'dict-socket.deaf',
+    cause: 'and whose mail processes are is not known',
+    says: /ECONNREFUSED/,
+    break: async ({ stage }, examine) => {
+      const path = join(stage.dovecot.layout.sidecarDir, 'dead.sock');
+      leaveDeadSocket(path);
+      return examine({ ...socketAt(path), dovecot: 'mail_uid =' }).finally(() => rm(path));
+    },
+  },
+  {
     fault: 'dict-socket.forbidden',
     says: /dict\.sock \(0600, uid 0/,
     skip: notRoot,

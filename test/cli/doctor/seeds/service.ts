@@ -5,8 +5,9 @@ import { findFreePort } from '../../../../src/cli/demo/find-free-port.ts';
 import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.ts';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
-import { withoutPath } from './change-for-a-while.ts';
+import { withOwner, withoutPath } from './change-for-a-while.ts';
 
 /** Examines with the configuration file changed on the disk. */
 async function withFile(
@@ -55,6 +56,20 @@ const all: readonly Seed[] = [
       const path = join(dir, 'open.key');
       await writeFile(path, 'ab'.repeat(32), { mode: 0o644 });
       return examine({ config: { store: { key_file: path } } });
+    },
+  },
+  {
+    fault: 'configuration.key-file',
+    cause: 'the user of the service cannot read it',
+    says: /the service cannot read \S+root\.key \(EACCES\)/,
+    skip: notRoot,
+    // The service runs as the owner of its socket; the file is root's.
+    break: async ({ dir, stage }, examine) => {
+      const path = join(dir, 'root.key');
+      await writeFile(path, 'ab'.repeat(32), { mode: 0o600 });
+      return withOwner(1)(stage.dovecot.sockets.classify, () =>
+        examine({ config: { store: { key_file: path } } }),
+      );
     },
   },
   {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { faultsOf, startDoctorRig, type DoctorRig } from '../../../support/doctor-rig.ts';
+import { notRoot } from '../../../support/unprivileged.ts';
 import { eventually } from '../../../support/start-stage.ts';
 import type { Break, Seed } from '../seeded-faults.ts';
 
@@ -99,6 +100,17 @@ export const tripFaults: readonly Seed[] = [
     fault: 'trip.not-delivered',
     says: /^LMTP .* does not take mail/,
     break: withDovecot(() => 'protocol lmtp {\n  first_valid_uid = 5000\n}'),
+  },
+  {
+    fault: 'trip.not-delivered',
+    cause: 'where mail comes by dovecot-lda',
+    says: /^dovecot-lda does not take mail/,
+    skip: notRoot,
+    // dovecot-lda reads the configuration itself.
+    break: ({ stage }) => ({
+      users: [stage.freshUser()],
+      dovecot: 'protocols = imap\nprotocol lda {\n  first_valid_uid = 5000\n}',
+    }),
   },
   {
     fault: 'trip.not-filed',
