@@ -59,6 +59,11 @@ Exit code: 0 all well, 1 warnings, 2 errors (or called wrongly), as monitoring p
 ## What is checked
 `;
 
+const NOBODY = `\`events-delivery\` here and \`classify-delivery\` below have Dovecot itself go the road, without anybody's account. \`dovecot-lda\` delivers a chat message with Dovecot's configuration, the plugins of the protocol by which mail comes and the rights of mail processes; only root can start it so. Who the recipient is, \`coi-sidecar-doctor\`, it is told by a user database of the doctor's (\`auth_socket_path\`), and their mail goes to a temporary directory. Of push_notification drivers and Sieve scripts only coi-sidecar's own run, so what a site has besides does not come to hear of it. The service notes what arrives and does nothing else with it; no real user should have that name. Nothing remains: no mailbox, no event, no line in Dovecot's log.
+
+The script is not let to the spool, so that it says why it was not heard; that mail processes may write there is what \`spool\` tries. Nor does it look for whose mail matters. With the \`ox\` driver the service is asked about nobody's annotation, too; where Dovecot keeps the annotations itself (\`metadata.source: doveadm\`) that driver has nothing to go by, and \`events-delivery\` is left out.
+`;
+
 const TRIP = `For each scratch user COI is enabled and a subscription made and validated as a client would, a chat message is delivered as an MTA would (LMTP, else \`dovecot-lda\`), and it has to be filed and to arrive as a push at a receiver on this host. Then the message, the subscription and the folders that were not there before are taken away, and the settings put back. Take a user made for it: their other subscriptions get the push, too.
 
 The service's guard lets no push through to this host, and should not be opened for a test: \`webpush.allow_private_endpoints\` would be open for every user until somebody closes it again. With \`http.admin_token\` the running service lets one port of 127.0.0.1 through for the doctor alone, past the proxy, until the trip ends and for two minutes at most (\`PUT /v1/test-receivers/PORT\`). Without that token the trip ends where the push would begin.
@@ -69,6 +74,7 @@ export function renderDoctor(checks: readonly Check[]): string {
   const lines = [INTRODUCTION];
   for (const [part, heading] of Object.entries(PARTS) as [Part, string][]) {
     lines.push(`### ${heading}`, '');
+    if (part === 'events') lines.push(NOBODY);
     if (part === 'trip') lines.push(TRIP);
     for (const { name, title, faults } of checks.filter((check) => check.part === part)) {
       lines.push(`**${name}**: ${title}.`, '', '| fault | what is wrong | what to do |', '|-|-|-|');

@@ -205,12 +205,27 @@ export function testDeliveriesToNobody(rig: () => DoctorRig): void {
   });
 
   test('and blames no permissions of a stand-in’s', async () => {
-    const script = join(rig().stage.dovecot.layout.coiDir, 'coi-report.lua');
-    const report = await withMode(0o600)(script, () =>
-      rig().examine({ only: ['events-delivery'], dovecot: 'mail_uid =' }),
+    const { coiDir } = rig().stage.dovecot.layout;
+    const hidden = [join(coiDir, 'coi-report.lua'), rig().stage.dovecot.sockets.classify] as const;
+    const report = await withMode(0o600)(hidden[0], () =>
+      withMode(0o600)(hidden[1], () => rig().examine({ only: ONLY, dovecot: 'mail_uid =' })),
     );
+    assert.deepEqual(faultsOf(report), [], JSON.stringify(report));
+    for (const { verdict, skipped } of report.checks) {
+      assert.equal(verdict, 'skipped');
+      assert.match(String(skipped), /Permission denied.* name one with --user/);
+    }
+  });
+
+  test('not by a script that is not there, and says so', async () => {
+    const { version } = rig().stage.dovecot;
+    const dovecot =
+      version === '2.3'
+        ? 'plugin {\n  sieve_before =\n}'
+        : 'sieve_script coi {\n  path = /nowhere/other.sieve\n}';
+    const report = await rig().examine({ only: ['classify-delivery'], dovecot });
     assert.equal(report.checks[0]?.verdict, 'skipped');
-    assert.match(String(report.checks[0].skipped), /name one with --user/);
+    assert.match(String(report.checks[0].skipped), /no "before" script of Sieve is coi\.sieve/);
   });
 
   test('not where there is no dovecot-lda, and says so', async () => {

@@ -160,6 +160,7 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
     const text = JSON.stringify(report);
     assert.match(text, /whether mail processes may use .*dict\.sock: only root can try it/);
     assert.match(text, /whether mail processes may use .*coi\.lua: only root can try it/);
+    assert.match(text, /only root can have Dovecot deliver as a mail user/);
   });
 
   test('whoever may not read Dovecot’s configuration is told so', async () => {
@@ -175,6 +176,16 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
       });
     assertWell(report);
     assert.match(JSON.stringify(report), /only root may read Dovecot’s configuration/);
+  });
+
+  test('where the mail format differs between users, the separator is not known', async () => {
+    const report = await rig().examine({
+      only: ['namespace'],
+      dovecot: 'mail_location =\nnamespace inbox {\n  separator =\n}',
+    });
+    assertWell(report);
+    assert.deepEqual(namesOf(report, 'skipped'), ['namespace']);
+    assert.match(JSON.stringify(report), /neither separator in namespace inbox nor mail_location/);
   });
 
   test('where each user has an own uid, a stand-in is tried', { skip: notRoot }, async () => {

@@ -44,6 +44,12 @@ export const trip = defineCheck({
       remedy:
         'The log of the service names what became of it; behind a proxy, set http.admin_token.',
     },
+    'not-validated': {
+      severity: 'error',
+      what: 'the subscription of {user} stays pending although it was validated.',
+      remedy:
+        'The service does not hear of it, or may not write it back: see "Annotations" and "Commands".',
+    },
     'not-delivered': {
       severity: 'error',
       what: '{by} does not take mail: {problem}.',

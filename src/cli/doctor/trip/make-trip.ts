@@ -195,7 +195,7 @@ async function subscribe(
   const validated = await until(setup.options.patienceMsecs, async () =>
     /"validated":\s*true/.test((await hand.get(entry)) ?? '') ? true : undefined,
   );
-  if (validated === undefined) throw new Error(`the subscription of ${user} stays pending`);
+  if (validated === undefined) throw new TripEnd('not-validated', { user });
   log.stations.push('subscription validated');
   return receiver;
 }

@@ -8,6 +8,7 @@ export type TripFault =
   | 'setting-refused'
   | 'no-folders'
   | 'no-validation'
+  | 'not-validated'
   | 'not-delivered'
   | 'not-filed'
   | 'no-keyword'

@@ -1,4 +1,5 @@
-import { copyFile, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
 import { startScriptStandIn } from '../../../support/script-stand-in.ts';
@@ -167,6 +168,20 @@ export const classifyFaults: readonly Seed[] = [
       const { path, examination } = await socketDir(rig, 'babbling');
       const babbling = await startScriptStandIn(path, () => 'what?');
       return examine(examination).finally(() => babbling[Symbol.asyncDispose]());
+    },
+  },
+  {
+    fault: 'classify-socket.wrong-answer',
+    cause: 'something else listens there',
+    says: /it did not answer as a script does/,
+    break: async (rig, examine) => {
+      const { path, examination } = await socketDir(rig, 'foreign');
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined).end('220 mail.example.org ESMTP\r\n');
+      });
+      await new Promise<void>((resolve) => server.listen(path, resolve));
+      await chmod(path, 0o666);
+      return examine(examination).finally(() => server.close());
     },
   },
   {

@@ -12,6 +12,12 @@ const listener = (...lines: string[]): Examination => ({
   dovecot: `service doveadm {\n  inet_listener http {\n${lines.join('\n')}\n  }\n}`,
 });
 
+/** All that metadata.source: dict needs. */
+const FOR_MAIL = [
+  ...['fetch', 'flags add', 'mailbox create', 'mailbox list', 'mailbox rename', 'mailbox status'],
+  'move',
+];
+
 export const commandFaults: readonly Seed[] = [
   { fault: 'doveadm-api.no-listener', break: () => listener('port = 0') },
   {
@@ -43,6 +49,17 @@ export const commandFaults: readonly Seed[] = [
       dovecot: is23(rig)
         ? 'doveadm_allowed_commands = fetch,move'
         : 'doveadm_allowed_commands {\n  fetch = yes\n  move = yes\n}',
+    }),
+  },
+  {
+    fault: 'doveadm-api.commands-forbidden',
+    cause: 'those for annotations',
+    says: /lacks "mailbox metadata get", "mailbox metadata list"/,
+    break: (rig) => ({
+      config: { metadata: { source: 'doveadm' } },
+      dovecot: is23(rig)
+        ? `doveadm_allowed_commands = ${FOR_MAIL.join(',')}`
+        : `doveadm_allowed_commands {\n${FOR_MAIL.map((name) => `"${name}" = yes`).join('\n')}\n}`,
     }),
   },
   {

@@ -77,6 +77,17 @@ export const dovecotFaults: readonly Seed[] = [
     }),
   },
   {
+    fault: 'plugins.missing',
+    cause: 'no sieve in lda, where there is no lmtp',
+    says: /protocol lda lacks sieve/,
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'protocols = imap\nprotocol lda {\n  mail_plugins = notify push_notification mail_lua push_notification_lua\n}'
+          : 'protocols {\n  lmtp = no\n}\nprotocol lda {\n  mail_plugins {\n    sieve = no\n  }\n}',
+    }),
+  },
+  {
     fault: 'plugins.missing-for-lda',
     break: ({ stage }) => ({
       dovecot:

@@ -1,6 +1,7 @@
 import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
+import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Break, Seed } from '../seeded-faults.ts';
 import { withMode, withOwner, withText, withoutPath } from './change-for-a-while.ts';
@@ -41,6 +42,15 @@ async function spoolOf(rig: DoctorRig, name: string, mode: number) {
 }
 
 const script = ({ stage }: DoctorRig): string => join(stage.dovecot.layout.coiDir, 'coi.lua');
+
+/** Nothing takes a setting back that was made, so its lines are taken out. */
+const withoutSetting =
+  (name: string): Break =>
+  ({ stage }, examine) => {
+    const { dir, configFile } = stage.dovecot.layout;
+    const takeOut = withText((text) => text.replaceAll(new RegExp(`^ *${name} = .*$`, 'gm'), ''));
+    return takeOut(configFile, () => takeOut(join(dir, '95-coi-events.conf'), examine));
+  };
 
 /** A Dovecot and a service of their own, both set up for the "ox" driver. */
 const onOxRoad =
@@ -123,6 +133,37 @@ export const eventFaults: readonly Seed[] = [
     cause: 'Dovecot’s own API is there',
     says: /something else answers/,
     break: (rig) => setting(rig, 'coi_sidecar_url', new URL(rig.stage.dovecot.doveadm.url).origin),
+  },
+  {
+    fault: 'events-url.url-elsewhere',
+    cause: 'another coi-sidecar is there',
+    says: /another process answers there/,
+    break: async (rig, examine) => {
+      const started = '2020-01-01T00:00:00.000Z';
+      await using other = await startRecordingHttpServer(() => ({
+        status: 200,
+        body: JSON.stringify({ status: 'ok', version: '0.1.0', started }),
+      }));
+      return await examine(setting(rig, 'coi_sidecar_url', new URL(other.url).origin));
+    },
+  },
+  {
+    fault: 'events-url.url-elsewhere',
+    cause: 'it is none',
+    says: /it is no URL/,
+    break: (rig) => setting(rig, 'coi_sidecar_url', 'localhost'),
+  },
+  {
+    fault: 'events-url.url-unset',
+    cause: 'nowhere',
+    says: /is not set/,
+    break: (rig, examine) => withoutSetting('coi_sidecar_url')(rig, examine),
+  },
+  {
+    fault: 'events-url.token-refused',
+    cause: 'there is none',
+    says: /not set/,
+    break: (rig, examine) => withoutSetting('coi_sidecar_token')(rig, examine),
   },
   {
     fault: 'events-url.token-refused',

@@ -54,6 +54,16 @@ export const tripFaults: readonly Seed[] = [
     break: ({ stage }) => ({ users: [stage.freshUser()], password: 'wrong' }),
   },
   {
+    fault: 'trip.login-refused',
+    cause: 'nobody is there',
+    says: /port 1\) .*ECONNREFUSED/,
+    break: ({ stage }) => ({
+      users: [stage.freshUser()],
+      password: 'secret',
+      imap: { host: '127.0.0.1', port: 1 },
+    }),
+  },
+  {
     fault: 'trip.capability-missing',
     says: /no COI and WEBPUSH/,
     break: withDovecot(
@@ -97,9 +107,33 @@ export const tripFaults: readonly Seed[] = [
     },
   },
   {
+    fault: 'trip.not-validated',
+    versions: ['2.3'],
+    // Needs a Dovecot that keeps the annotations itself and a service that may not write them.
+    break: async (_rig, examine) => {
+      const allowed = COMMANDS.filter((name) => !/metadata (set|unset)/.test(name));
+      const all = [...allowed, 'expunge', 'mailbox delete'];
+      const rig = await startDoctorRig({
+        metadata: 'doveadm',
+        extraConfig: `doveadm_allowed_commands = ${all.join(',')},mailbox metadata list`,
+      });
+      const examination = { users: [rig.stage.freshUser()], password: 'secret' };
+      return examine(examination, rig).finally(() => rig.close());
+    },
+  },
+  {
     fault: 'trip.not-delivered',
     says: /^LMTP .* does not take mail/,
     break: withDovecot(() => 'protocol lmtp {\n  first_valid_uid = 5000\n}'),
+  },
+  {
+    fault: 'trip.not-delivered',
+    cause: 'nobody is there',
+    says: /^LMTP \(127\.0\.0\.1 port 1\) .*ECONNREFUSED/,
+    break: ({ stage }) => ({
+      users: [stage.freshUser()],
+      lmtp: { host: '127.0.0.1', port: 1 },
+    }),
   },
   {
     fault: 'trip.not-delivered',
@@ -116,6 +150,13 @@ export const tripFaults: readonly Seed[] = [
     fault: 'trip.not-filed',
     says: /is in INBOX, not in COI\/Chats/,
     break: withScript('keep;\n'),
+  },
+  {
+    fault: 'trip.not-filed',
+    cause: 'it is thrown away',
+    versions: ['2.3'],
+    says: /is in no mailbox at all/,
+    break: withScript('discard;\n'),
   },
   {
     fault: 'trip.no-keyword',
