@@ -228,6 +228,17 @@ export function testDeliveriesToNobody(rig: () => DoctorRig): void {
     assert.match(String(report.checks[0].skipped), /no "before" script of Sieve is coi\.sieve/);
   });
 
+  test('not where the service says nothing of it, and says so', async () => {
+    const report = await rig().examine({
+      only: ONLY,
+      config: { http: { token: 'another-token-than-it-has' } },
+    });
+    for (const { verdict, skipped } of report.checks) {
+      assert.equal(verdict, 'skipped');
+      assert.match(String(skipped), /says nothing of such deliveries/);
+    }
+  });
+
   test('not where there is no dovecot-lda, and says so', async () => {
     const report = await rig().examine({ only: ONLY, dovecot: 'libexec_dir = /nowhere' });
     for (const { verdict, skipped } of report.checks) {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { access, chmod, chown, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { PROBE_USER, probeSubject, type ProbeReport } from '../../../events/probes.ts';
 import { runCommand } from '../../demo/run-command.ts';
+import type { Identity } from '../act-as.ts';
 import { bearer } from '../setup/ask-http.ts';
 import type { Setup } from '../setup/setup.ts';
+import { makeHome } from './make-home.ts';
 import { readComplaints } from './read-complaints.ts';
 import { scratchSettings, type Override } from './scratch-settings.ts';
 import { serveUserdb } from './serve-userdb.ts';
@@ -42,7 +43,9 @@ export async function deliverToNobody(
   if (process.getuid?.() !== 0) skip('only root can have Dovecot deliver as a mail user');
   else if (identity === undefined) skip(`as whom Dovecot delivers: ${problem}`);
   else if (!(await isThere(program))) skip(`there is no ${program}`);
-  else return deliver({ setup, settings, program, identity, overrides });
+  else if ((await readReport(setup, randomUUID())) === undefined) {
+    skip('the service says nothing of such deliveries: see "service" and "tokens"');
+  } else return deliver({ setup, settings, program, identity, overrides });
   return undefined;
 }
 
@@ -50,47 +53,40 @@ interface Delivery {
   setup: Setup;
   settings: DovecotSettings;
   program: string;
-  identity: NonNullable<Setup['mailUser']['identity']>;
+  identity: Identity;
   overrides: readonly Override[];
 }
 
-async function deliver(delivery: Delivery): Promise<NobodysDelivery> {
-  const { setup, settings, program, identity } = delivery;
-  const dir = await mkdtemp(join(tmpdir(), 'coi-sidecar-doctor-'));
-  try {
-    // The mail user has to get through to its home; the socket is for root alone.
-    await chmod(dir, 0o711);
-    const home = join(dir, 'home');
-    await mkdir(home, { mode: 0o700 });
-    await chown(home, identity.uid, identity.gid);
-    await using userdb = await serveUserdb(join(dir, 'userdb'), PROBE_USER, {
-      ...{ uid: String(identity.uid), gid: String(identity.gid), home },
-      ...(setup.mailUser.groupsUser !== '' && { system_groups_user: setup.mailUser.groupsUser }),
-    });
-    const place = { userdb: userdb.path, mail: join(home, 'Maildir') };
-    const all = [...scratchSettings(settings, place), ...delivery.overrides];
-    const { dovecotConfig } = setup.options;
-    const id = randomUUID();
-    const ran = await runCommand(
-      program,
-      [
-        ...(dovecotConfig === undefined ? [] : ['-c', dovecotConfig]),
-        ...all.flatMap(([name, value]) => ['-o', `${name}=${value}`]),
-        // A refusal is said here and sent to nobody.
-        ...['-e', '-d', PROBE_USER, '-f', ''],
-      ],
-      { input: message(id) },
-    );
-    return {
-      delivered: ran.exitCode === 0,
-      complaints: readComplaints(ran.stderr),
-      hasChatKeyword: await hasChatKeyword(home),
-      report: await ask(setup, id),
-    };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+async function deliver({ setup, settings, program, identity, overrides }: Delivery) {
+  await using home = await makeHome(identity);
+  const { groupsUser } = setup.mailUser;
+  await using userdb = await serveUserdb(join(home.around, 'userdb'), PROBE_USER, {
+    ...{ uid: String(identity.uid), gid: String(identity.gid), home: home.path },
+    ...(groupsUser !== '' && { system_groups_user: groupsUser }),
+  });
+  const place = { userdb: userdb.path, mail: join(home.path, 'Maildir') };
+  const { dovecotConfig } = setup.options;
+  const id = randomUUID();
+  const ran = await runCommand(
+    program,
+    [
+      ...(dovecotConfig === undefined ? [] : ['-c', dovecotConfig]),
+      ...settingOptions([...scratchSettings(settings, place), ...overrides]),
+      // A refusal is said here and sent to nobody.
+      ...['-e', '-d', PROBE_USER, '-f', ''],
+    ],
+    { input: message(id) },
+  );
+  return {
+    delivered: ran.exitCode === 0,
+    complaints: readComplaints(ran.stderr),
+    hasChatKeyword: await home.hasKeyword('$Chat'),
+    report: (await readReport(setup, id)) ?? NOTHING,
+  };
 }
+
+const settingOptions = (overrides: readonly Override[]): string[] =>
+  overrides.flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 
 const isThere = (path: string): Promise<boolean> =>
   access(path).then(
@@ -98,20 +94,17 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Maildir keeps the names of its keywords in a file. */
-async function hasChatKeyword(home: string): Promise<boolean> {
-  for (const name of await readdir(home, { recursive: true })) {
-    if (!name.endsWith('dovecot-keywords')) continue;
-    if ((await readFile(join(home, name), 'utf8')).includes('$Chat')) return true;
-  }
-  return false;
-}
+const NOTHING: ProbeReport = { classified: false, reported: false };
 
-async function ask({ ask: askHttp, origin, config }: Setup, id: string): Promise<ProbeReport> {
-  const { text } = await askHttp(new URL(`/v1/probes/${id}`, origin), {
+/** @returns undefined when the service is another one, or does not take our token */
+async function readReport(
+  { ask, origin, config }: Setup,
+  id: string,
+): Promise<ProbeReport | undefined> {
+  const { status, text } = await ask(new URL(`/v1/probes/${id}`, origin), {
     authorization: bearer(config.http.token),
   });
-  return JSON.parse(text) as ProbeReport;
+  return status === 200 ? (JSON.parse(text) as ProbeReport) : undefined;
 }
 
 const message = (id: string): string => `From: doctor@coi-sidecar.invalid
