@@ -1,36 +1,12 @@
 import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
+import type { DoctorRig } from '../../../support/doctor-rig.ts';
 import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
-import type { Break, Seed } from '../seeded-faults.ts';
+import type { Seed } from '../seeded-faults.ts';
 import { withMode, withOwner, withText, withoutPath } from './change-for-a-while.ts';
+import { onOxRoad, OX, oxDriver, setting, withoutSetting } from './event-drivers.ts';
 import { lmtpPlugins, withoutModules } from './mail-plugins.ts';
-
-/** One of coi.lua's settings, in the words of the version under test. */
-const setting = ({ stage }: DoctorRig, name: string, value: string): { dovecot: string } => ({
-  dovecot:
-    stage.dovecot.version === '2.3'
-      ? `plugin {\n  ${name} = ${value}\n}`
-      : `push_notification coi {\n  lua_settings {\n    ${name} = ${value}\n  }\n}`,
-});
-
-const OX: Examination = { config: { events: { driver: 'ox' } } };
-
-/** Dovecot's "ox" driver in the place of coi.lua. */
-function oxDriver(
-  { stage }: DoctorRig,
-  { password = stage.dovecot.sidecar.token, userFromMetadata = false } = {},
-): Examination {
-  const { url } = stage.dovecot.sidecar;
-  const there = `${url.replace('//', `//dovecot:${password}@`)}/v1/ox-events`;
-  return {
-    dovecot:
-      stage.dovecot.version === '2.3'
-        ? `plugin {\n  push_notification_driver = ox:url=${there}${userFromMetadata ? ' user_from_metadata' : ''}\n}`
-        : `push_notification coi {\n  driver = ox\n  ox_url = ${there}\n  ox_user_from_metadata = ${userFromMetadata ? 'yes' : 'no'}\n}`,
-  };
-}
 
 /** A spool that no service looks at, for Dovecot and the doctor alike. */
 async function spoolOf(rig: DoctorRig, name: string, mode: number) {
@@ -42,23 +18,6 @@ async function spoolOf(rig: DoctorRig, name: string, mode: number) {
 }
 
 const script = ({ stage }: DoctorRig): string => join(stage.dovecot.layout.coiDir, 'coi.lua');
-
-/** Nothing takes a setting back that was made, so its lines are taken out. */
-const withoutSetting =
-  (name: string): Break =>
-  ({ stage }, examine) => {
-    const { dir, configFile } = stage.dovecot.layout;
-    const takeOut = withText((text) => text.replaceAll(new RegExp(`^ *${name} = .*$`, 'gm'), ''));
-    return takeOut(configFile, () => takeOut(join(dir, '95-coi-events.conf'), examine));
-  };
-
-/** A Dovecot and a service of their own, both set up for the "ox" driver. */
-const onOxRoad =
-  (examination: (rig: DoctorRig) => Examination): Break =>
-  async ({ stage }, examine) => {
-    const rig = await startDoctorRig({ version: stage.dovecot.version, events: 'ox' });
-    return examine(examination(rig), rig).finally(() => rig.close());
-  };
 
 export const eventFaults: readonly Seed[] = [
   {
