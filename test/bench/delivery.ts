@@ -6,11 +6,14 @@
  *
  * Maildir, messages of 1 kB. Chat mail goes to users with message-filter `active` and three
  * subscriptions, each at a push service of its own; ordinary mail, to users without COI. All Dovecots
- * run at the same time, and get their messages in rounds that alternate.
+ * run at the same time, and get their messages in rounds that alternate. One has nothing but Sieve, with
+ * a script that files chat, and an empty Lua script: what any solution without a plugin of its own
+ * costs at least.
  */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { stageConfig } from '../support/start-stage.ts';
 import { atLeast, median, runAlone, type Bench, type BenchRow } from './bench.ts';
@@ -39,6 +42,7 @@ const WANTED_OVER_C_PLUGIN = 1.3;
 
 const SUBSCRIPTIONS = 3;
 const WARM_UP = 20;
+const PAUSE_MSECS = 100;
 const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}@example.org`);
 const CHATTERS = names('chatter', 20);
@@ -59,10 +63,13 @@ export const benchDelivery: Bench = async ({ quick }) => {
   const plain = await startPrivateDovecot(WITHOUT);
   const dir = await mkdtemp(join(tmpdir(), 'coi-bench-'));
   const empty = await startEmptyScript(dir);
+  const sieve = await startEmptyScript(dir, FILING_SCRIPT);
   const { dovecot, sidecar } = await startOurs(targets);
   const candidates: Candidate[] = [
     { name: PLAIN, dovecot: plain, users: OTHERS, kind: 'mail' },
     { name: EMPTY, dovecot: empty, users: OTHERS, kind: 'mail' },
+    { name: SIEVE_MAIL, dovecot: sieve, users: OTHERS, kind: 'mail' },
+    { name: SIEVE_CHAT, dovecot: sieve, users: CHATTERS, kind: 'chat' },
     { name: CHAT, dovecot, users: CHATTERS, kind: 'chat', sidecar },
     { name: ORDINARY, dovecot, users: OTHERS, kind: 'mail', sidecar },
   ];
@@ -80,7 +87,7 @@ export const benchDelivery: Bench = async ({ quick }) => {
     return rows;
   } finally {
     await sidecar.stop();
-    await Promise.all([plain, empty, dovecot].map((one) => one.stop()));
+    await Promise.all([plain, empty, sieve, dovecot].map((one) => one.stop()));
     targets.close();
     await rm(dir, { recursive: true });
   }
@@ -88,25 +95,42 @@ export const benchDelivery: Bench = async ({ quick }) => {
 
 const PLAIN = 'Dovecot without COI';
 const EMPTY = 'Dovecot with an empty Lua script';
+const SIEVE_MAIL = 'the same and Sieve, ordinary mail';
+const SIEVE_CHAT = 'the same and Sieve, which files chat mail';
 const CHAT = 'coi-sidecar, chat mail, 3 subscriptions';
 const ORDINARY = 'coi-sidecar, ordinary mail, no COI';
 
-async function startEmptyScript(dir: string): Promise<PrivateDovecot> {
+async function startEmptyScript(dir: string, sieve?: string): Promise<PrivateDovecot> {
   const script = join(dir, 'empty.lua');
   await chmod(dir, 0o755);
   await writeFile(script, EMPTY_SCRIPT, { mode: 0o644 });
-  return startPrivateDovecot({
+  const filing = join(dir, 'filing.sieve');
+  if (sieve !== undefined) await writeFile(filing, sieve, { mode: 0o644 });
+  const dovecot = await startPrivateDovecot({
     ...WITHOUT,
     extraConfig: `
 protocol lmtp {
-  mail_plugins = $mail_plugins notify push_notification mail_lua push_notification_lua
+  mail_plugins = $mail_plugins notify push_notification mail_lua push_notification_lua${sieve === undefined ? '' : ' sieve'}
 }
 plugin {
   push_notification_driver = lua:file=${script}
+  ${sieve === undefined ? '' : `sieve_before = file:${filing}`}
 }
 `,
   });
+  if (sieve !== undefined) await dovecot.runProgram('sievec', [filing]);
+  return dovecot;
 }
+
+/** What becomes of chat mail, by a script that asks nobody. */
+const FILING_SCRIPT = `
+require ["fileinto", "mailbox", "imap4flags"];
+if exists "Chat-Version" {
+  addflag "$Chat";
+  fileinto :create "COI/Chats";
+  stop;
+}
+`;
 
 /** What every Lua driver needs at least. */
 const EMPTY_SCRIPT = `
@@ -174,6 +198,8 @@ async function measure(
   await sidecar?.idle();
   const sent = performance.now() - started;
   const after = await sidecar?.usage();
+  // What follows a round, as the collection of garbage, is not for the next candidate to pay.
+  await sleep(PAUSE_MSECS);
   return {
     rate: (messages / elapsed) * 1_000,
     sentRate: (messages / sent) * 1_000,
@@ -200,10 +226,14 @@ function summarise(samples: ReadonlyMap<string, Sample[]>, column: number): Benc
       name: `${where}: C plugin, chat mail, ${what} (published)`,
       ratio: ratios[column] ?? NaN,
     })),
+    row(SIEVE_CHAT, PLAIN),
     aimed(row(CHAT, PLAIN), Number(wanted.toFixed(2))),
+    { ...row(CHAT, SIEVE_CHAT), name: `${where}:   of Sieve alone` },
     { ...row(CHAT, PLAIN, 'sentRate'), name: `${where}:   until the last push is sent` },
-    { ...row(EMPTY, PLAIN) },
+    row(EMPTY, PLAIN),
+    row(SIEVE_MAIL, EMPTY),
     aimed({ ...row(ORDINARY, EMPTY), name: `${where}: ${ORDINARY}, of the empty script` }, 0.8),
+    { ...row(ORDINARY, SIEVE_MAIL), name: `${where}:   of the empty script and Sieve` },
     cpuRow(`${where}:   sidecar's CPU a chat mail`, of(CHAT)),
     cpuRow(`${where}:   sidecar's CPU an ordinary mail`, of(ORDINARY)),
   ];

@@ -144,6 +144,8 @@ export const benchPushBuilding: Bench = async ({ quick }) => {
 /** Pushes that are to be encrypted at a time. */
 const AT_A_TIME = 64;
 const BATCHES = 4;
+/** Each thread compiles what it runs. */
+const WARM_UP_ROUNDS = 6;
 
 /** Rates of encryption by threads; whoever waits for them does nothing else. */
 async function compareThreads(rounds: number): Promise<BenchRow[]> {
@@ -151,7 +153,7 @@ async function compareThreads(rounds: number): Promise<BenchRow[]> {
   const threads = [createThreadedEncryptor(), createThreadedEncryptor()] as const;
   const candidates = [[inline], [threads[0]], threads] as const;
   const rates = candidates.map((): number[] => []);
-  for (let round = -1; round < rounds; round += 1) {
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     for (const [index, encryptors] of candidates.entries()) {
       const started = performance.now();
       for (let batch = 0; batch < BATCHES; batch += 1) await encryptMany(encryptors);
