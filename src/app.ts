@@ -99,17 +99,17 @@ export async function createApp(
     },
     readiness: () => checkReadiness(checks),
     start: async () => {
-      await delivery.start();
-      await flows.resume();
       try {
+        await delivery.start();
+        await flows.resume();
         url = await doors.open();
+        await status.start();
+        flows.spool.start();
+        await flows.ox?.start();
       } catch (error) {
         await stop();
         throw error;
       }
-      await status.start();
-      flows.spool.start();
-      await flows.ox?.start();
       clockWatch.start();
       void subscriptions.sweepAll();
       void ground.publishFilter();

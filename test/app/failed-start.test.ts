@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { makeTempDir } from '../stores/make-temp-dir.ts';
+
+const source = (file: string): string =>
+  JSON.stringify(new URL(`../../src/${file}`, import.meta.url).href);
+
+describe('a start that fails half way', () => {
+  it('closes what was opened, so that the process ends', async (test) => {
+    const directory = makeTempDir();
+    test.after(directory.remove);
+    const at = (name: string): string => `${directory.path}/${name}`;
+    const config = {
+      http: { listen: '127.0.0.1:0', token: 'a-token-for-dovecot' },
+      dict: { socket: at('dict.sock') },
+      sieve: { socket: at('classify') },
+      store: { url: `sqlite:${at('state.db')}` },
+      outbox: { path: at('outbox.db') },
+      spool: { dir: at('spool') },
+      doveadm: { api_key: 'a-key' },
+    };
+    const script = `
+      const { createApp } = await import(${source('app.ts')});
+      const { readConfig } = await import(${source('config/load-config.ts')});
+      const { createLogger } = await import(${source('logging.ts')});
+      const config = readConfig(${JSON.stringify(JSON.stringify(config))});
+      const app = await createApp(config, { log: createLogger('silent') });
+      // The doors are open by then.
+      app.flows.spool.start = () => { throw new Error('on purpose') };
+      await app.start().catch((error) => console.log('failed: ' + error.message));`;
+    const options = { timeout: 60_000 };
+    const run = promisify(execFile);
+    const args = ['--input-type=module', '-e', script];
+    const { stdout } = await run(process.execPath, args, options);
+    assert.match(stdout, /^failed: on purpose/);
+  });
+});
