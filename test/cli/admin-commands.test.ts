@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { before, beforeEach, describe, it } from 'node:test';
 import type { Command } from '../../src/cli/command.ts';
 import { outbox } from '../../src/cli/outbox.ts';
 import { pushTest } from '../../src/cli/push-test.ts';
@@ -18,6 +18,7 @@ import {
   tokenOf,
 } from '../webpush/subscriptions/subscription-fixtures.ts';
 import { runInProcess, writeConfig, type ConfigFile } from './run-command.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 
 const USER = 'a/b@exämple.org';
 
@@ -29,14 +30,12 @@ describe('the admin command line', () => {
   const json = async (command: Command, ...args: string[]): Promise<Record<string, unknown>> =>
     JSON.parse((await run(command, ...args, '--json')).stdout) as Record<string, unknown>;
 
+  const teardown = createTeardown();
   before(async () => {
     rig = createAdminRig();
+    teardown.defer(() => rig.app.close());
     const url = await rig.app.listen({ host: '127.0.0.1', port: 0 });
-    config = await writeConfig(new URL(url).host, ADMIN_TOKEN);
-  });
-  after(async () => {
-    await rig.app.close();
-    await config[Symbol.asyncDispose]();
+    config = teardown.use(await writeConfig(new URL(url).host, ADMIN_TOKEN));
   });
   beforeEach(async () => {
     await rig.subscriptions.removeAll(USER);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { exportCommand } from '../../src/cli/export.ts';
 import { importCommand } from '../../src/cli/import.ts';
 import { formatFileDict } from '../../src/dovecot/file-dict.ts';
@@ -15,6 +15,7 @@ import {
 } from '../metadata/transfer/import-rig.ts';
 import { ID } from '../webpush/subscriptions/subscription-fixtures.ts';
 import { runInProcess, writeConfig, type ConfigFile } from './run-command.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 
 const users = ['alice@example.org', 'bob@example.org', 'carol@example.net'];
 
@@ -35,10 +36,12 @@ describe('coi-sidecar import and export', () => {
   const runExport = (...args: string[]) =>
     runInProcess(exportCommand, [...args, '--config', config.path]);
 
+  const teardown = createTeardown();
   before(async () => {
     rig = createAdminRig();
+    teardown.defer(() => rig.app.close());
     const url = await rig.app.listen({ host: '127.0.0.1', port: 0 });
-    config = await writeConfig(new URL(url).host, ADMIN_TOKEN);
+    config = teardown.use(await writeConfig(new URL(url).host, ADMIN_TOKEN));
     template = join(config.dir, 'in', '%d', '%n');
     for (const user of users) {
       const [name = '', domain = ''] = user.split('@');
@@ -46,10 +49,6 @@ describe('coi-sidecar import and export', () => {
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, dictOf(user));
     }
-  });
-  after(async () => {
-    await rig.app.close();
-    await config[Symbol.asyncDispose]();
   });
 
   it('says in a dry run what would happen, and changes nothing', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { deliver } from '../support/lmtp-client.ts';
@@ -78,6 +79,7 @@ for (const { version, skip } of dovecotVersions)
     describe(`coi.sieve, ${road.name}, Dovecot ${version}`, { skip }, () => {
       let dovecot: PrivateDovecot;
 
+      const teardown = createTeardown();
       before(async () => {
         http = await startRecordingHttpServer(() =>
           answer === undefined
@@ -86,6 +88,7 @@ for (const { version, skip } of dovecotVersions)
               ? { status: 500 }
               : { status: 200, body: answer },
         );
+        teardown.use(http);
         dovecot = await startPrivateDovecot({
           version,
           metadata: 'none',
@@ -94,20 +97,15 @@ for (const { version, skip } of dovecotVersions)
           sidecar: { url: http.url, token: 'a-token' },
           extraConfig: 'auth_username_chars =',
         });
-        script = await startScriptStandIn(dovecot.sockets.classify, () => answer);
-      });
-      after(async () => {
-        const errors = dovecot.errors();
-        await dovecot.stop();
-        await http[Symbol.asyncDispose]();
-        await script[Symbol.asyncDispose]();
+        teardown.defer(() => dovecot.stop());
         // Pigeonhole logs two lines when a program fails; nothing else may stand there.
         const programFailed =
           /Error: (sieve: coi: line \d+: execute action: failed|(program|sieve: execute) \S+: (Execution timed out|Terminated))/;
-        assert.deepEqual(
-          errors.filter((line) => !programFailed.test(line)),
-          [],
-        );
+        teardown.defer(() => {
+          const others = dovecot.errors().filter((line) => !programFailed.test(line));
+          assert.deepEqual(others, []);
+        });
+        script = teardown.use(await startScriptStandIn(dovecot.sockets.classify, () => answer));
       });
 
       const receive = async (user: string, message: string): Promise<string[]> => {

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findDovecotRelease } from '../../src/cli/demo/dovecot-release.ts';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { startDictStandIn } from '../support/dict-stand-in.ts';
 import { doveadmRequest } from '../support/doveadm-request.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
@@ -67,8 +68,9 @@ for (const { version, skip } of dovecotVersions) {
     describe('metadata-doveadm, notices, capability, doveadm-api', () => {
       let http: RecordingHttpServer;
       let dovecot: PrivateDovecot;
+      const teardown = createTeardown();
       before(async () => {
-        http = await startRecordingHttpServer();
+        http = teardown.use(await startRecordingHttpServer());
         dovecot = await startPrivateDovecot({
           version,
           metadata: 'doveadm',
@@ -76,15 +78,12 @@ for (const { version, skip } of dovecotVersions) {
           events: 'none',
           sidecar: { url: http.url, token: 'a-token' },
         });
-      });
-      after(async () => {
-        const errors = dovecot.errors();
-        await dovecot.stop();
-        await http[Symbol.asyncDispose]();
-        assert.deepEqual(
-          errors.filter((line) => !line.includes('Invalid authentication attempt to HTTP API')),
-          [],
-        );
+        teardown.defer(() => dovecot.stop());
+        const isWanted = /Invalid authentication attempt to HTTP API/;
+        teardown.defer(() => {
+          const others = dovecot.errors().filter((line) => !isWanted.test(line));
+          assert.deepEqual(others, []);
+        });
       });
       const login = async (user: string): Promise<ImapClient> => {
         const client = await ImapClient.open(dovecot.imap, { user, password: dovecot.password });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import {
   createDoveadmClient,
@@ -8,13 +8,16 @@ import {
   type DoveadmClient,
 } from '../../src/dovecot/doveadm-client.ts';
 import { UnavailableError } from '../../src/errors.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 
 describe('the doveadm client, on a real Dovecot', () => {
   let dovecot: PrivateDovecot;
   let client: DoveadmClient;
   const observed: string[] = [];
+  const teardown = createTeardown();
   before(async () => {
     dovecot = await startPrivateDovecot({ metadata: 'none', classify: 'none', events: 'none' });
+    teardown.defer(() => dovecot.stop());
     client = createDoveadmClient({
       ...dovecot.doveadm,
       timeout: 5_000,
@@ -23,10 +26,7 @@ describe('the doveadm client, on a real Dovecot', () => {
         observed.push(`${command}: ${result}`);
       },
     });
-  });
-  after(async () => {
-    await client.close();
-    await dovecot.stop();
+    teardown.defer(() => client.close());
   });
 
   const create = (mailbox: string) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, it } from 'node:test';
+import { before, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { runCommand, type CommandResult } from '../../src/cli/demo/run-command.ts';
@@ -9,6 +9,7 @@ import { formatDcryptPrivateKey } from '../../src/dovecot/dcrypt-private-key.ts'
 import { formatFileDict } from '../../src/dovecot/file-dict.ts';
 import { toVapidKey } from '../../src/webpush/vapid/vapid-record.ts';
 import { entry, makeKey, pluginKey, serverEntry } from '../metadata/transfer/import-rig.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { describeVersions } from '../support/dovecot-versions.ts';
 import type { ImapClient } from '../support/imap-client.ts';
 import { eventually, stageConfig, startStage, VENDOR, type Stage } from '../support/start-stage.ts';
@@ -31,12 +32,14 @@ for (const metadata of ['dict', 'doveadm'] as const) {
       const cli = (...args: string[]): Promise<CommandResult> =>
         runCommand(process.execPath, [MAIN, ...args, '--config', configFile]);
 
+      const teardown = createTeardown();
       before(async () => {
         stage = await startStage({
           version,
           metadata,
           config: { webpush: { cache_lifetime: '1 secs' } },
         });
+        teardown.defer(() => stage.close());
         const { dir } = stage.dovecot.layout;
         configFile = join(dir, 'coi-sidecar.yaml');
         const config = stageConfig(stage.dovecot, join(dir, 'ca.pem'), { metadata });
@@ -47,7 +50,6 @@ for (const metadata of ['dict', 'doveadm'] as const) {
         await client.setMetadata('', `${VENDOR}/coi/config/enabled`, 'yes');
         id = await subscribe(client, phone);
       });
-      after(() => stage.close());
 
       it('sees the user, and after a test push its outcome', async () => {
         const list = await cli('users');

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import type { MessageFilter } from '../../src/coi/settings.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import type { ImapClient } from '../support/imap-client.ts';
 import { eventually, startStage, type Stage } from '../support/start-stage.ts';
@@ -33,24 +34,22 @@ for (const { version, skip } of dovecotVersions) {
     let relay: TcpRelay;
     let stage: Stage;
 
+    const teardown = createTeardown();
     before(async () => {
       relay = await startTcpRelay();
+      teardown.defer(() => relay.close());
       const doveadm = { url: `http://127.0.0.1:${relay.port}/doveadm/v1`, timeout: '60 secs' };
       stage = await startStage({
         version,
         config: { doveadm, coi: { contacts_lifetime: '2 secs' } },
       });
-      relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
-    });
-    after(async () => {
-      const errors = stage.dovecot.errors();
-      await stage.close();
-      await relay.close();
+      teardown.defer(() => stage.close());
       const isDown = /: spooled$|program .coi-classify. not found/;
-      assert.deepEqual(
-        errors.filter((line) => !isDown.test(line)),
-        [],
-      );
+      teardown.defer(() => {
+        const others = stage.dovecot.errors().filter((line) => !isDown.test(line));
+        assert.deepEqual(others, []);
+      });
+      relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
     });
 
     async function newPerson(filter: MessageFilter = 'active'): Promise<Person> {

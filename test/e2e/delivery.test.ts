@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import type { ReceivedPush } from '../../src/cli/demo/push-service.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import type { ImapClient } from '../support/imap-client.ts';
 import { eventually, startStage, VENDOR, type Stage } from '../support/start-stage.ts';
@@ -53,14 +54,15 @@ for (const { version, skip, metadata } of runs) {
   const title = `Dovecot ${version}, metadata.source ${metadata}: chat goes in and a push comes out`;
   describe(title, { skip }, () => {
     let stage: Stage;
+    const teardown = createTeardown();
     before(async () => {
       stage = await startStage({
         version,
         metadata,
         config: { webpush: { cache_lifetime: '1 secs' } },
       });
+      teardown.defer(() => stage.close());
     });
-    after(() => stage.close());
 
     /** Someone with COI enabled. */
     async function enabledUser(filter: 'none' | 'active' | 'seen') {

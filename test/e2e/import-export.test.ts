@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { runCommand, type CommandResult } from '../../src/cli/demo/run-command.ts';
 import { formatFileDict, parseFileDict } from '../../src/dovecot/file-dict.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { cryptokey, mailCrypt, type CryptKeys } from '../support/mail-crypt.ts';
 import { ImapClient } from '../support/imap-client.ts';
@@ -71,8 +72,10 @@ for (const { version, skip, keys } of runs) {
       runCommand(process.execPath, [MAIN, ...args, '--config', configFile]);
     const sorted = (dict: Buffer): Buffer => formatFileDict(parseFileDict(dict).entries);
 
+    const teardown = createTeardown();
     before(async () => {
       origin = await startPrivateDovecot({ ...ownDict, version, ...crypt });
+      teardown.defer(() => origin.stop());
       await cryptokey(origin, keys, 'generate', USER);
       const client = await open(origin);
       await client.ok('CREATE "Fo&APY-/Bar"');
@@ -94,15 +97,12 @@ for (const { version, skip, keys } of runs) {
       stage = await startStage({
         ...{ version, ...crypt, metadata: 'dict', classify: 'none', events: 'none' },
       });
+      teardown.defer(() => stage.close());
       const { dir } = stage.dovecot.layout;
       configFile = join(dir, 'coi-sidecar.yaml');
       await writeFile(configFile, JSON.stringify(stageConfig(stage.dovecot, join(dir, 'ca.pem'))));
       await moveMail(origin, stage.dovecot);
       exported = join(dir, 'exported');
-    });
-    after(async () => {
-      await stage.close();
-      await origin.stop();
     });
 
     it('the mail is encrypted, and the dict has the keys', async () => {

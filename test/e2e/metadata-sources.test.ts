@@ -5,7 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
+import { createTeardown } from '../support/create-teardown.ts';
 import { eventually, startStage, type Stage } from '../support/start-stage.ts';
 import { answerWith } from '../support/push-service.ts';
 import {
@@ -41,6 +42,7 @@ const row = (name: string): string => {
 for (const source of ['dict', 'doveadm'] as const) {
   describe(`metadata.source ${source}`, () => {
     let stage: Stage;
+    const teardown = createTeardown();
     before(async () => {
       stage = await startStage({
         metadata: source,
@@ -49,8 +51,8 @@ for (const source of ['dict', 'doveadm'] as const) {
           abuse: { refusals: 100 },
         },
       });
+      teardown.defer(() => stage.close());
     });
-    after(() => stage.close());
 
     /** What the client is told of a change that breaks a rule; it has no effect either way. */
     const REFUSAL = source === 'dict' ? 'NO' : 'OK';

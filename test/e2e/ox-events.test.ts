@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { findFreePort } from '../../src/cli/demo/find-free-port.ts';
 import type { DovecotVersion } from '../../src/cli/demo/dovecot-release.ts';
 import { startCountingProxy, type CountingProxy } from '../support/counting-proxy.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 import { startStage, VENDOR, type Stage, type StageOptions } from '../support/start-stage.ts';
@@ -60,7 +61,8 @@ interface OxStage extends Stage {
 }
 
 async function startOxStage(version: DovecotVersion, options: StageOptions = {}): Promise<OxStage> {
-  const proxy = await startCountingProxy();
+  await using starting = new AsyncDisposableStack();
+  const proxy = starting.use(await startCountingProxy());
   const port = await findFreePort();
   proxy.target = `http://127.0.0.1:${port}`;
   const recorded = recordLog();
@@ -79,24 +81,24 @@ async function startOxStage(version: DovecotVersion, options: StageOptions = {})
     },
   });
   const close = stage.close.bind(stage);
+  starting.defer(close);
+  const owned = starting.move();
   return Object.assign(stage, {
     proxy,
     recorded,
     told: () => proxy.requests.filter((line) => line === 'PUT /v1/ox-events').length,
-    close: async () => {
-      await close();
-      await proxy[Symbol.asyncDispose]();
-    },
+    close: () => owned.disposeAsync(),
   });
 }
 
 for (const { version, skip } of dovecotVersions) {
   describe(`Dovecot ${version} without Lua: events by the ox driver`, { skip }, () => {
     let stage: OxStage;
+    const teardown = createTeardown();
     before(async () => {
       stage = await startOxStage(version);
+      teardown.defer(() => stage.close());
     });
-    after(() => stage.close());
 
     async function reader(filter?: 'none' | 'active', msgtype = 'all') {
       const account: Account =

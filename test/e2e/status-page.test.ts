@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { noBrowser, openPage, startBrowser, type WatchedPage } from '../support/browser.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { answerWith } from '../support/push-service.ts';
 import { eventually, startStage, type Stage } from '../support/start-stage.ts';
@@ -19,16 +20,15 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
   let browser: Browser;
   let reader: Account & { agent: UserAgent };
 
+  const teardown = createTeardown();
   before(async () => {
     stage = await startStage();
+    teardown.defer(() => stage.close());
     browser = await startBrowser();
+    teardown.defer(() => browser.close());
     const account = await coiAccount(stage, 'active');
     reader = { ...account, agent: await stage.userAgent() };
     await subscribe(account.client, reader.agent);
-  });
-  after(async () => {
-    await browser.close();
-    await stage.close();
   });
 
   async function open(options: BrowserContextOptions = {}): Promise<WatchedPage> {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { after, before, it } from 'node:test';
+import { before, it } from 'node:test';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { describeVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { spawnSidecar } from '../support/spawn-sidecar.ts';
@@ -12,8 +13,10 @@ import { spawnSidecar } from '../support/spawn-sidecar.ts';
 describeVersions('the service as a process', (version) => {
   let dovecot: PrivateDovecot;
   let config: Record<string, Record<string, unknown>>;
+  const teardown = createTeardown();
   before(async () => {
     dovecot = await startPrivateDovecot({ version });
+    teardown.defer(() => dovecot.stop());
     const { dir } = dovecot.layout;
     config = {
       http: { listen: new URL(dovecot.sidecar.url).host, token: dovecot.sidecar.token },
@@ -25,7 +28,6 @@ describeVersions('the service as a process', (version) => {
       spool: { dir: dovecot.spoolDir },
     };
   });
-  after(() => dovecot.stop());
 
   /** A request whose body is sent in two halves, with time in between. */
   async function slowEvent(whileOpen: () => void): Promise<number> {

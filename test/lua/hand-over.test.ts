@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { createLogger } from '../../src/logging.ts';
 import { UserFilter } from '../../src/stores/user-filter.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { deliver } from '../support/lmtp-client.ts';
@@ -42,18 +43,16 @@ for (const { version, skip } of dovecotVersions)
     let user = 0;
     let alice = '';
 
+    const teardown = createTeardown();
     before(async () => {
-      http = await startRecordingHttpServer(() => answer);
+      http = teardown.use(await startRecordingHttpServer(() => answer));
       dovecot = await startPrivateDovecot({
         version,
         metadata: 'none',
         classify: 'none',
         sidecar: { url: http.url, token: 'a-token' },
       });
-    });
-    after(async () => {
-      await dovecot.stop();
-      await http[Symbol.asyncDispose]();
+      teardown.defer(() => dovecot.stop());
     });
     beforeEach(() => {
       answer = { status: 204 };
@@ -250,10 +249,11 @@ for (const { version, skip } of dovecotVersions)
 
     describe('with nobody listening', () => {
       let deaf: PrivateDovecot;
+      const teardown = createTeardown();
       before(async () => {
         deaf = await startPrivateDovecot({ version, metadata: 'none', classify: 'none' });
+        teardown.defer(() => deaf.stop());
       });
-      after(() => deaf.stop());
 
       test('mail is delivered without delay, events wait in the spool in their order', async () => {
         for (let i = 0; i < 3; i++) {

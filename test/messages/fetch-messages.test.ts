@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { createDoveadmClient, type DoveadmClient } from '../../src/dovecot/doveadm-client.ts';
 import { createFetchMessages } from '../../src/messages/fetch-messages.ts';
 import { parseHeaderBlock } from '../../src/messages/parse-header-block.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { recordLog } from '../support/record-log.ts';
 
@@ -27,15 +28,14 @@ for (const { version, skip } of dovecotVersions) {
   describe(`messages fetched from Dovecot ${version}`, { skip }, () => {
     let dovecot: PrivateDovecot;
     let doveadm: DoveadmClient;
+    const teardown = createTeardown();
     before(async () => {
       dovecot = await startPrivateDovecot({
         ...{ version, events: 'none', classify: 'none', metadata: 'none' },
       });
+      teardown.defer(() => dovecot.stop());
       doveadm = createDoveadmClient({ ...dovecot.doveadm, timeout: 20_000 });
-    });
-    after(async () => {
-      await doveadm.close();
-      await dovecot.stop();
+      teardown.defer(() => doveadm.close());
     });
 
     let users = 0;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import {
   createDoveadmClient,
@@ -10,6 +10,7 @@ import {
 import { createDoveadmSocket } from '../../src/dovecot/doveadm-socket.ts';
 import { createFetchMessages, type FetchMessages } from '../../src/messages/fetch-messages.ts';
 import { createFetchOctets } from '../../src/messages/fetch-octets.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { recordLog } from '../support/record-log.ts';
 import { eventually } from '../support/start-stage.ts';
@@ -35,11 +36,14 @@ for (const { version, skip } of dovecotVersions) {
     let log: ReturnType<typeof recordLog>;
     const uids = new Map(Object.keys(bodies).map((name, index) => [name, index + 1]));
 
+    const teardown = createTeardown();
     before(async () => {
       dovecot = await startPrivateDovecot({
         ...{ version, metadata: 'none', classify: 'none', events: 'none' },
       });
+      teardown.defer(() => dovecot.stop());
       doveadm = createDoveadmClient({ ...dovecot.doveadm, timeout: 5_000 });
+      teardown.defer(() => doveadm.close());
       log = recordLog();
       for (const mailbox of ['INBOX', '-o']) {
         if (mailbox !== 'INBOX') {
@@ -54,10 +58,6 @@ for (const { version, skip } of dovecotVersions) {
           assert.equal(exitCode, 0, stderr);
         }
       }
-    });
-    after(async () => {
-      await doveadm.close();
-      await dovecot.stop();
     });
 
     const fetcher = (path?: string): FetchMessages =>

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { InvalidInputError, UnavailableError } from '../../src/errors.ts';
 import { MAX_KEY_OCTETS, type Change, type Store } from '../../src/stores/store.ts';
+import { createTeardown } from '../support/create-teardown.ts';
 
 export interface StoreFixture {
   store: Store;
@@ -60,13 +61,12 @@ export function testStoreContract(kind: string, open: () => Promise<StoreFixture
     let serial = 0;
     const newUser = (): string => `user${++serial}@example.org`;
 
+    const teardown = createTeardown();
     before(async () => {
       fixture = await open();
       store = fixture.store;
-    });
-    after(async () => {
-      await store.close();
-      await fixture.dispose();
+      teardown.defer(() => fixture.dispose());
+      teardown.defer(() => store.close());
     });
 
     it('names its kind', () => {

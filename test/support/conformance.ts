@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import type { DovecotVersion } from '../../src/cli/demo/dovecot-release.ts';
+import { createTeardown } from './create-teardown.ts';
 import { dovecotVersions } from './dovecot-versions.ts';
 import { startStage, type Stage, type StageOptions } from './start-stage.ts';
 
@@ -114,11 +115,12 @@ export function conformance(
   for (const { version, skip } of dovecotVersions) {
     describe(versionTitle(version), { skip }, () => {
       let stage: Stage;
+      const teardown = createTeardown();
       before(async () => {
         const given = typeof options === 'function' ? options(version) : options;
         stage = await startStage({ version, ...given });
+        teardown.defer(() => stage.close());
       });
-      after(() => stage.close());
       define({
         stage: () => stage,
         section: (section, defineSection) =>

@@ -58,6 +58,8 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
     clock,
     config: overlay(RIGHT, options.config ?? {}),
   });
+  await using starting = new AsyncDisposableStack();
+  starting.defer(() => stage.close());
   const { dovecot } = stage;
   const { dir, coiDir } = dovecot.layout;
   // As the README asks: nobody but mail processes may read it.
@@ -99,6 +101,7 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
   // Where the version under test is not the one that is installed.
   const programs = await shadow({ doveconf: run('doveconf') });
 
+  const owned = starting.move();
   return {
     ...{ stage, dir, writeFiles, shadow },
     setClock: (msecs) => {
@@ -128,7 +131,7 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
         process.env['PATH'] = before;
       }
     },
-    close: () => stage.close(),
+    close: () => owned.disposeAsync(),
   };
 }
 

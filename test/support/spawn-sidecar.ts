@@ -41,9 +41,9 @@ export async function launchSidecar(
 ): Promise<StartingSidecar> {
   const file = join(dir, 'coi-sidecar.yaml');
   await writeFile(file, JSON.stringify(config), { mode: 0o600 });
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  // The kernel ends it with this process, even one that is killed or that a time-out ends.
+  const program = ['--pdeathsig', 'KILL', process.execPath, MAIN, 'serve', '--config', file];
+  const child = spawn('setpriv', program, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   const ended = once(child, 'exit');
   const ready = new Promise<void>((resolve, reject) => {

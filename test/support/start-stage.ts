@@ -49,14 +49,19 @@ export interface Stage {
 
 let users = 0;
 
+/** What has started is stopped again when another part does not start. */
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
+  await using started = new AsyncDisposableStack();
   const dovecot = await startPrivateDovecot(options);
+  started.defer(() => dovecot.stop());
   const certificate = await makeCertificate();
   const push = await startPushService(certificate);
+  started.defer(() => push.close());
   const caFile = join(dovecot.layout.dir, 'ca.pem');
   await writeFile(caFile, [certificate.cert, ...(options.authorities ?? [])].join('\n'));
   const clients: ImapClient[] = [];
   const agents: UserAgent[] = [];
+  started.defer(() => closeAll(agents));
 
   const config = readConfig(JSON.stringify(stageConfig(dovecot, caFile, options)));
   const start = async (): Promise<App> => {
@@ -69,11 +74,15 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     await app.start();
     return app;
   };
+  const app = await start();
+  started.defer(() => stage.app.stop());
+  started.defer(() => closeAll(clients));
+  const owned = started.move();
   const stage: Stage = {
     dovecot,
     push,
     certificate,
-    app: await start(),
+    app,
     userAgent: async () => {
       const agent = await startUserAgent(certificate);
       agents.push(agent);
@@ -89,14 +98,13 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       return client;
     },
     freshUser: () => `user${process.pid}-${++users}@example.org`,
-    close: async () => {
-      await Promise.all(clients.map((client) => client.close()));
-      await stage.app.stop();
-      await Promise.all([push, ...agents].map((service) => service.close()));
-      await dovecot.stop();
-    },
+    close: () => owned.disposeAsync(),
   };
   return stage;
+}
+
+async function closeAll(open: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.all(open.map((one) => one.close()));
 }
 
 /** The sidecar's configuration beside a private Dovecot; JSON is YAML, too. */

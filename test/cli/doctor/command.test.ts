@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Report } from '../../../src/cli/doctor/report.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { startDoctorRig, type DoctorRig, type Examination } from '../../support/doctor-rig.ts';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 
@@ -13,10 +14,11 @@ const skip = dovecotVersions.find(({ version }) => version === '2.3')?.skip ?? f
 
 describe('the command coi-sidecar doctor', { skip }, () => {
   let rig: DoctorRig;
+  const teardown = createTeardown();
   before(async () => {
     rig = await startDoctorRig();
+    teardown.defer(() => rig.close());
   });
-  after(() => rig.close());
 
   /** As an administrator runs it: a process of its own. */
   async function run(

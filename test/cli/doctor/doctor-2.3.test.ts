@@ -1,7 +1,8 @@
 // First of all: it begins to count.
 import { faultPlaces } from '../../support/fault-places.ts';
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 import { notRoot } from '../../support/unprivileged.ts';
 import { noSmallDisks } from '../../support/small-disk.ts';
@@ -15,10 +16,11 @@ const skip = dovecotVersions.find(({ version }) => version === '2.3')?.skip ?? f
 
 describe('coi-sidecar doctor, Dovecot 2.3', { skip }, () => {
   let rig: DoctorRig;
+  const teardown = createTeardown();
   before(async () => {
     rig = await startDoctorRig({ version: '2.3' });
+    teardown.defer(() => rig.close());
   });
-  after(() => rig.close());
 
   describe('of a right set-up', () => testRightSetUp(() => rig, 'dict'));
   describe('in other places', () => testOtherPlaces(() => rig));
@@ -33,10 +35,11 @@ describe('coi-sidecar doctor, Dovecot 2.3', { skip }, () => {
 
 describe('coi-sidecar doctor, Dovecot 2.3, metadata.source doveadm', { skip }, () => {
   let rig: DoctorRig;
+  const teardown = createTeardown();
   before(async () => {
     rig = await startDoctorRig({ version: '2.3', metadata: 'doveadm', classify: 'http' });
+    teardown.defer(() => rig.close());
   });
-  after(() => rig.close());
 
   testRightSetUp(() => rig, 'doveadm');
 });

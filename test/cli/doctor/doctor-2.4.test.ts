@@ -1,4 +1,5 @@
-import { after, before, describe } from 'node:test';
+import { before, describe } from 'node:test';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 import { notRoot } from '../../support/unprivileged.ts';
 import { startDoctorRig, type DoctorRig } from '../../support/doctor-rig.ts';
@@ -10,10 +11,11 @@ const skip = dovecotVersions.find(({ version }) => version === '2.4')?.skip ?? f
 
 describe('coi-sidecar doctor, Dovecot 2.4', { skip }, () => {
   let rig: DoctorRig;
+  const teardown = createTeardown();
   before(async () => {
     rig = await startDoctorRig({ version: '2.4' });
+    teardown.defer(() => rig.close());
   });
-  after(() => rig.close());
 
   describe('of a right set-up', () => testRightSetUp(() => rig, 'dict'));
   describe('delivers to nobody', { skip: notRoot }, () => testDeliveriesToNobody(() => rig));
@@ -22,10 +24,11 @@ describe('coi-sidecar doctor, Dovecot 2.4', { skip }, () => {
 
 describe('coi-sidecar doctor, Dovecot 2.4, metadata.source doveadm', { skip }, () => {
   let rig: DoctorRig;
+  const teardown = createTeardown();
   before(async () => {
     rig = await startDoctorRig({ version: '2.4', metadata: 'doveadm', classify: 'http' });
+    teardown.defer(() => rig.close());
   });
-  after(() => rig.close());
 
   testRightSetUp(() => rig, 'doveadm');
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { before, beforeEach, describe, it } from 'node:test';
 import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
 import { runCrash } from '../../support/crash/crash-run.ts';
 import { createCrashWorld, type CrashWorld } from '../../support/crash/crash-world.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { ImapClient } from '../../support/imap-client.ts';
 import type { UserAgent } from '../../support/scripted-push-service.ts';
 import { lockDatabase } from '../../support/lock-database.ts';
@@ -16,12 +17,13 @@ const USER = 'user1@example.org';
 describe('kill -9', () => {
   let world: CrashWorld;
   let agent: UserAgent;
+  const teardown = createTeardown();
   before(async () => {
     world = await createCrashWorld({ users: 1, subscriptions: 1, pushMsecs: 0 });
+    teardown.defer(() => world.close());
     const [first] = world.agents.get(USER) ?? [];
     agent = first!;
   });
-  after(() => world.close());
   beforeEach(() => world.sidecar.ready);
 
   const deliverOne = async (message: Buffer): Promise<void> => {
@@ -78,8 +80,9 @@ describe('kill -9', () => {
     await eventually(() => assert.deepEqual(spoolFiles(), []));
   });
 
-  it('while an event that takes long is handled: its copy in the spool is what remains', async () => {
+  it('while an event that takes long is handled: its copy in the spool is what remains', async (test) => {
     const unlock = await lockDatabase(join(world.dovecot.layout.dir, 'outbox.db'));
+    test.after(unlock);
     await deliverOne(chat('Subject: takes long'));
     assert.equal(spoolFiles().length, 1);
     await world.sidecar.kill();

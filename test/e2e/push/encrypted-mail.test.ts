@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, it } from 'node:test';
+import { before, it } from 'node:test';
 import { simpleParser } from 'mailparser';
 import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
 import { runCommand } from '../../../src/cli/demo/run-command.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { describeVersions } from '../../support/dovecot-versions.ts';
 import { startStage, type Stage } from '../../support/start-stage.ts';
 import { coiAccount, deliverTo, subscribe } from '../conformance/steps.ts';
@@ -25,16 +26,17 @@ const define = (version: DovecotVersion): void => {
     return stdout;
   };
 
+  const teardown = createTeardown();
   before(async () => {
     // Short: the agent's socket stands in it.
     home = await mkdtemp(join(tmpdir(), 'coi-gpg-'));
+    teardown.defer(() => rm(home, { recursive: true }));
+    teardown.defer(async () => {
+      await runCommand('gpgconf', ['--homedir', home, '--kill', 'all']);
+    });
     stage = await startStage({ version });
+    teardown.defer(() => stage.close());
     await gpg(['--passphrase', '', '--quick-generate-key', 'bob@example.org', 'future-default']);
-  });
-  after(async () => {
-    await stage.close();
-    await runCommand('gpgconf', ['--homedir', home, '--kill', 'all']);
-    await rm(home, { recursive: true });
   });
 
   for (const road of ['classify', 'doveadm fetch'] as const) {

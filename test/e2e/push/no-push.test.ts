@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, it } from 'node:test';
+import { before, it } from 'node:test';
 import type { MessageFilter } from '../../../src/coi/settings.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { describeVersions } from '../../support/dovecot-versions.ts';
 import { eventually, fixture, startStage, type Stage } from '../../support/start-stage.ts';
 import {
@@ -18,10 +19,11 @@ const QUIET_MSECS = 300;
 
 describeVersions('what is not pushed, or not again', (version) => {
   let stage: Stage;
+  const teardown = createTeardown();
   before(async () => {
     stage = await startStage({ version });
+    teardown.defer(() => stage.close());
   });
-  after(() => stage.close());
 
   async function reader(filter: MessageFilter) {
     const { user, client } = await coiAccount(stage, filter);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createECDH } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
-import { after, before, it } from 'node:test';
+import { before, it } from 'node:test';
 import ece from 'http_ece';
 import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { describeVersions } from '../../support/dovecot-versions.ts';
 import type { ImapClient } from '../../support/imap-client.ts';
 import { fixtureFields } from '../../support/fixture-fields.ts';
@@ -75,18 +76,17 @@ for (const [name, road] of Object.entries(roads)) {
     let user: string;
     let client: ImapClient;
 
+    const teardown = createTeardown();
     before(async () => {
       stage = await startStage({
         ...{ version, ...road.options(version), authorities: [makeCertificates().ca] },
       });
+      teardown.defer(() => stage.close());
       service = await startScriptedPushService();
+      teardown.defer(() => service.close());
       agent = await service.addUserAgent();
       ({ user, client } = await coiAccount(stage, 'none'));
       await subscribe(client, agent);
-    });
-    after(async () => {
-      await stage.close();
-      await service.close();
     });
 
     async function push(message: Buffer | string): Promise<ArrivedPush> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import type { ImapClient } from '../../support/imap-client.ts';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 import { startStage, type Stage } from '../../support/start-stage.ts';
@@ -27,10 +28,11 @@ const message = (id: string, body: string, header = ''): string =>
 for (const { version, skip } of dovecotVersions) {
   describe(`messages with one Message-ID on Dovecot ${version}`, { skip }, () => {
     let stage: Stage;
+    const teardown = createTeardown();
     before(async () => {
       stage = await startStage({ version });
+      teardown.defer(() => stage.close());
     });
-    after(() => stage.close());
 
     async function newRecipient(): Promise<Recipient> {
       const account = await coiAccount(stage, 'none');

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { after, before, it } from 'node:test';
+import { before, it } from 'node:test';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { describeVersions } from '../../support/dovecot-versions.ts';
 import { inboxDir } from '../../support/inbox-dir.ts';
 import { startStage, type Stage } from '../../support/start-stage.ts';
@@ -12,10 +13,11 @@ import { deliverTo, mail, message, newAccount, subscribe } from '../conformance/
 const title = 'mail that comes while another process has the Maildir’s list of uids locked';
 describeVersions(title, (version) => {
   let stage: Stage;
+  const teardown = createTeardown();
   before(async () => {
     stage = await startStage({ version, config: { spool: { poll_interval: '300 msecs' } } });
+    teardown.defer(() => stage.close());
   });
-  after(() => stage.close());
 
   for (const [what, text] of Object.entries({
     'with a Message-ID': mail('Subject: found by its id', 'Message-ID: <unnumbered@example.org>'),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
 import { standInForNameService } from '../../support/name-service.ts';
 import { dripBody, dripHeader, hang, inTurn, reset } from '../../support/push-answers.ts';
@@ -187,8 +188,13 @@ const recorded = recordLog();
 const services: ScriptedPushService[] = [];
 let stage: Stage;
 
+const teardown = createTeardown();
 before(async () => {
   names.set(NAME, '127.0.0.1');
+  teardown.defer(() => names.restore());
+  teardown.defer(async () => {
+    await Promise.all(services.map((service) => service.close()));
+  });
   stage = await startStage({
     log: recorded.log,
     authorities: [makeCertificates().ca],
@@ -199,11 +205,7 @@ before(async () => {
       },
     },
   });
-});
-after(async () => {
-  await stage.close();
-  await Promise.all(services.map((service) => service.close()));
-  names.restore();
+  teardown.defer(() => stage.close());
 });
 
 /** The outcomes of the attempts at message pushes to one user so far. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { before, describe, it, type TestContext } from 'node:test';
 import { connect, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { openRedisStore, type RedisStoreOptions } from '../../../src/stores/redi
 import type { Change, Store } from '../../../src/stores/store.ts';
 import { testStoreContract } from '../store-contract.ts';
 import { RedisServer, redisIsMissing } from './redis-server.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 
 const set = (key: string, value: string): Change => ({ op: 'set', key, value: Buffer.from(value) });
 
@@ -58,10 +59,11 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
 
   describe('openRedisStore', () => {
     let server: RedisServer;
+    const teardown = createTeardown();
     before(async () => {
       server = await RedisServer.start();
+      teardown.defer(() => server.dispose());
     });
-    after(() => server.dispose());
 
     it('keeps to its prefix, with one hash for each user and a set of them', async (t) => {
       const store = await open(t, server.url());
@@ -143,13 +145,12 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
   describe('a server that goes away', () => {
     let server: RedisServer;
     let store: Store;
+    const teardown = createTeardown();
     before(async () => {
       server = await RedisServer.start();
+      teardown.defer(() => server.dispose());
       store = await openRedisStore(server.url(), { deadlineMsecs: 1000 });
-    });
-    after(async () => {
-      await server.dispose();
-      await store.close();
+      teardown.defer(() => store.close());
     });
 
     it('fails calls by their deadline, then at once, and works again when it is back', async () => {

@@ -38,11 +38,14 @@ export interface CrashWorld {
 }
 
 export async function createCrashWorld(options: CrashWorldOptions): Promise<CrashWorld> {
+  await using started = new AsyncDisposableStack();
   const dovecot = await startPrivateDovecot();
+  started.defer(() => dovecot.stop());
   const { dir } = dovecot.layout;
   const caFile = join(dir, 'ca.pem');
   await writeFile(caFile, makeCertificates().ca);
   const doveadm = await startTcpRelay();
+  started.defer(() => doveadm.close());
   doveadm.target = Number(new URL(dovecot.doveadm.url).port);
   const url = `http://127.0.0.1:${doveadm.port}/doveadm/v1`;
   const config = stageConfig(dovecot, caFile, { config: { doveadm: { url } } });
@@ -53,13 +56,16 @@ export async function createCrashWorld(options: CrashWorldOptions): Promise<Cras
       void sleep(options.pushMsecs).then(() => response.writeHead(201).end());
     };
     services.push(service);
+    started.defer(() => service.close());
   }
   const agents = new Map<string, UserAgent[]>();
+  const sidecar = await launchSidecar(dir, config);
+  started.defer(() => world.sidecar.kill());
   const world: CrashWorld = {
     dovecot,
     agents,
     doveadm,
-    sidecar: await launchSidecar(dir, config),
+    sidecar,
     restart: async () => {
       world.sidecar = await launchSidecar(dir, config);
     },
@@ -67,12 +73,7 @@ export async function createCrashWorld(options: CrashWorldOptions): Promise<Cras
       const text = await (await fetch(`${dovecot.sidecar.url}/metrics`)).text();
       return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
     },
-    close: async () => {
-      await world.sidecar.kill();
-      await Promise.all(services.map((service) => service.close()));
-      await doveadm.close();
-      await dovecot.stop();
-    },
+    close: () => owned.disposeAsync(),
   };
   await world.sidecar.ready;
   for (let count = 1; count <= options.users; count++) {
@@ -80,6 +81,7 @@ export async function createCrashWorld(options: CrashWorldOptions): Promise<Cras
     agents.set(user, await Promise.all(services.map((service) => service.addUserAgent())));
     await subscribeAll(dovecot, user, agents.get(user) ?? []);
   }
+  const owned = started.move();
   return world;
 }
 

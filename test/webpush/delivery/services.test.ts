@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import {
   createReceiverSecrets,
   decryptPush,
@@ -15,6 +15,7 @@ import { createInlineEncryptor } from '../../../src/webpush/encryption/inline-en
 import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { ResolveError } from '../../../src/webpush/guard/resolve-host.ts';
 import { createVapidAuthorizer } from '../../../src/webpush/vapid/vapid-authorizer.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
 import { makeVapidKey } from '../../support/make-vapid-key.ts';
 import { MemorySubscriptionBook } from '../../support/memory-subscription-book.ts';
@@ -195,6 +196,7 @@ describe('delivery to push services of all kinds at the same time', () => {
     folder: 'INBOX',
   });
 
+  const teardown = createTeardown();
   before(async () => {
     secrets = await createReceiverSecrets();
     const keys = {
@@ -211,6 +213,7 @@ describe('delivery to push services of all kinds at the same time', () => {
           ? Promise.reject(new ResolveError('no', { cause: { code: 'ENOTFOUND' } }))
           : Promise.resolve([{ address: '10.0.0.1', family: 4 }]),
     });
+    teardown.defer(() => client.close());
     const key = makeVapidKey();
     delivery = createDelivery({
       encryptor: createInlineEncryptor(),
@@ -231,9 +234,11 @@ describe('delivery to push services of all kinds at the same time', () => {
       options: { maxRetries: 1, timeoutMsecs: TIMEOUT_MSECS, padding: false, maxPushes: 1_000 },
     });
     await delivery.start();
+    teardown.defer(() => delivery.stop(1_000));
     for (const [index, { service, host }] of CASES.entries()) {
       const server = await startPushService(service);
       services.push(server);
+      teardown.defer(() => server.close());
       const endpoint = `https://${host ?? '127.0.0.1'}:${server.port}/push/${index}`;
       book.set('alice', `${index}`, { endpoint, keys });
     }
@@ -256,12 +261,6 @@ describe('delivery to push services of all kinds at the same time', () => {
       await new Promise((resolve) => setTimeout(resolve, 50));
       owed = new Set((await store.page(0, 100)).map(({ subscriptionId }) => subscriptionId));
     } while (performance.now() < end && !CASES.every(isOver));
-  });
-
-  after(async () => {
-    await delivery.stop(1_000);
-    await client.close();
-    await Promise.all(services.map((service) => service.close()));
   });
 
   const resultsOf = (index: number) => book.results.filter(({ id }) => id === `${index}`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { Pool } from 'undici';
 import { classifyFailure } from '../../../src/webpush/client/classify-failure.ts';
 import { createPushClient } from '../../../src/webpush/client/push-client.ts';
@@ -7,6 +7,7 @@ import { createGuardedConnector } from '../../../src/webpush/guard/guarded-conne
 import { parseGuardPolicy, type GuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { hostOf, portOf } from '../../../src/webpush/guard/judge-endpoint.ts';
 import { createHostResolver, type ResolveHost } from '../../../src/webpush/guard/resolve-host.ts';
+import { createTeardown } from '../../support/create-teardown.ts';
 import { HOSTILE_ENDPOINTS, HOSTILE_NAMES } from '../../support/hostile-endpoints.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
 import { startPushService, type TestPushService } from '../../support/push-service.ts';
@@ -45,13 +46,12 @@ const answers =
 describe('createGuardedConnector', () => {
   let v4: TestPushService;
   let v6: TestPushService;
+  const teardown = createTeardown();
   before(async () => {
     v4 = await startPushService({ tls: false, host: '0.0.0.0' });
+    teardown.defer(() => v4.close());
     v6 = await startPushService({ tls: false, host: '::1' });
-  });
-  after(async () => {
-    await v4.close();
-    await v6.close();
+    teardown.defer(() => v6.close());
   });
 
   const refused = async (work: () => Promise<unknown>): Promise<void> => {
