@@ -3,6 +3,9 @@ import type { Config } from './schema.ts';
 /** Shorter tokens can be guessed. */
 const LEAST_TOKEN_LENGTH = 16;
 
+/** What is mended within two seconds, as Dovecot waits, is no reason to end the process. */
+const LEAST_WATCHDOG_MSECS = 2_000;
+
 /** What is wrong although every value by itself is well formed; one sentence a problem. */
 export function findConflicts(config: Config): string[] {
   return [
@@ -13,6 +16,9 @@ export function findConflicts(config: Config): string[] {
       : []),
     ...(config.abuse.lockout < config.abuse.pause
       ? ['abuse.lockout: must be at least as long as abuse.pause']
+      : []),
+    ...(config.watchdog.timeout > 0 && config.watchdog.timeout < LEAST_WATCHDOG_MSECS
+      ? ['watchdog.timeout: must be 0, or at least 2 secs']
       : []),
   ];
 }

@@ -244,6 +244,13 @@ export const schema = {
     },
     lockout: { doc: 'The longest pause.', format: 'duration', default: hours(1) },
   },
+  watchdog: {
+    timeout: {
+      doc: 'How long the process may hang before it ends itself, to be started anew by systemd or Docker. 0: for ever, as while it is debugged.',
+      format: 'duration',
+      default: seconds(30),
+    },
+  },
   log: {
     level: {
       doc: 'The least serious messages that are logged.',

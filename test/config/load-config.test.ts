@@ -100,6 +100,7 @@ describe('the configuration', () => {
     ['a bad mode', 'dict: { mode: 999 }', /^dict\.mode: "999" is not a file mode/],
     ['a bad address', 'http: { token: 0123456789abcdef, listen: 9380 }', /^http\.listen: /],
     ['a bad store', 'store: { url: "mysql://x" }', /^store\.url: must begin with sqlite/],
+    ['an impatient watchdog', 'watchdog: { timeout: 1 sec }', /^watchdog\.timeout: must be 0, or/],
     ['a bad proxy', 'webpush: { proxy_url: "socks5://x" }', /^webpush\.proxy_url: /],
   ];
   for (const [name, text, problem] of bad) {
