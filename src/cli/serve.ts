@@ -2,6 +2,7 @@ import { createLogger } from '../logging.ts';
 import { CONFIG_OPTION, type Command } from './command.ts';
 import { readConfigOption } from './read-config-option.ts';
 import { tellSupervisor } from './tell-supervisor.ts';
+import { startWatchdog } from './watchdog/start-watchdog.ts';
 
 /** Past it a stop is no longer graceful; systemd would kill after 90 seconds. */
 const STOP_DEADLINE_MSECS = 30_000;
@@ -19,6 +20,8 @@ export const serve: Command = {
     const log = createLogger(config.log.level);
     const app = await createApp(config, { log });
     await app.start();
+    // Not before: a start may take as long as what it finds on the disk.
+    startWatchdog(config.watchdog.timeout);
     void tellSupervisor(log);
     const signal = await nextSignal();
     log.info({ signal }, 'stopping');

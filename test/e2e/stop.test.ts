@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { before, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
@@ -9,6 +11,7 @@ import { createTeardown } from '../support/create-teardown.ts';
 import { describeVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { spawnSidecar } from '../support/spawn-sidecar.ts';
+import { eventually, startStage, VENDOR } from '../support/start-stage.ts';
 
 describeVersions('the service as a process', (version) => {
   let dovecot: PrivateDovecot;
@@ -82,10 +85,25 @@ describeVersions('the service as a process', (version) => {
     assert.equal(second.process.exitCode, 0);
   });
 
+  it('ends itself when it hangs, and the next start is none the worse', async () => {
+    const { dir } = dovecot.layout;
+    const hang = join(dir, 'hang.mjs');
+    await writeFile(hang, `process.on('SIGUSR2', function hang() { for (;;); });`);
+    const watched = { ...config, watchdog: { timeout: '2 secs' } };
+    const env = { NODE_OPTIONS: `--import=${pathToFileURL(hang).href}` };
+    const sidecar = await spawnSidecar(dir, watched, env);
+    sidecar.process.kill('SIGUSR2');
+    assert.deepEqual(await sidecar.ended, [null, 'SIGKILL']);
+    await eventually(() =>
+      assert.match(sidecar.log(), /"stack":\["hang [^\n]*the event loop hangs/),
+    );
+    const next = await spawnSidecar(dir, config);
+    await next.stop();
+  });
+
   it('refuses to start with a bad configuration and says everything that is wrong', async () => {
     const main = new URL('../../src/main.ts', import.meta.url).pathname;
     const file = join(dovecot.layout.dir, 'bad.yaml');
-    const { writeFile } = await import('node:fs/promises');
     await writeFile(file, 'http: { listn: x }\nwebpush: { padding: 7 }\n');
     for (const command of ['serve', 'check']) {
       const { exitCode, stderr } = await runCommand(process.execPath, [
@@ -116,7 +134,6 @@ describeVersions('the service as a process', (version) => {
 
 describeVersions('the classify road over HTTP, with the shipped shell program', (version) => {
   it('gives the same answer as the socket', async () => {
-    const { startStage, VENDOR } = await import('../support/start-stage.ts');
     const stage = await startStage({ version, classify: 'http' });
     try {
       const user = stage.freshUser();

@@ -28,8 +28,9 @@ export interface StartingSidecar extends SpawnedSidecar {
 export async function spawnSidecar(
   dir: string,
   config: Record<string, Record<string, unknown>>,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<SpawnedSidecar> {
-  const sidecar = await launchSidecar(dir, config);
+  const sidecar = await launchSidecar(dir, config, env);
   await sidecar.ready;
   return sidecar;
 }
@@ -38,12 +39,16 @@ export async function spawnSidecar(
 export async function launchSidecar(
   dir: string,
   config: Record<string, Record<string, unknown>>,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<StartingSidecar> {
   const file = join(dir, 'coi-sidecar.yaml');
   await writeFile(file, JSON.stringify(config), { mode: 0o600 });
   // The kernel ends it with this process, even one that is killed or that a time-out ends.
   const program = ['--pdeathsig', 'KILL', process.execPath, MAIN, 'serve', '--config', file];
-  const child = spawn('setpriv', program, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('setpriv', program, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let log = '';
   const ended = once(child, 'exit');
   const ready = new Promise<void>((resolve, reject) => {
