@@ -53,6 +53,15 @@ export class MemoryOutboxStore implements OutboxStore {
     return Promise.resolve(page);
   }
 
+  forgetUser(user: string): Promise<number[]> {
+    const forgotten = [...this.#owed.values()].filter((push) => push.user === user);
+    for (const { id, dedupeKey } of forgotten) {
+      this.#owed.delete(id);
+      this.#keys.delete(dedupeKey);
+    }
+    return Promise.resolve(forgotten.map(({ id }) => id));
+  }
+
   async trim(keep: number): Promise<OwedPush[]> {
     const removed = [...this.#owed.values()]
       .sort((a, b) => a.expiresAt - b.expiresAt || a.id - b.id)

@@ -42,6 +42,10 @@ export class MemoryStore implements Store {
     yield* await this.#attempt(() => [...this.#users.keys()]);
   }
 
+  scrub(): Promise<void> {
+    return this.#attempt(() => undefined);
+  }
+
   check(): Promise<void> {
     return this.#attempt(() => undefined);
   }

@@ -19,6 +19,7 @@ export function noteUsers(store: Store, filter: UserFilter, prefixes: readonly s
       return store.commit(user, changes);
     },
     users: () => store.users(),
+    scrub: () => store.scrub(),
     check: () => store.check(),
     close: () => store.close(),
   };

@@ -24,6 +24,14 @@ export interface OutboxStore {
   /** Removes the pushes that expire first until at most `keep` are left; returns the removed. */
   trim(keep: number): Promise<OwedPush[]>;
 
+  /**
+   * Takes out all pushes of a user, and the events that are being handled, and remembers nothing of them;
+   * durable when it resolves, and off the disk as far as {@link Store.scrub} is.
+   *
+   * @returns the ids of the pushes
+   */
+  forgetUser(user: string): Promise<number[]>;
+
   /** How many pushes are owed. */
   count(): Promise<number>;
 

@@ -33,6 +33,13 @@ export interface Store {
   /** Every user that has at least one entry, in no particular order. */
   users(): AsyncIterable<string>;
 
+  /**
+   * Takes what was removed off the disk as well, as far as the store can: the embedded one out of its
+   * file and its log, unless another process reads them just then; Redis out of nothing, since what its
+   * server has on disk is the server's affair.
+   */
+  scrub(): Promise<void>;
+
   /** @throws UnavailableError saying why the store could not commit right now */
   check(): Promise<void>;
 

@@ -73,6 +73,17 @@ export function testStoreContract(kind: string, open: () => Promise<StoreFixture
       assert.equal(store.kind, kind);
     });
 
+    it('keeps what is there when what was removed is scrubbed away', async () => {
+      await store.commit('scrubbed', [set('a', '1'), set('b', '2')]);
+      await store.commit('scrubbed', [{ op: 'unset', key: 'a' }]);
+      await store.scrub();
+      const left = await store.list('scrubbed', '');
+      assert.deepEqual(
+        left.map(({ key }) => key),
+        ['b'],
+      );
+    });
+
     it('passes its own check', async () => {
       await store.check();
     });

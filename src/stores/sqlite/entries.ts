@@ -12,7 +12,9 @@ export type EntryChange =
 export type EntriesJob =
   | { op: 'commit'; user: string; changes: readonly EntryChange[] }
   /** Writes for the sake of writing: fails whenever a commit would. */
-  | { op: 'check' };
+  | { op: 'check' }
+  /** What was removed leaves the write-ahead log, too. */
+  | { op: 'scrub' };
 
 /**
  * Not WITHOUT ROWID: with values of 700 octets and more (subscriptions, mail-crypt keys) the plain
@@ -33,6 +35,8 @@ const VERSION_1 = `
 export const entries: JobRunner<EntriesJob, CommitResult, undefined> = {
   // "COIs"
   schema: { applicationId: 0x434f4973, migrations: [VERSION_1] },
+
+  emptiesLog: ({ op }) => op === 'scrub',
 
   prepare(db) {
     const set = db.prepare(
@@ -64,7 +68,7 @@ export const entries: JobRunner<EntriesJob, CommitResult, undefined> = {
 
     return (job) => {
       if (job.op === 'check') probe.run();
-      else for (const change of job.changes) apply(job.user, change);
+      if (job.op === 'commit') for (const change of job.changes) apply(job.user, change);
       return 'committed';
     };
   },

@@ -9,6 +9,8 @@ export interface JobRunner<Job, Result, Options> {
    * disk, unless others of their group do. The end of this process undoes nothing in any case.
    */
   mayBeLost?(job: Job): boolean;
+  /** Whether the write-ahead log is to be emptied with the job: it has what was removed since. */
+  emptiesLog?(job: Job): boolean;
   /** Prepares its statements on `db`; what it returns runs within a transaction. */
   prepare(db: DatabaseSync, options: Options): (job: Job) => Result;
 }

@@ -16,34 +16,44 @@ export const JOURNAL_TABLE = `
   ) STRICT;
 `;
 
-/** Runs the jobs of the event journal, which shares the outbox's file and its fsyncs. */
-export function prepareJournal(db: DatabaseSync): (job: JournalJob) => JournalEntry[] | number {
+/** The event journal, which shares the outbox's file and its fsyncs. */
+export interface Journal {
+  run(job: JournalJob): JournalEntry[] | number;
+  /** Removes what is kept of a user. */
+  forgetUser(user: string): void;
+}
+
+export function prepareJournal(db: DatabaseSync): Journal {
   const insert = db.prepare(
     'INSERT INTO journal (user, received_at, transaction_json) VALUES (?, ?, ?)',
   );
   const remove = db.prepare('DELETE FROM journal WHERE id = ?');
+  const removeUser = db.prepare('DELETE FROM journal WHERE user = ?');
   const all = db.prepare('SELECT * FROM journal ORDER BY id');
   const forget = (ids: readonly number[]): number => {
     for (const id of ids) remove.run(id);
     return ids.length;
   };
 
-  return (job) => {
-    switch (job.op) {
-      case 'keep': {
-        forget(job.forget);
-        const { user, receivedAt, transaction } = job.entry;
-        return Number(insert.run(user, receivedAt, transaction).lastInsertRowid);
+  return {
+    forgetUser: (user) => void removeUser.run(user),
+    run: (job) => {
+      switch (job.op) {
+        case 'keep': {
+          forget(job.forget);
+          const { user, receivedAt, transaction } = job.entry;
+          return Number(insert.run(user, receivedAt, transaction).lastInsertRowid);
+        }
+        case 'forget':
+          return forget(job.ids);
+        case 'kept':
+          return all.all().map((row) => ({
+            id: Number(row['id']),
+            user: String(row['user']),
+            receivedAt: Number(row['received_at']),
+            transaction: String(row['transaction_json']),
+          }));
       }
-      case 'forget':
-        return forget(job.ids);
-      case 'kept':
-        return all.all().map((row) => ({
-          id: Number(row['id']),
-          user: String(row['user']),
-          receivedAt: Number(row['received_at']),
-          transaction: String(row['transaction_json']),
-        }));
-    }
+    },
   };
 }

@@ -23,6 +23,8 @@ export function openWritable(path: string, schema: Schema, busyTimeoutMsecs: num
         `${path} is on a file system without shared memory (a network share?): use a local disk.`,
       );
     db.exec('PRAGMA synchronous = FULL');
+    // What is removed is overwritten: the text of a push that was sent, a user who was forgotten.
+    db.exec('PRAGMA secure_delete = ON');
     db.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT}`);
     db.exec(`PRAGMA wal_autocheckpoint = ${WAL_LIMIT / 4096}`);
     db.exec('PRAGMA cache_size = -16384');

@@ -12,13 +12,14 @@ export type OutboxJob =
   | { op: 'postpone'; id: number; attempt: Postponement }
   | { op: 'page'; afterId: number; limit: number }
   | { op: 'trim'; keep: number; now: number }
+  | { op: 'forget-user'; user: string }
   | { op: 'count' }
   | { op: 'check' }
   | JournalJob;
 
 /** To an add, the ids of its pushes, undefined for those left out. */
 export type OutboxResult =
-  OwedPush[] | JournalEntry[] | (number | undefined)[] | number | undefined;
+  OwedPush[] | JournalEntry[] | (number | undefined)[] | number[] | number | undefined;
 
 /**
  * `id` never comes back (AUTOINCREMENT): a late settle must not hit a later push.
@@ -64,6 +65,8 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
   // sooner than if they waited for the disk.
   mayBeLost: ({ op }) => op === 'settle' || op === 'postpone' || op === 'forget',
 
+  emptiesLog: ({ op }) => op === 'forget-user',
+
   prepare(db, { rememberMsecs }) {
     const tombstones = prepareTombstones(db, rememberMsecs);
     const journal = prepareJournal(db);
@@ -72,6 +75,7 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
         created_at, expires_at, dedupe_key, attempts, next_attempt_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`);
     const remove = db.prepare('DELETE FROM owed WHERE id = ? RETURNING dedupe_hash');
+    const forgetUser = db.prepare('DELETE FROM owed WHERE user = ? RETURNING id');
     const idlePages = db.prepare('PRAGMA freelist_count');
     const giveBack = db.prepare(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
     const postpone = db.prepare(
@@ -139,6 +143,9 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
           );
           return removed;
         }
+        case 'forget-user':
+          journal.forgetUser(job.user);
+          return forgetUser.all(job.user).map(({ id }) => Number(id));
         case 'count':
           return countOwed();
         case 'check':
@@ -147,7 +154,7 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
         case 'keep':
         case 'forget':
         case 'kept':
-          return journal(job);
+          return journal.run(job);
       }
     };
   },

@@ -11,12 +11,14 @@ import { withDeadline } from '../with-deadline.ts';
 import { GroupWriter } from './group-writer.ts';
 import type { OutboxJob, OutboxResult } from './outbox.ts';
 import { ownFile, type OwnedFile } from './own-file.ts';
-import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS } from './timeouts.ts';
+import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS, EMPTY_LOG_MSECS } from './timeouts.ts';
 
 export interface SqliteOutboxStoreOptions extends OutboxStoreOptions {
   clock?: Clock;
   /** How long a write waits for another process that holds the database, in milliseconds. */
   busyTimeoutMsecs?: number;
+  /** How often the write-ahead log is emptied, in milliseconds; a minute unless given. */
+  emptyLogMsecs?: number;
 }
 
 /**
@@ -31,6 +33,7 @@ export async function openSqliteOutboxStore(
     rememberMsecs,
     clock = systemClock,
     busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
+    emptyLogMsecs = EMPTY_LOG_MSECS,
   }: SqliteOutboxStoreOptions,
 ): Promise<OutboxStore & EventJournal> {
   const file = ownFile(path);
@@ -39,7 +42,7 @@ export async function openSqliteOutboxStore(
       purpose: 'outbox',
       path: file.path,
       inode: file.inode,
-      busyTimeoutMsecs,
+      ...{ busyTimeoutMsecs, emptyLogMsecs },
       options: { rememberMsecs },
     });
     return new SqliteOutboxStore(file, writer, clock);
@@ -92,6 +95,10 @@ class SqliteOutboxStore implements OutboxStore, EventJournal {
 
   async trim(keep: number): Promise<OwedPush[]> {
     return (await this.#writer.run({ op: 'trim', keep, now: this.#clock.now() })) as OwedPush[];
+  }
+
+  async forgetUser(user: string): Promise<number[]> {
+    return (await this.#writer.run({ op: 'forget-user', user })) as number[];
   }
 
   async count(): Promise<number> {

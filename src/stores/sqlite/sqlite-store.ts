@@ -7,11 +7,13 @@ import { EntryReader } from './entry-reader.ts';
 import { GroupWriter } from './group-writer.ts';
 import { ownFile, type OwnedFile } from './own-file.ts';
 import { ReadCache } from './read-cache.ts';
-import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS } from './timeouts.ts';
+import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS, EMPTY_LOG_MSECS } from './timeouts.ts';
 
 export interface SqliteStoreOptions {
   /** How long a commit waits for another process that holds the database, in milliseconds. */
   busyTimeoutMsecs?: number;
+  /** How often the write-ahead log is emptied, in milliseconds; a minute unless given. */
+  emptyLogMsecs?: number;
 }
 
 /**
@@ -23,7 +25,10 @@ export interface SqliteStoreOptions {
  */
 export async function openSqliteStore(
   path: string,
-  { busyTimeoutMsecs = BUSY_TIMEOUT_MSECS }: SqliteStoreOptions = {},
+  {
+    busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
+    emptyLogMsecs = EMPTY_LOG_MSECS,
+  }: SqliteStoreOptions = {},
 ): Promise<Store> {
   const file = ownFile(path);
   try {
@@ -31,7 +36,7 @@ export async function openSqliteStore(
       purpose: 'entries',
       path: file.path,
       inode: file.inode,
-      busyTimeoutMsecs,
+      ...{ busyTimeoutMsecs, emptyLogMsecs },
       options: undefined,
     });
     return new SqliteStore(file, writer);
@@ -80,6 +85,10 @@ class SqliteStore implements Store {
       await setImmediate();
       page = this.#reader.users(page.at(-1));
     }
+  }
+
+  async scrub(): Promise<void> {
+    await this.#writer.run({ op: 'scrub' });
   }
 
   async check(): Promise<void> {

@@ -7,6 +7,8 @@ export interface WriterSetup {
   /** Of the file at `path`: no other one may take its place while this process runs. */
   inode: number;
   busyTimeoutMsecs: number;
+  /** How often the write-ahead log is emptied, in milliseconds. */
+  emptyLogMsecs: number;
   options: unknown;
 }
 

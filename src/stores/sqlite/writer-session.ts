@@ -13,6 +13,8 @@ import type { PortableOutcome, WriterSetup } from './writer-messages.ts';
 export class WriterSession {
   readonly #setup: WriterSetup;
   #open: OpenSession | undefined;
+  /** Whether the write-ahead log may have what the database has not, or not any more. */
+  #logged = true;
 
   constructor(setup: WriterSetup) {
     this.#setup = setup;
@@ -28,7 +30,9 @@ export class WriterSession {
       this.#checkFile();
       db = openWritable(path, runner.schema, busyTimeoutMsecs);
       const mayBeLost = (job: unknown): boolean => runner.mayBeLost?.(job) ?? false;
-      this.#open = { db, run: runner.prepare(db, options), mayBeLost, synchronous: true };
+      const emptiesLog = (job: unknown): boolean => runner.emptiesLog?.(job) ?? false;
+      const run = runner.prepare(db, options);
+      this.#open = { db, run, mayBeLost, emptiesLog, synchronous: true };
       return this.#open;
     } catch (error) {
       db?.close();
@@ -37,17 +41,41 @@ export class WriterSession {
   }
 
   runAll(jobs: readonly unknown[]): PortableOutcome[] {
+    const { busyTimeoutMsecs } = this.#setup;
     try {
       this.#checkFile();
       const session = this.#open ?? this.open();
       const { db, run } = session;
       setSynchronous(session, !jobs.every((job) => session.mayBeLost(job)));
+      this.#logged = true;
       const outcomes = runGroup(db, jobs, run);
+      if (jobs.some((job) => session.emptiesLog(job))) this.emptyLog(busyTimeoutMsecs);
       if (outcomes.some((outcome) => 'error' in outcome && needsReopening(outcome.error)))
         this.close();
       return outcomes.map((outcome) => this.#toPortable(outcome));
     } catch (error) {
       return jobs.map(() => this.#toPortable({ error }));
+    }
+  }
+
+  /**
+   * Brings what was committed into the database, and empties the write-ahead log: that still has the
+   * pages as they were before something was removed. Left for the next time while another process
+   * reads the file, or writes to it.
+   *
+   * @param waitMsecs how long to wait for that other process
+   */
+  emptyLog(waitMsecs = 0): void {
+    if (!this.#logged || this.#open === undefined) return;
+    const { db } = this.#open;
+    try {
+      db.exec(`PRAGMA busy_timeout = ${waitMsecs}`);
+      const result = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+      db.exec(`PRAGMA busy_timeout = ${this.#setup.busyTimeoutMsecs}`);
+      this.#logged = result?.['busy'] !== 0;
+    } catch {
+      // Whoever comes next opens the file anew, and hears what is wrong with it.
+      this.close();
     }
   }
 
@@ -76,6 +104,7 @@ interface OpenSession {
   db: DatabaseSync;
   run: (job: unknown) => unknown;
   mayBeLost: (job: unknown) => boolean;
+  emptiesLog: (job: unknown) => boolean;
   /** Whether commits wait for the disk. */
   synchronous: boolean;
 }

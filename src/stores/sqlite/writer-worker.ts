@@ -11,7 +11,8 @@ const port = parentPort;
 if (port === null) throw new Error('writer-worker is a worker thread, not a program.');
 const reply = (message: WriterReply): void => port.postMessage(message);
 
-const session = new WriterSession(workerData as WriterSetup);
+const setup = workerData as WriterSetup;
+const session = new WriterSession(setup);
 
 port.on('message', (request: WriterRequest) => {
   if (request === 'close') {
@@ -19,6 +20,8 @@ port.on('message', (request: WriterRequest) => {
     port.close();
   } else reply({ outcomes: session.runAll(request.jobs) });
 });
+
+setInterval(() => session.emptyLog(), setup.emptyLogMsecs).unref();
 
 try {
   session.open();

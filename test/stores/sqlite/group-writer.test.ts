@@ -31,6 +31,7 @@ async function open(): Promise<{ writer: Writer; groups: number[] }> {
     path,
     inode,
     busyTimeoutMsecs: 50,
+    emptyLogMsecs: 60_000,
     options: undefined,
   });
   return { writer, groups };
