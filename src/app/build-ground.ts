@@ -4,6 +4,7 @@ import { COI_PREFIX } from '../coi/settings.ts';
 import type { Config } from '../config/schema.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
@@ -32,6 +33,8 @@ export interface Ground {
   filter: UserFilter;
   /** Lets Dovecot know whose messages need not be reported, as far as that can be told. */
   publishFilter(): Promise<void>;
+  /** The same, from the beginning: without those whom nothing is stored of any more. */
+  renewFilter(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -71,17 +74,29 @@ export async function buildGround(
     capacity: config.coi.recent_messages * 1_048_576,
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
   });
+  async function publishFilter(): Promise<void> {
+    try {
+      await addStoredUsers(store, filter, MATTERING);
+      await filter.publish();
+    } catch (error) {
+      log.warn({ err: error }, 'cannot tell Dovecot whose mail matters; it reports everything');
+    }
+  }
+  // One after the other: what one has not added yet, another may not publish.
+  const filterTurns = new KeyedMutex();
+
   return {
     ...{ config, clock, sleep, log, metrics, doveadm, doveadmSocket, store },
     ...{ outbox, recent, filter },
     publishFilter: async () => {
+      if (seesAll) await filterTurns.run('', publishFilter);
+    },
+    renewFilter: async () => {
       if (!seesAll) return;
-      try {
-        await addStoredUsers(store, filter, MATTERING);
-        await filter.publish();
-      } catch (error) {
-        log.warn({ err: error }, 'cannot tell Dovecot whose mail matters; it reports everything');
-      }
+      await filterTurns.run('', async () => {
+        await filter.clear();
+        await publishFilter();
+      });
     },
     close: async () => {
       await Promise.all([doveadm.close(), store.close(), outbox.close()]);

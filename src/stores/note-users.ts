@@ -16,7 +16,10 @@ export function noteUsers(store: Store, filter: UserFilter, prefixes: readonly s
         ({ op, key }) => op !== 'unset' && prefixes.some((prefix) => key.startsWith(prefix)),
       );
       if (matters) await filter.add(user);
-      return store.commit(user, changes);
+      const result = await store.commit(user, changes);
+      // The filter may have begun anew meanwhile, without this user of whom nothing was stored yet.
+      if (matters) await filter.add(user);
+      return result;
     },
     users: () => store.users(),
     scrub: () => store.scrub(),

@@ -14,7 +14,7 @@ const HASHES = 1_048_573;
  *
  * A Bloom filter with one hash: users who share a bit are reported for nothing, one in ten at 100,000
  * users, and none is ever missed. For that to hold, a user is added before the change that makes the
- * difference is stored, and the bit is on disk by then. Nobody is taken out before the next start. No
+ * difference is stored, and the bit is on disk by then. Nobody is taken out alone: all begins anew then, and at each start. No
  * file means that everybody matters, so there is none until it is complete, none after a stop, and
  * none once it could not be written.
  *
@@ -85,6 +85,19 @@ export class UserFilter {
    */
   remove(): Promise<void> {
     return this.#inTurn(() => this.#remove());
+  }
+
+  /**
+   * Takes the file away and begins with nobody: who still matters is to be added, and the file to be
+   * {@link publish}ed.
+   *
+   * @throws UnavailableError as {@link remove}
+   */
+  clear(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#remove();
+      this.#bits.fill(0);
+    });
   }
 
   /** Takes the file away for good. */

@@ -47,6 +47,18 @@ describe('UserFilter', () => {
     await filter.close();
   });
 
+  it('begins with nobody when it is cleared', async () => {
+    const { path, filter, bits } = setUp();
+    await filter.add('anna');
+    await filter.publish();
+    await filter.clear();
+    assert.equal(existsSync(path), false);
+    await filter.add('bob');
+    await filter.publish();
+    assert.equal(bits(), 1);
+    await filter.close();
+  });
+
   it('takes the file away for good when it is closed', async () => {
     const { path, filter } = setUp();
     await filter.publish();
@@ -104,6 +116,22 @@ describe('noteUsers', () => {
     await store.commit('anna', [set('priv/comment'), set('coi/config/enabled')]);
     await store.commit('bob', [set('webpush/subscriptions/phone')]);
     assert.deepEqual(found, [0, 0, 1, 2]);
+    await filter.close();
+  });
+
+  it('misses nobody who is stored while the filter is cleared', async () => {
+    const { filter, bits } = setUp();
+    const memory = new MemoryStore();
+    const commit = memory.commit.bind(memory);
+    memory.commit = async (user, changes) => {
+      await filter.clear();
+      await addStoredUsers(memory, filter, ['coi/']);
+      await filter.publish();
+      return commit(user, changes);
+    };
+    const store = noteUsers(memory, filter, ['coi/']);
+    await store.commit('anna', [set('coi/config/enabled')]);
+    assert.equal(bits(), 1);
     await filter.close();
   });
 
