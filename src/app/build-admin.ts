@@ -3,8 +3,10 @@ import { createListMailboxGuids } from '../dovecot/mailbox-guids.ts';
 import { adminRoutes } from '../http/routes/admin.ts';
 import { createExportAnnotations } from '../metadata/transfer/export-annotations.ts';
 import { createImportAnnotations } from '../metadata/transfer/import-annotations.ts';
+import { createForgetUser } from '../metadata/forget-user.ts';
 import { createUserAdministration } from '../metadata/user-administration.ts';
 import { createSendTest } from '../webpush/delivery/send-test.ts';
+import { removeRawlogs } from '../webpush/rawlog/remove-rawlogs.ts';
 import type { Domain } from './build-domain.ts';
 import type { Flows } from './build-flows.ts';
 import type { Ground } from './build-ground.ts';
@@ -13,10 +15,11 @@ import type { Ground } from './build-ground.ts';
 export function buildAdmin(
   ground: Ground,
   domain: Domain,
-  { source }: Flows,
+  { source, spool }: Flows,
 ): FastifyPluginAsyncTypebox {
-  const { config, store, doveadm, clock, log } = ground;
+  const { config, store, doveadm, clock, log, recent } = ground;
   const { subscriptions, vapidKeys, throttle, testReceivers, delivery, folders } = domain;
+  const { rawlog_dir: rawlogDir } = config.webpush;
   const listMailboxes = createListMailboxGuids(doveadm);
   const kept = { store, subscriptions, vapidKeys, listMailboxes };
   return adminRoutes({
@@ -29,6 +32,21 @@ export function buildAdmin(
           .publish(user)
           .catch((error: unknown) => log.warn({ err: error, user }, 'cannot publish')),
       sendTest: createSendTest(delivery, clock),
+    }),
+    forgetUser: createForgetUser({
+      ...{ ...kept, throttle },
+      renewFilter: () => ground.renewFilter(),
+      forgetPushes: (user) => delivery.forget(user),
+      forgetEvents: (user) => spool.forget(user),
+      removeRawlogs: async (user) => {
+        await domain.rawlog?.flush();
+        return rawlogDir === '' ? 0 : removeRawlogs(rawlogDir, user);
+      },
+      forgetCached: (user) => {
+        source.forget(user);
+        recent.forget(user);
+        domain.blockedContacts.forget(user);
+      },
     }),
     importAnnotations: createImportAnnotations({
       ...kept,

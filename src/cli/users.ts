@@ -1,10 +1,12 @@
 import type { Static } from '@fastify/type-provider-typebox';
 import type { UserView } from '../http/routes/admin/schemas.ts';
+import { InvalidInputError } from '../errors.ts';
 import { pathOf, type AdminClient } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { formatTable } from './format-table.ts';
 import { describeUser, shortTime } from './describe-user.ts';
 import { findAction, type Action } from './find-action.ts';
+import { forgetUser } from './forget-user.ts';
 import { listAllUsers } from './list-all-users.ts';
 import { printJson } from './print-json.ts';
 import { ADMIN_OPTIONS, withAdminClient } from './with-admin-client.ts';
@@ -21,13 +23,22 @@ const actions: Record<string, Action> = {
 /** What administrators ask about users and do for them. */
 export const users: Command = {
   name: 'users',
-  summary: 'show users, remove subscriptions, lift throttles, replace VAPID keys',
+  summary: 'show users, remove subscriptions, lift throttles, replace VAPID keys, forget users',
   usage:
-    '[list | show USER | throttled | unthrottle USER | rotate-vapid USER | remove-subscription USER ID] [--json] [--config FILE]',
-  options: ADMIN_OPTIONS,
+    '[list | show USER | throttled | unthrottle USER | rotate-vapid USER | remove-subscription USER ID | forget USER [--force]] [--json] [--config FILE]',
+  options: { ...ADMIN_OPTIONS, force: { type: 'boolean' } },
   positionals: { least: 0, most: 3 },
   run: async (call) => {
-    const { action, names } = findAction(users, actions, call.positionals, 'list');
+    const force = call.values['force'] === true;
+    if (force && call.positionals[0] !== 'forget') {
+      throw new InvalidInputError('--force goes with "users forget" only');
+    }
+    const forget: Action = {
+      names: ['USER'],
+      run: (client, json, user = '') => forgetUser(client, json, user, force),
+    };
+    const known = { ...actions, forget };
+    const { action, names } = findAction(users, known, call.positionals, 'list');
     await withAdminClient(call, (client, json) => action.run(client, json, ...names));
     return 0;
   },

@@ -41,6 +41,12 @@ export interface Spool {
   stop(): Promise<void>;
   /** Takes in what is there now; resolves when it was looked through. */
   takeIn(): Promise<void>;
+  /**
+   * Removes the files with a user's events, also those that were set aside.
+   *
+   * @returns how many
+   */
+  forget(user: string): Promise<number>;
   /** How many files wait. */
   pending(): Promise<number>;
   /** @throws UnavailableError saying what to do about the directory */
@@ -221,7 +227,23 @@ export function createSpool(parts: SpoolParts): Spool {
     }
   }
 
+  async function forget(user: string): Promise<number> {
+    const aside = (await readdir(join(dir, REJECTED)).catch(() => [])).map((name) =>
+      join(REJECTED, name),
+    );
+    let removed = 0;
+    for (const name of [...(await fileNames()), ...aside]) {
+      const text = await readFile(join(dir, name), 'utf8').catch(() => '');
+      if (userIn(text) !== user) continue;
+      await unlink(join(dir, name));
+      discarded.add(name);
+      removed += 1;
+    }
+    return removed;
+  }
+
   return {
+    forget,
     write: (transaction) => writeSpoolFile(dir, spoolFileName(clock.now()), transaction),
     writeCopy,
     start: () => {
@@ -253,3 +275,12 @@ export function createSpool(parts: SpoolParts): Spool {
 }
 
 const userOf = ({ transaction }: SpooledTransaction): string => transaction.user;
+
+/** Whose events a file holds, as far as it can be read. */
+function userIn(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { user?: unknown } | null)?.user;
+  } catch {
+    return undefined;
+  }
+}

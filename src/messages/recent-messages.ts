@@ -8,6 +8,8 @@ export interface RecentMessages {
   keep(user: string, messageId: string, message: Buffer): void;
   /** The newest kept message of that id that `resembles` takes for the one that is meant. */
   find(user: string, messageId: string, resembles: Resembles): Buffer | undefined;
+  /** Lets go of all messages of a user. */
+  forget(user: string): void;
 }
 
 /**
@@ -66,6 +68,9 @@ export function createRecentMessages(options: RecentMessagesOptions): RecentMess
       const message = find(keyOf(user, messageId), resembles);
       options.onLookup?.(message === undefined ? 'miss' : 'hit');
       return message;
+    },
+    forget: (user) => {
+      for (const key of messages.keys()) if (key.startsWith(keyOf(user, ''))) messages.delete(key);
     },
   };
 }

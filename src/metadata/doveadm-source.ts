@@ -171,7 +171,10 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
       fresh.delete(user);
       await synchronise(user, true);
     },
-    forget: () => fresh.clear(),
+    forget: (user) => {
+      if (user === undefined) fresh.clear();
+      else fresh.delete(user);
+    },
     onNotice: (user, command) => {
       if (command !== 'GETMETADATA') synchroniseLater(user);
       else introduce(user).catch((error: unknown) => sayLater(user, error));

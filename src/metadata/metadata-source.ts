@@ -20,8 +20,8 @@ export interface MetadataSource {
    */
   onNotice(user: string, command: string | undefined): void;
 
-  /** Drops what it remembers of users' settings, so that all are read anew. */
-  forget(): void;
+  /** Drops what it remembers of one user's settings, or of everybody's, so that they are read anew. */
+  forget(user?: string): void;
 }
 
 /** `dict`: what is in the store is what clients see. */

@@ -107,6 +107,22 @@ describe('the admin command line', () => {
     assert.deepEqual(await rig.subscriptions.list(USER), []);
   });
 
+  it('users forget: what was removed; refused while Dovecot knows the account', async () => {
+    rig.known.add(USER);
+    await assert.rejects(run(users, 'forget', USER), /Dovecot still knows the user .*say "force"/);
+    rig.known.delete(USER);
+    const { stdout } = await run(users, 'forget', USER);
+    assert.match(
+      stdout,
+      /is forgotten\. Removed: 1 subscription\(s\), .*2 push\(es\) that were owed\./,
+    );
+    assert.deepEqual(await rig.store.list(USER, ''), []);
+    rig.known.add(USER);
+    const again = await json(users, 'forget', USER, '--force');
+    assert.equal(again['subscriptions'], 0);
+    rig.known.delete(USER);
+  });
+
   it('push-test: exit code 0 only if every push was accepted', async () => {
     const good = await run(pushTest, USER);
     assert.equal(good.code, 0);
@@ -144,6 +160,8 @@ describe('the admin command line', () => {
     [users, ['list', USER]],
     [users, ['remove-subscription', USER]],
     [users, ['constructor']],
+    [users, ['forget']],
+    [users, ['show', USER, '--force']],
     [users, ['--nonsense']],
     [pushTest, []],
     [outbox, ['drop']],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -147,6 +147,18 @@ describe('the spool', () => {
     assert.deepEqual((await readdir(join(dir, 'rejected'))).length, 2);
   });
 
+  it('forgets the events of one user, those that were set aside too', async () => {
+    for (const user of ['alice', 'bob', 'alice']) await spool.write(transaction(user, 1));
+    await mkdir(join(dir, 'rejected'));
+    await writeFile(join(dir, 'rejected', 'a.json'), JSON.stringify({ user: 'alice', events: 7 }));
+    await writeFile(join(dir, 'rejected', 'b.json'), 'not JSON, of alice');
+    assert.equal(await spool.forget('alice'), 3);
+    assert.deepEqual(await readdir(join(dir, 'rejected')), ['b.json']);
+    await spool.takeIn();
+    assert.deepEqual(handled, ['bob:1']);
+    assert.equal(await spool.forget('alice'), 0);
+  });
+
   it('leaves files alone that are still being written', async () => {
     await writeFile(join(dir, '.tmp-1'), '{"us');
     await spool.takeIn();
@@ -166,6 +178,6 @@ describe('the spool', () => {
     await rm(dir, { recursive: true });
     await assert.rejects(spool.check(), /create it, writable for this service/);
     await assert.rejects(spool.write(transaction('alice', 1)));
-    await import('node:fs/promises').then(({ mkdir }) => mkdir(dir));
+    await mkdir(dir);
   });
 });

@@ -5,7 +5,9 @@ import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { adminRoutes } from '../../src/http/routes/admin.ts';
 import { createExportAnnotations } from '../../src/metadata/transfer/export-annotations.ts';
 import { createImportAnnotations } from '../../src/metadata/transfer/import-annotations.ts';
+import { createForgetUser } from '../../src/metadata/forget-user.ts';
 import { createUserAdministration } from '../../src/metadata/user-administration.ts';
+import { NotFoundError } from '../../src/errors.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createSealer } from '../../src/stores/seal.ts';
 import { AbuseThrottle } from '../../src/webpush/subscriptions/abuse-throttle.ts';
@@ -44,6 +46,8 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
   const owed: ListedPush[] = [];
   const tested: { user: string; id: string; endpoint: string }[] = [];
   const published: string[] = [];
+  const known = new Set<string>();
+  const mailboxes = [{ mailbox: 'INBOX', guid: INBOX }];
   let forgotten = 0;
   let report: FirstAttemptReport = { verdict: 'accepted', reason: 'accepted', status: 201 };
   const delivery = {
@@ -62,7 +66,7 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
   } as Partial<Delivery> as Delivery;
   const kept = {
     ...{ store, subscriptions, vapidKeys },
-    listMailboxes: () => Promise.resolve([{ mailbox: 'INBOX', guid: INBOX }]),
+    listMailboxes: () => Promise.resolve(mailboxes),
   };
   const app: FastifyInstance = createHttpServer({
     log: pino({ level: 'silent' }),
@@ -86,6 +90,18 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
           tested.push({ user, id, endpoint });
           return Promise.resolve(report);
         },
+      }),
+      forgetUser: createForgetUser({
+        ...{ ...kept, throttle },
+        listMailboxes: (user) =>
+          known.has(user)
+            ? Promise.resolve(mailboxes)
+            : Promise.reject(new NotFoundError(`Dovecot knows no user ${user}`)),
+        forgetPushes: () => Promise.resolve(2),
+        forgetEvents: () => Promise.resolve(0),
+        removeRawlogs: () => Promise.resolve(0),
+        forgetCached: () => undefined,
+        renewFilter: () => Promise.resolve(),
       }),
       importAnnotations: createImportAnnotations({
         ...kept,
@@ -120,6 +136,8 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
   return {
     ...harness,
     ...{ app, call, vapidKeys, throttle, owed, tested, published },
+    /** Users whom Dovecot knows, as far as forgetting is concerned. */
+    known,
     forgotten: () => forgotten,
     answerTests: (next: FirstAttemptReport) => {
       report = next;

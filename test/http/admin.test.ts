@@ -476,6 +476,34 @@ describe('POST /v1/reload', () => {
   });
 });
 
+describe('DELETE /v1/users/:user', () => {
+  it('removes what others keep there, COI’s, WebPush’s and what is on its way to the store', async () => {
+    const rig = createAdminRig();
+    const comment = { op: 'set', key: 'priv/a/comment', value: Buffer.from('x') } as const;
+    await rig.store.commit('bob', [comment, { ...comment, key: 'coi/config/enabled' }]);
+    await rig.store.commit('eve', [comment]);
+    await rig.vapidKeys.get('bob');
+    await subscribe(rig, 'bob');
+    rig.subscriptions.record('bob', ID, ENDPOINT, { delivered: true, outcome: 'accepted' });
+    const { status, body } = await rig.call('DELETE', '/v1/users/bob');
+    assert.equal(status, 200);
+    assert.deepEqual(body, {
+      ...{ user: 'bob', subscriptions: 1, vapidKeys: 1, annotations: 2 },
+      ...{ pushes: 2, spooledEvents: 0, rawlogs: 0 },
+    });
+    await rig.subscriptions.flush();
+    assert.deepEqual(await rig.store.list('bob', ''), []);
+    assert.equal((await rig.store.list('eve', '')).length, 1);
+    assert.deepEqual(rig.published, [], 'nobody is told');
+  });
+
+  it('says where annotations remain when Dovecot keeps them itself', async () => {
+    const { call } = createAdminRig('doveadm');
+    const { body } = await call('DELETE', '/v1/users/bob');
+    assert.match(String(body['note']), /stay there until they are removed there/);
+  });
+});
+
 describe('GET /v1/openapi.json', () => {
   interface Operation {
     operationId?: string;
@@ -493,6 +521,7 @@ describe('GET /v1/openapi.json', () => {
     assert.deepEqual(operations.map(({ method, path }) => `${method} ${path}`).sort(), [
       'delete /v1/outbox/{id}',
       'delete /v1/test-receivers/{port}',
+      'delete /v1/users/{user}',
       'delete /v1/users/{user}/subscriptions/{id}',
       'delete /v1/users/{user}/throttle',
       'get /v1/outbox',

@@ -4,7 +4,9 @@ import type { UserAdministration } from '../../metadata/user-administration.ts';
 import type { AbuseThrottle } from '../../webpush/subscriptions/abuse-throttle.ts';
 import type { Delivery } from '../../webpush/delivery/delivery.ts';
 import type { TestReceivers } from '../../webpush/guard/test-receivers.ts';
+import type { ForgetUser } from '../../metadata/forget-user.ts';
 import { annotationRoutes, type AnnotationRoutesParts } from './admin/annotations.ts';
+import { forgetUserRoutes } from './admin/forget-user.ts';
 import { outboxRoutes } from './admin/outbox.ts';
 import { ErrorSchema } from './admin/schemas.ts';
 import { reloadRoutes } from './admin/reload.ts';
@@ -15,6 +17,7 @@ import { userRoutes } from './admin/users.ts';
 
 export interface AdminRoutesParts extends AnnotationRoutesParts {
   users: UserAdministration;
+  forgetUser: ForgetUser;
   throttle: AbuseThrottle;
   testReceivers: TestReceivers;
   delivery: Delivery;
@@ -42,6 +45,7 @@ export const adminRoutes =
     app.addSchema(ErrorSchema);
     for (const routes of [
       userRoutes(parts.users),
+      forgetUserRoutes(parts.forgetUser, parts.source),
       subscriptionRoutes(parts.users),
       throttleRoutes(parts.throttle),
       testReceiverRoutes(parts.testReceivers),

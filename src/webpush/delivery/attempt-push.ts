@@ -46,12 +46,13 @@ export type Attempt =
 export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promise<Attempt> {
   const { user, subscriptionId, endpoint } = push.lane;
   const started = parts.monotonic();
-  const [shelved, resource, key] = await Promise.all([
+  const [shelved, resource] = await Promise.all([
     parts.shelf.get(push.id),
     parts.subscriptions.resource(user, subscriptionId, endpoint, push.kind),
-    parts.vapid(user),
   ]);
   if (shelved === undefined || resource === undefined) return { kind: 'gone' };
+  // Not before: asking makes a key, and a user who was forgotten is to have none.
+  const key = await parts.vapid(user);
 
   const verdict = judgeEndpoint(endpoint, parts.policy);
   if (!verdict.allowed) {

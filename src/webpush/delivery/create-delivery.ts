@@ -46,6 +46,7 @@ class PushDelivery implements Delivery {
   readonly #keepWithinLimit: () => void;
   readonly #keepSweeping: () => void;
   #state: DeliverySnapshot['state'] = 'idle';
+  readonly #attempts = new Map<QueuedPush, Promise<void>>();
   /** Owed since the schedule began to load; they come after what is loaded. */
   #late: OwedPush[] = [];
 
@@ -72,7 +73,7 @@ class PushDelivery implements Delivery {
       timers,
       take: () => {
         const push = this.#isIn('running') ? this.#queue.next() : undefined;
-        return push && (() => this.#attempt(push));
+        return push && (() => this.#begin(push));
       },
     });
     this.#firstAttempts = new FirstAttempts(timers);
@@ -172,6 +173,16 @@ class PushDelivery implements Delivery {
     return true;
   }
 
+  async forget(user: string): Promise<number> {
+    const ids = await this.#parts.store.forgetUser(user);
+    for (const id of ids) this.#discard(id, 'admin');
+    this.#late = this.#late.filter((push) => push.user !== user);
+    this.#workload.fill();
+    const underWay = [...this.#attempts].filter(([{ lane }]) => lane.user === user);
+    await Promise.allSettled(underWay.map(([, attempt]) => attempt));
+    return ids.length;
+  }
+
   async #load(): Promise<void> {
     for (let last = 0; this.#isIn('loading');) {
       const page = await this.#parts.store.page(last, LOAD_PAGE);
@@ -211,6 +222,12 @@ class PushDelivery implements Delivery {
     // However wrong the clock was when the next attempt was set, it is not far away.
     const wait = Math.max(0, Math.min(push.nextAttemptAt - wallNow, 1.5 * MAX_DELAY_MSECS));
     this.#queue.add(push, now + life, now + wait);
+  }
+
+  #begin(push: QueuedPush): Promise<void> {
+    const attempt = this.#attempt(push).finally(() => this.#attempts.delete(push));
+    this.#attempts.set(push, attempt);
+    return attempt;
   }
 
   async #attempt(push: QueuedPush): Promise<void> {

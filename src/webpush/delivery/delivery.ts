@@ -48,6 +48,14 @@ export interface Delivery {
 
   /** Owes a push no longer; resolves to whether it was owed. */
   drop(id: number): Promise<boolean>;
+
+  /**
+   * Owes a user nothing any more, and waits for the attempts that are under way.
+   *
+   * @returns how many pushes were owed
+   * @throws UnavailableError the store did not let go of them; they are owed still
+   */
+  forget(user: string): Promise<number>;
 }
 
 export interface FirstAttemptReport {

@@ -150,6 +150,12 @@ export class SubscriptionPlan {
     for (const id of this.#records.keys()) this.remove(id);
   }
 
+  /** As {@link removeAll}, of a user who is no more: it is nobody's doing, and nobody is told. */
+  forgetAll(): void {
+    this.removeAll();
+    this.#events.length = 0;
+  }
+
   /**
    * Takes away what goes to `endpoint` under `id`, if anything still does.
    *

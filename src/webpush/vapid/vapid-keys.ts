@@ -87,9 +87,12 @@ export class VapidKeys {
     });
   }
 
-  /** Drops what is kept in memory: another sidecar over the same store may have replaced it. */
-  forget(): void {
-    this.#cache.clear();
+  /**
+   * Drops what is kept in memory, of one user or of all: the store may have another key by now, or none.
+   */
+  forget(user?: string): void {
+    if (user === undefined) this.#cache.clear();
+    else this.#cache.delete(user);
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Exchange } from '../../../src/webpush/client/exchange.ts';
 import { createRawlog } from '../../../src/webpush/rawlog/create-rawlog.ts';
 import { formatExchange } from '../../../src/webpush/rawlog/format-exchange.ts';
 import { checkRawlogDir, expandRawlogDir } from '../../../src/webpush/rawlog/rawlog-dir.ts';
+import { removeRawlogs } from '../../../src/webpush/rawlog/remove-rawlogs.ts';
 
 const exchange = (changes: Partial<Exchange> = {}): Exchange => ({
   user: 'alice@example.org',
@@ -163,5 +164,38 @@ describe('rawlog directories', () => {
     await rawlog.flush();
     assert.equal((await readdir(join(dir, 'alice@example.org'))).length, 1);
     assert.deepEqual((await readdir(dir)).sort(), ['alice@example.org', 'file', 'plain', 'sealed']);
+  });
+});
+
+describe('removing the rawlogs of a user', () => {
+  const log = createLogger('silent');
+  const files = async (dir: string): Promise<string[]> => (await readdir(dir)).sort();
+
+  it('takes theirs out of a directory that all share', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'coi-rawlog-'));
+    t.after(() => rm(dir, { recursive: true }));
+    const rawlog = createRawlog(dir, log);
+    for (const user of ['bob', 'eve', 'bob', 'bobby']) rawlog.write({ ...exchange(), user });
+    await rawlog.flush();
+    await writeFile(join(dir, 'notes.txt'), '# user: "bob"\n');
+    assert.equal(await removeRawlogs(dir, 'bob'), 2);
+    assert.equal((await files(dir)).length, 3);
+    assert.equal(await removeRawlogs(dir, 'bob'), 0);
+  });
+
+  it('removes their directory, unless something else is in it', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'coi-rawlog-'));
+    t.after(() => rm(dir, { recursive: true }));
+    const rawlog = createRawlog(join(dir, '%u'), log);
+    for (const user of ['bob', 'eve']) {
+      await mkdir(join(dir, user));
+      rawlog.write({ ...exchange(), user });
+    }
+    await rawlog.flush();
+    await writeFile(join(dir, 'eve', 'notes.txt'), '');
+    for (const user of ['bob', 'eve']) assert.equal(await removeRawlogs(join(dir, '%u'), user), 1);
+    assert.deepEqual(await files(dir), ['eve']);
+    assert.deepEqual(await files(join(dir, 'eve')), ['notes.txt']);
+    assert.equal(await removeRawlogs(join(dir, '%u'), 'nobody'), 0);
   });
 });

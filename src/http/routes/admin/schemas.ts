@@ -107,6 +107,17 @@ export const TestView = Type.Object({
   status: Type.Optional(Type.Integer()),
 });
 
+export const ForgottenView = Type.Object({
+  user: Type.String(),
+  subscriptions: Type.Integer(),
+  vapidKeys: Type.Integer(),
+  annotations: Type.Integer({ description: 'Settings, comments, keys of other plugins' }),
+  pushes: Type.Integer({ description: 'That were owed' }),
+  spooledEvents: Type.Integer({ description: 'Files in the spool' }),
+  rawlogs: Type.Integer({ description: 'Files' }),
+  note: Type.Optional(Type.String({ description: 'What is kept elsewhere' })),
+});
+
 export const PushView = Type.Object({
   id: Type.Integer(),
   user: Type.String(),

@@ -1,0 +1,108 @@
+import { ConflictError, NotFoundError } from '../errors.ts';
+import type { ListMailboxGuids } from '../dovecot/mailbox-guids.ts';
+import type { Store } from '../stores/store.ts';
+import type { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
+import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-record.ts';
+import type { Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
+import { VAPID_KEY } from '../webpush/vapid/vapid-record.ts';
+import type { VapidKeys } from '../webpush/vapid/vapid-keys.ts';
+
+export interface ForgetUserParts {
+  store: Store;
+  subscriptions: Subscriptions;
+  vapidKeys: VapidKeys;
+  throttle: AbuseThrottle;
+  listMailboxes: ListMailboxGuids;
+  /** What is owed to the user, and on its way. @returns how many pushes */
+  forgetPushes: (user: string) => Promise<number>;
+  /** What was spooled. @returns how many files */
+  forgetEvents: (user: string) => Promise<number>;
+  /** @returns how many files */
+  removeRawlogs: (user: string) => Promise<number>;
+  /** What is remembered in memory alone. */
+  forgetCached: (user: string) => void;
+  /** Begins anew to tell Dovecot whose mail matters. */
+  renewFilter: () => Promise<void>;
+}
+
+/** How much of a user there was. */
+export interface ForgottenUser {
+  subscriptions: number;
+  vapidKeys: number;
+  /** Settings, comments, keys of other plugins, and what the service noted about them. */
+  annotations: number;
+  pushes: number;
+  spooledEvents: number;
+  rawlogs: number;
+}
+
+export interface ForgetUserOptions {
+  /** Also while the account is there, or nobody can say. */
+  force: boolean;
+}
+
+/**
+ * Removes all that is kept of a user: from the store, the outbox, the spool, the rawlogs and memory;
+ * off the disk as well, as far as {@link Store.scrub} goes. Can be repeated, and is to be after a failure.
+ *
+ * Entries of mailboxes that all who see the mailbox share stand under its GUID, and stay.
+ *
+ * @throws ConflictError Dovecot still knows the user
+ * @throws UnavailableError a part of it could not be removed, or Dovecot cannot be asked
+ */
+export type ForgetUser = (user: string, options: ForgetUserOptions) => Promise<ForgottenUser>;
+
+export function createForgetUser(parts: ForgetUserParts): ForgetUser {
+  const { store, subscriptions, vapidKeys, throttle } = parts;
+
+  return async (user, { force }) => {
+    // With a plugin's keys among the annotations, a slip would make all of a user's mail unreadable.
+    if (!force && (await isKnown(user))) throw stillThere(user);
+    const entries = await removeEntries(user);
+    const pushes = await parts.forgetPushes(user);
+    const spooledEvents = await parts.forgetEvents(user);
+    const rawlogs = await parts.removeRawlogs(user);
+    // What was under way until then may have left something once more.
+    entries.push(...(await removeEntries(user)));
+    throttle.lift(user);
+    parts.forgetCached(user);
+    await store.scrub();
+    if (entries.length > 0) await parts.renewFilter();
+    return { ...countEntries(entries), pushes, spooledEvents, rawlogs };
+  };
+
+  async function isKnown(user: string): Promise<boolean> {
+    try {
+      await parts.listMailboxes(user);
+      return true;
+    } catch (error) {
+      if (error instanceof NotFoundError) return false;
+      throw error;
+    }
+  }
+
+  /** In turn with all else that concerns the user's subscriptions. @returns the keys */
+  function removeEntries(user: string): Promise<string[]> {
+    return subscriptions.transact(user, async (plan, commit) => {
+      plan.forgetAll();
+      const keys = (await store.list(user, '')).map(({ key }) => key);
+      await commit(keys.map((key) => ({ op: 'unset' as const, key })));
+      vapidKeys.forget(user);
+      return keys;
+    });
+  }
+}
+
+function countEntries(keys: readonly string[]) {
+  const all = [...new Set(keys)];
+  const isSubscription = (key: string): boolean => key.startsWith(SUBSCRIPTION_PREFIX);
+  const count = all.filter(isSubscription).length;
+  const vapid = all.filter((key) => key === VAPID_KEY).length;
+  return { subscriptions: count, vapidKeys: vapid, annotations: all.length - count - vapid };
+}
+
+const stillThere = (user: string): ConflictError =>
+  new ConflictError(
+    `Dovecot still knows the user ${JSON.stringify(user)}, and would lose what mail-crypt and others ` +
+      'keep here: delete the account first, or say "force"',
+  );
