@@ -53,8 +53,8 @@ const MailboxRename = Type.Object({
 
 /**
  * The body of `POST /v1/events` and the content of a spool file: what one Dovecot transaction did,
- * written by `lua/coi.lua` or made out of what the `ox` driver sends. Unknown properties are let through, so that a newer script can talk to
- * an older sidecar.
+ * written by `lua/coi.lua` or made out of what the `ox` driver sends. Unknown properties are let
+ * through, so that a newer script can talk to an older sidecar.
  */
 export const TransactionSchema = Type.Object({
   user: Type.String({ minLength: 1, maxLength: 1_024 }),

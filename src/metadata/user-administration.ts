@@ -11,7 +11,7 @@ import type {
 import type { Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
 import type { VapidKey } from '../webpush/vapid/vapid-key.ts';
 import type { VapidKeys } from '../webpush/vapid/vapid-keys.ts';
-import { smallestAfter } from './transfer/smallest-after.ts';
+import { smallestAfter } from './smallest-after.ts';
 
 export interface UserAdministrationParts {
   store: Store;

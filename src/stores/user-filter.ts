@@ -14,9 +14,9 @@ const HASHES = 1_048_573;
  *
  * A Bloom filter with one hash: users who share a bit are reported for nothing, one in ten at 100,000
  * users, and none is ever missed. For that to hold, a user is added before the change that makes the
- * difference is stored, and the bit is on disk by then. Nobody is taken out alone: all begins anew then, and at each start. No
- * file means that everybody matters, so there is none until it is complete, none after a stop, and
- * none once it could not be written.
+ * difference is stored, and the bit is on disk by then. Nobody can be taken out alone: for that, and at
+ * each start, all begins anew. No file means that everybody matters, so there is none until it is
+ * complete, none after a stop, and none once it could not be written.
  *
  * It stands in a directory of its own, which only this service may write to: in the spool directory
  * itself any mail process could put one that hides everybody's mail.

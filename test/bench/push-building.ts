@@ -14,7 +14,6 @@ import ece from 'http_ece';
 import webpush from 'web-push';
 import { systemClock } from '../../src/clock.ts';
 import { encryptPush } from '../../src/webpush/encryption/encrypt-push.ts';
-import { createInlineEncryptor } from '../../src/webpush/encryption/inline-encryptor.ts';
 import type { PushEncryptor } from '../../src/webpush/encryption/push-encryptor.ts';
 import { createReceiverKeyCache } from '../../src/webpush/encryption/receiver-keys.ts';
 import { createThreadedEncryptor } from '../../src/webpush/encryption/threaded-encryptor.ts';
@@ -23,6 +22,7 @@ import { judgeEndpoint } from '../../src/webpush/guard/judge-endpoint.ts';
 import { buildPushRequest } from '../../src/webpush/request/build-push-request.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
 import type { VapidKey } from '../../src/webpush/vapid/vapid-key.ts';
+import { createInlineEncryptor } from '../support/inline-encryptor.ts';
 import { makeVapidKey } from '../support/make-vapid-key.ts';
 import { atLeast, quantile, runAlone, type Bench, type BenchRow } from './bench.ts';
 

@@ -16,7 +16,6 @@ import { join } from 'node:path';
 import webpush from 'web-push';
 import { systemClock } from '../../src/clock.ts';
 import { createLogger } from '../../src/logging.ts';
-import { MemoryOutboxStore } from '../../src/stores/memory-outbox-store.ts';
 import type { OutboxStore } from '../../src/stores/outbox-store.ts';
 import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-store.ts';
 import { createPushClient } from '../../src/webpush/client/push-client.ts';
@@ -25,6 +24,7 @@ import { createThreadedEncryptor } from '../../src/webpush/encryption/threaded-e
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
 import type { SubscriptionBook } from '../../src/webpush/subscriptions/subscription-book.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
+import { MemoryOutboxStore } from '../support/memory-outbox-store.ts';
 import { makeVapidKey } from '../support/make-vapid-key.ts';
 import { atLeast, atMost, median, runAlone, type Bench, type BenchRow } from './bench.ts';
 import { startPushTargets } from './push-targets.ts';

@@ -11,8 +11,8 @@ import {
 } from '../../src/dovecot/doveadm-client.ts';
 import { createActOnMailboxEvent } from '../../src/events/act-on-mailbox-event.ts';
 import type { MailboxEvent } from '../../src/events/event-schema.ts';
-import { MemoryStore } from '../../src/stores/memory-store.ts';
 import type { Store } from '../../src/stores/store.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 
 const names = folderNames('COI', '/');

@@ -8,12 +8,12 @@ import { createChangeOwnEntries } from '../../src/metadata/change-own-entries.ts
 import { createGate, type Gate } from '../../src/metadata/gate.ts';
 import { createHttpNotify, type HttpNotify } from '../../src/metadata/http-notify.ts';
 import { createOwnEntries } from '../../src/metadata/own-entries.ts';
-import { MemoryStore } from '../../src/stores/memory-store.ts';
 import type { Change } from '../../src/stores/store.ts';
 import { AbuseThrottle } from '../../src/webpush/subscriptions/abuse-throttle.ts';
 import { Subscriptions, type FirstAttempt } from '../../src/webpush/subscriptions/subscriptions.ts';
 import type { ValidationPush } from '../../src/webpush/validation/validation-push.ts';
 import { VapidKeys } from '../../src/webpush/vapid/vapid-keys.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 
 const GUID = '6afb1c2a1bd3636adc4b000083ecdd75';
 const SERVER = `priv/${GUID}/vendor/vendor.dovecot/pvt/server/vendor/vendor.dovecot/`;

@@ -1,4 +1,4 @@
-import { MemoryStore } from '../../src/stores/memory-store.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { testStoreContract } from './store-contract.ts';
 
 testStoreContract('memory', () => {

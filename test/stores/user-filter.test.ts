@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { UnavailableError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logging.ts';
-import { MemoryStore } from '../../src/stores/memory-store.ts';
 import { addStoredUsers, noteUsers } from '../../src/stores/note-users.ts';
 import { UserFilter } from '../../src/stores/user-filter.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { makeTempDir } from './make-temp-dir.ts';
 
 const directory = makeTempDir();

@@ -1,7 +1,6 @@
 import { createECDH, randomBytes } from 'node:crypto';
 import ece from 'http_ece';
 import { createLogger, type Logger } from '../../src/logging.ts';
-import { MemoryOutboxStore } from '../../src/stores/memory-outbox-store.ts';
 import type { NewPush, OutboxStore } from '../../src/stores/outbox-store.ts';
 import type { AttemptResult } from '../../src/webpush/client/attempt-result.ts';
 import type { PushClient } from '../../src/webpush/client/push-client.ts';
@@ -12,10 +11,11 @@ import type {
   DeliveryOptions,
   DeliveryParts,
 } from '../../src/webpush/delivery/delivery.ts';
-import { createInlineEncryptor } from '../../src/webpush/encryption/inline-encryptor.ts';
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
 import type { PushRequest } from '../../src/webpush/request/build-push-request.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
+import { createInlineEncryptor } from './inline-encryptor.ts';
+import { MemoryOutboxStore } from './memory-outbox-store.ts';
 import { makeVapidKey } from './make-vapid-key.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemorySubscriptionBook } from './memory-subscription-book.ts';

@@ -37,8 +37,6 @@ function resultCode(error: unknown): number | undefined {
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 
-export const isDiskFull = (error: unknown): boolean => resultCode(error) === FULL;
-
 /** Whether the connection should be closed, and the file opened anew for the next job. */
 export const needsReopening = (error: unknown): boolean => REOPEN.has(resultCode(error) ?? 0);
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UnavailableError } from '../../../src/errors.ts';
-import { MemoryOutboxStore } from '../../../src/stores/memory-outbox-store.ts';
 import type { NewPush, OwedPush } from '../../../src/stores/outbox-store.ts';
 import type { AttemptResult } from '../../../src/webpush/client/attempt-result.ts';
+import { MemoryOutboxStore } from '../../support/memory-outbox-store.ts';
 import { DeliveryRig, SERVICE, status, type RigOptions } from '../../support/delivery-rig.ts';
 import { makeVapidKey } from '../../support/make-vapid-key.ts';
 import { settleMicrotasks } from '../../support/manual-clock.ts';

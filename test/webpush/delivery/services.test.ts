@@ -7,14 +7,14 @@ import {
 } from '../../../src/cli/decrypt-push.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { createLogger } from '../../../src/logging.ts';
-import { MemoryOutboxStore } from '../../../src/stores/memory-outbox-store.ts';
 import { createPushClient, type PushClient } from '../../../src/webpush/client/push-client.ts';
 import { createDelivery } from '../../../src/webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../../../src/webpush/delivery/delivery.ts';
-import { createInlineEncryptor } from '../../../src/webpush/encryption/inline-encryptor.ts';
 import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { ResolveError } from '../../../src/webpush/guard/resolve-host.ts';
 import { createVapidAuthorizer } from '../../../src/webpush/vapid/vapid-authorizer.ts';
+import { createInlineEncryptor } from '../../support/inline-encryptor.ts';
+import { MemoryOutboxStore } from '../../support/memory-outbox-store.ts';
 import { createTeardown } from '../../support/create-teardown.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
 import { makeVapidKey } from '../../support/make-vapid-key.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UnavailableError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logging.ts';
-import { MemoryOutboxStore } from '../../../src/stores/memory-outbox-store.ts';
 import { Settler } from '../../../src/webpush/delivery/settler.ts';
+import { MemoryOutboxStore } from '../../support/memory-outbox-store.ts';
 import { ManualClock, settleMicrotasks } from '../../support/manual-clock.ts';
 
 class RecordingStore extends MemoryOutboxStore {

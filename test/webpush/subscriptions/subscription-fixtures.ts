@@ -1,6 +1,5 @@
 import type { Clock } from '../../../src/clock.ts';
 import { createLogger } from '../../../src/logging.ts';
-import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import type { Change, CommitResult } from '../../../src/stores/store.ts';
 import { UnavailableError } from '../../../src/errors.ts';
 import type { SubscriptionChange } from '../../../src/webpush/subscriptions/subscription-change.ts';
@@ -9,6 +8,7 @@ import {
   type SubscriptionsOptions,
 } from '../../../src/webpush/subscriptions/subscriptions.ts';
 import type { ValidationPush } from '../../../src/webpush/validation/validation-push.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
 
 /** The user agent's keys of the example in RFC 8291, appendix A. */
 export const P256DH =

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { createSealer } from '../../../src/stores/seal.ts';
-import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { VapidKeys } from '../../../src/webpush/vapid/vapid-keys.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
 
 const makeKey = (namedCurve = 'prime256v1') => generateKeyPairSync('ec', { namedCurve }).privateKey;
 const open = (store = new MemoryStore()) =>

@@ -1,7 +1,7 @@
-import { UnavailableError } from '../errors.ts';
-import { addToDecimal } from './add-to-decimal.ts';
-import { checkCommit } from './check-commit.ts';
-import type { Change, CommitResult, Store, StoreEntry } from './store.ts';
+import { UnavailableError } from '../../src/errors.ts';
+import { addToDecimal } from '../../src/stores/add-to-decimal.ts';
+import { checkCommit } from '../../src/stores/check-commit.ts';
+import type { Change, CommitResult, Store, StoreEntry } from '../../src/stores/store.ts';
 
 /** A store that forgets everything with the process: for tests and trials. */
 export class MemoryStore implements Store {

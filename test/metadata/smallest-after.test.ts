@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { smallestAfter } from '../../../src/metadata/transfer/smallest-after.ts';
+import { smallestAfter } from '../../src/metadata/smallest-after.ts';
 
 async function* shuffled(names: readonly string[]): AsyncIterable<string> {
   for (const name of names) yield await Promise.resolve(name);

@@ -1,11 +1,11 @@
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../../src/clock.ts';
 import type {
   NewPush,
   OutboxStore,
   OutboxStoreOptions,
   OwedPush,
   Postponement,
-} from './outbox-store.ts';
+} from '../../src/stores/outbox-store.ts';
 
 /** An outbox that a crash empties: for tests and for trying things out. */
 export class MemoryOutboxStore implements OutboxStore {
