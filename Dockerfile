@@ -15,6 +15,10 @@ ARG MAIL_UID=5000
 ARG MAIL_GID=5000
 ENV NODE_ENV=production \
     COI_SIDECAR_HTTP_LISTEN=0.0.0.0:9380
+# An init: the kernel lets nothing in a container end its first process, so the watchdog could not.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends tini \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid "$MAIL_GID" coi-sidecar \
     && useradd --uid "$MAIL_UID" --gid coi-sidecar --home-dir /var/lib/coi-sidecar --no-create-home coi-sidecar \
     # What volumes are mounted over: a new one takes owner and mode from here.
@@ -32,5 +36,5 @@ VOLUME ["/var/lib/coi-sidecar"]
 EXPOSE 9380
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --start-interval=1s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9380/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "/app/dist/main.js"]
+ENTRYPOINT ["tini", "--", "node", "/app/dist/main.js"]
 CMD ["serve"]

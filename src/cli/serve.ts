@@ -21,7 +21,7 @@ export const serve: Command = {
     const app = await createApp(config, { log });
     await app.start();
     // Not before: a start may take as long as what it finds on the disk.
-    startWatchdog(config.watchdog.timeout);
+    startWatchdog(config.watchdog.timeout, log);
     void tellSupervisor(log);
     const signal = await nextSignal();
     log.info({ signal }, 'stopping');

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { Logger } from '../../logging.ts';
 
 /** What the thread is given. */
 export interface WatchdogData {
@@ -26,8 +27,15 @@ const FEWEST_LOOKS = 5;
  *
  * @param timeoutMsecs how long the event loop may stand still; 0: as long as it likes
  */
-export function startWatchdog(timeoutMsecs: number): void {
+export function startWatchdog(timeoutMsecs: number, log: Pick<Logger, 'warn'>): void {
   if (timeoutMsecs === 0) return;
+  if (process.pid === 1) {
+    // pid_namespaces(7): a signal from within reaches it only if it has a handler.
+    log.warn(
+      'no watchdog: nothing can end the first process of a container; give it an init (tini)',
+    );
+    return;
+  }
   const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const lookMsecs = Math.min(LOOK_MSECS, timeoutMsecs / FEWEST_LOOKS);
   const patience = Math.ceil(timeoutMsecs / lookMsecs);

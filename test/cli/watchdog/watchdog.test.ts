@@ -14,24 +14,30 @@ interface Run {
   output: string;
 }
 
+interface RunOptions {
+  meanwhile?: (pid: number) => Promise<void>;
+  /** Where the watchdog comes from. */
+  module?: string;
+  /** What the program is run by. */
+  alone?: string[];
+}
+
 /** Runs a program that the watchdog watches. */
 async function run(
   timeoutMsecs: number,
   program: string,
-  {
-    meanwhile,
-    module = SOURCE,
-  }: { meanwhile?: (pid: number) => Promise<void>; module?: string } = {},
+  { meanwhile, module = SOURCE, alone = [] }: RunOptions = {},
 ): Promise<Run> {
   const script = `
     const { startWatchdog } = await import(${JSON.stringify(module)});
-    startWatchdog(${timeoutMsecs});
+    startWatchdog(${timeoutMsecs}, { warn: (text) => console.log(text) });
     const spin = (msecs) => { for (const end = performance.now() + msecs; performance.now() < end;); };
     const sleep = (msecs) => new Promise((resolve) => setTimeout(resolve, msecs));
     await sleep(1_000); // until the thread is there
     console.log('begun');
     ${program}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+  const [file, ...args] = [...alone, process.execPath, '--input-type=module', '-e', script];
+  const child = spawn(file, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
     timeout: 60_000,
   });
@@ -97,10 +103,18 @@ describe('the watchdog', () => {
     const threads = `
       let made = 0;
       process.on('worker', () => made++);
-      startWatchdog(0);
+      startWatchdog(0, console);
       await sleep(50);
       process.exit(made);`;
     assert.equal((await run(0, threads)).exitCode, 0);
+  });
+
+  const notRoot = process.getuid?.() !== 0 && 'only root can make a namespace of processes';
+  it('says that it cannot end the first process of a container', { skip: notRoot }, async () => {
+    const alone = ['unshare', '--pid', '--fork', '--mount-proc'];
+    const { exitCode, output } = await run(1_000, 'spin(2_500); process.exit(7);', { alone });
+    assert.equal(exitCode, 7);
+    assert.match(output, /^no watchdog: .*tini/);
   });
 
   it('starts from a build', async () => {
