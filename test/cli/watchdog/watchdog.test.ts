@@ -19,14 +19,14 @@ interface RunOptions {
   /** Where the watchdog comes from. */
   module?: string;
   /** What the program is run by. */
-  alone?: string[];
+  runner?: string[];
 }
 
 /** Runs a program that the watchdog watches. */
 async function run(
   timeoutMsecs: number,
   program: string,
-  { meanwhile, module = SOURCE, alone = [] }: RunOptions = {},
+  { meanwhile, module = SOURCE, runner = [] }: RunOptions = {},
 ): Promise<Run> {
   const script = `
     const { startWatchdog } = await import(${JSON.stringify(module)});
@@ -36,7 +36,7 @@ async function run(
     await sleep(1_000); // until the thread is there
     console.log('begun');
     ${program}`;
-  const [file, ...args] = [...alone, process.execPath, '--input-type=module', '-e', script];
+  const [file, ...args] = [...runner, process.execPath, '--input-type=module', '-e', script];
   const child = spawn(file, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
     timeout: 60_000,
@@ -111,8 +111,8 @@ describe('the watchdog', () => {
 
   const notRoot = process.getuid?.() !== 0 && 'only root can make a namespace of processes';
   it('says that it cannot end the first process of a container', { skip: notRoot }, async () => {
-    const alone = ['unshare', '--pid', '--fork', '--mount-proc'];
-    const { exitCode, output } = await run(1_000, 'spin(2_500); process.exit(7);', { alone });
+    const runner = ['unshare', '--pid', '--fork', '--mount-proc'];
+    const { exitCode, output } = await run(1_000, 'spin(2_500); process.exit(7);', { runner });
     assert.equal(exitCode, 7);
     assert.match(output, /^no watchdog: .*tini/);
   });
