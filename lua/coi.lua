@@ -12,8 +12,8 @@ Settings (2.3: plugin { … }; 2.4: lua_settings of the driver):
   coi_sidecar_spool_dir  spool.dir of coi-sidecar.yaml; empty: no spool
 
 lmtp runs this file anew for every recipient, and compiling a script takes longer than running it. So
-this one only finds out whether there is anything to report; coi-report.lua and coi-spool.lua, which
-stand beside it, are brought in when they are needed.
+this one only finds out whether there is anything to report; coi-report.lua, coi-changes.lua and
+coi-spool.lua, which stand beside it, are brought in when they are needed.
 ]]
 
 local given = {} -- 2.4 hands the settings to script_init; 2.3 is asked for them
@@ -69,16 +69,22 @@ end
 
 -- Dovecot calls what it finds under these names. The first call that matters brings in the functions
 -- that take the place of these.
-for _, event in ipairs({
-  'message_new', 'message_read', 'flags_clear', 'message_append', 'message_expunge',
-  'mailbox_create', 'mailbox_delete', 'mailbox_rename',
-}) do
+local report
+
+local function on(event, changes)
   local name = 'dovecot_lua_notify_event_' .. event
   _G[name] = function(ctx, data)
     if data.uid and not matters(ctx) then return end
-    bring_in('coi-report.lua', setting, matters, bring_in)
+    report = report or bring_in('coi-report.lua', setting, matters, bring_in)
+    if changes then bring_in('coi-changes.lua', matters, report) end
     return _G[name](ctx, data)
   end
+end
+
+on('message_new')
+for event in ('message_read flags_clear message_append message_expunge mailbox_create mailbox_delete '
+  .. 'mailbox_rename'):gmatch('%S+') do
+  on(event, true)
 end
 
 function dovecot_lua_notify_end_txn() end

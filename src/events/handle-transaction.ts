@@ -47,7 +47,10 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     }
 
     const settings = await parts.settings(user);
-    const reported = events.filter((event) => event.event === 'MessageNew');
+    // Dovecot hands messages over in the order of a hash table.
+    const reported = events
+      .filter((event) => event.event === 'MessageNew')
+      .toSorted((one, other) => one.uid - other.uid);
     const completed = await parts.complete(user, reported, settings);
     const delivered = await withoutBlocked(user, completed, settings);
     if (delivered.length > 0) {

@@ -72,6 +72,25 @@ describe('the HTTP service', () => {
     assert.equal(taken.at(-1)?.user, 'alice');
   });
 
+  it('takes events in the header Coi-Events, or as a body, and reads U+FFFD for what is not UTF-8', async () => {
+    const text = JSON.stringify({ user: 'alice', events: [{ ...event, subject: '@ Grüße @' }] });
+    const octets = Buffer.from(
+      Buffer.from(text).toString('latin1').replaceAll('@', '\xff'),
+      'latin1',
+    );
+    const json = { authorization, 'content-type': 'application/json' };
+    const requests = [
+      post('/v1/events', octets, json),
+      post('/v1/events', '', { authorization, 'coi-events': octets.toString('latin1') }),
+    ];
+    for (const response of await Promise.all(requests)) {
+      assert.equal(response.statusCode, 204);
+      const [reported] = taken.pop()?.events ?? [];
+      assert.ok(reported?.event === 'MessageNew');
+      assert.equal(reported.subject, '\ufffd Grüße \ufffd');
+    }
+  });
+
   it('takes what the ox driver sends, as the one method that it knows', async () => {
     const payload = {
       ...{ user: 'olga', event: 'messageNew', folder: 'INBOX', snippet: 'Hello', unseen: 2 },

