@@ -22,7 +22,7 @@ import { judgeEndpoint } from '../../src/webpush/guard/judge-endpoint.ts';
 import { buildPushRequest } from '../../src/webpush/request/build-push-request.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
 import type { VapidKey } from '../../src/webpush/vapid/vapid-key.ts';
-import { createInlineEncryptor } from '../support/inline-encryptor.ts';
+import { createInlineEncryptor } from '../../src/webpush/encryption/inline-encryptor.ts';
 import { makeVapidKey } from '../support/make-vapid-key.ts';
 import { atLeast, quantile, runAlone, type Bench, type BenchRow } from './bench.ts';
 

@@ -14,7 +14,7 @@ import type {
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
 import type { PushRequest } from '../../src/webpush/request/build-push-request.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
-import { createInlineEncryptor } from './inline-encryptor.ts';
+import { createInlineEncryptor } from '../../src/webpush/encryption/inline-encryptor.ts';
 import { MemoryOutboxStore } from './memory-outbox-store.ts';
 import { makeVapidKey } from './make-vapid-key.ts';
 import { ManualClock } from './manual-clock.ts';

@@ -1,6 +1,6 @@
-import { encryptPush } from '../../src/webpush/encryption/encrypt-push.ts';
-import type { PushEncryptor } from '../../src/webpush/encryption/push-encryptor.ts';
-import { createReceiverKeyCache } from '../../src/webpush/encryption/receiver-keys.ts';
+import { encryptPush } from './encrypt-push.ts';
+import type { PushEncryptor } from './push-encryptor.ts';
+import { createReceiverKeyCache } from './receiver-keys.ts';
 
 /** Encrypts on the thread that asks. */
 export function createInlineEncryptor(): PushEncryptor {

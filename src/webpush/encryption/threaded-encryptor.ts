@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { errorMessage, InvalidInputError, UnavailableError } from '../../errors.ts';
 import type { PushResource } from '../subscriptions/subscription.ts';
+import { createInlineEncryptor } from './inline-encryptor.ts';
 import type { PushEncryptor } from './push-encryptor.ts';
 
 export interface EncryptionJob {
@@ -21,6 +22,12 @@ export interface EncryptionReply {
   outcomes: (number | { message: string; input: boolean })[];
 }
 
+/**
+ * So many are encrypted here, as long as the thread has nothing to do: to wake it and be woken costs
+ * both threads as much as that.
+ */
+const FEW = 4;
+
 /** Pushes in one message to the thread: more would keep the first of them waiting for the last. */
 const MAX_GROUP = 16;
 
@@ -34,9 +41,9 @@ interface Waiting {
 }
 
 /**
- * Encrypts on a thread of its own, in groups: what comes in while the thread is busy goes to it
- * together. A push costs as much processor time as before and a little more, but mail that is being
- * delivered does not wait for it, and a second core is put to use.
+ * Encrypts on a thread of its own, in groups, when there is more than a few to do: what comes in while
+ * the thread is busy goes to it together. A push costs as much processor time as before and a little
+ * more, but mail that is being delivered does not wait for it, and a second core is put to use.
  *
  * The thread does not keep an idle process alive, and is started anew after it died.
  *
@@ -47,6 +54,7 @@ export function createThreadedEncryptor(startWorker = startEncryptionWorker): Pu
   const queue: Waiting[] = [];
   let underWay: Waiting[][] = [];
   let planned = false;
+  const here = createInlineEncryptor();
 
   function start(): Worker {
     const started = startWorker();
@@ -70,6 +78,11 @@ export function createThreadedEncryptor(startWorker = startEncryptionWorker): Pu
 
   function flush(): void {
     planned = false;
+    if (underWay.length === 0 && queue.length <= FEW) {
+      for (const { job, resolve, reject } of queue.splice(0)) {
+        here.encrypt(job.plaintext, job.keys, job.padding).then(resolve, reject);
+      }
+    }
     while (queue.length > 0 && underWay.length < MAX_UNDER_WAY) {
       const group = queue.splice(0, MAX_GROUP);
       underWay.push(group);

@@ -13,7 +13,7 @@ import type { Delivery } from '../../../src/webpush/delivery/delivery.ts';
 import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { ResolveError } from '../../../src/webpush/guard/resolve-host.ts';
 import { createVapidAuthorizer } from '../../../src/webpush/vapid/vapid-authorizer.ts';
-import { createInlineEncryptor } from '../../support/inline-encryptor.ts';
+import { createInlineEncryptor } from '../../../src/webpush/encryption/inline-encryptor.ts';
 import { MemoryOutboxStore } from '../../support/memory-outbox-store.ts';
 import { createTeardown } from '../../support/create-teardown.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';

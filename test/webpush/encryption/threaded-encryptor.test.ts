@@ -31,36 +31,64 @@ describe('createThreadedEncryptor', () => {
     assert.equal(await read(padded), 'short');
   });
 
-  it('refuses keys that are none, and nothing else that comes with them', async () => {
-    const encryptor = createThreadedEncryptor();
+  for (const [where, others] of [
+    ['here', 0],
+    ['on the thread', 20],
+  ] as const) {
+    it(`refuses keys that are none, and nothing else that comes with them, ${where}`, async () => {
+      const encryptor = createThreadedEncryptor();
+      after(() => encryptor.close());
+      const results = await Promise.allSettled([
+        encryptor.encrypt('one', keys, false),
+        encryptor.encrypt('two', { ...keys, p256dh: 'AAAA' }, false),
+        encryptor.encrypt('x'.repeat(3_994), keys, false),
+        encryptor.encrypt('four', keys, false),
+        ...Array.from({ length: others }, () => encryptor.encrypt('other', keys, false)),
+      ]);
+      const [one, two, three, four] = results;
+      assert.equal(one.status === 'fulfilled' && (await read(one.value)), 'one');
+      assert.ok(two.status === 'rejected' && two.reason instanceof InvalidInputError);
+      assert.match(String(two.reason), /p256dh/);
+      assert.ok(three.status === 'rejected' && three.reason instanceof InvalidInputError);
+      assert.equal(four.status === 'fulfilled' && (await read(four.value)), 'four');
+    });
+  }
+
+  it('does a few itself while the thread has nothing to do, and leaves it many', async () => {
+    let asked = 0;
+    const encryptor = createThreadedEncryptor(() => {
+      const worker = startEncryptionWorker();
+      const post = worker.postMessage.bind(worker);
+      worker.postMessage = (value: unknown) => {
+        asked += 1;
+        post(value);
+      };
+      return worker;
+    });
     after(() => encryptor.close());
-    const results = await Promise.allSettled([
-      encryptor.encrypt('one', keys, false),
-      encryptor.encrypt('two', { ...keys, p256dh: 'AAAA' }, false),
-      encryptor.encrypt('x'.repeat(3_994), keys, false),
-      encryptor.encrypt('four', keys, false),
-    ]);
-    const [one, two, three, four] = results;
-    assert.equal(one.status === 'fulfilled' && (await read(one.value)), 'one');
-    assert.ok(two.status === 'rejected' && two.reason instanceof InvalidInputError);
-    assert.match(String(two.reason), /p256dh/);
-    assert.ok(three.status === 'rejected' && three.reason instanceof InvalidInputError);
-    assert.equal(four.status === 'fulfilled' && (await read(four.value)), 'four');
+    const encrypt = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => encryptor.encrypt('push', keys, false)));
+    for (const body of await encrypt(4)) assert.equal(await read(body), 'push');
+    assert.equal(asked, 0);
+    for (const body of await encrypt(5)) assert.equal(await read(body), 'push');
+    assert.equal(asked, 1);
   });
 
   it('says so when its thread dies, and goes on with another', async () => {
     let worker: Worker | undefined;
     const encryptor = createThreadedEncryptor(() => (worker = startEncryptionWorker()));
     after(() => encryptor.close());
-    assert.equal(await read(await encryptor.encrypt('before', keys, false)), 'before');
-    const lost = Array.from({ length: 40 }, () => encryptor.encrypt('lost', keys, false));
+    const many = (text: string) =>
+      Array.from({ length: 40 }, () => encryptor.encrypt(text, keys, false));
+    for (const body of await Promise.all(many('before'))) assert.equal(await read(body), 'before');
+    const lost = many('lost');
     setImmediate(() => void worker?.terminate());
     const results = await Promise.allSettled(lost);
     const reasons = results.flatMap((one) =>
       one.status === 'rejected' ? [one.reason as unknown] : [],
     );
     assert.ok(reasons.length > 0 && reasons.every((it) => it instanceof UnavailableError));
-    assert.equal(await read(await encryptor.encrypt('after', keys, false)), 'after');
+    for (const body of await Promise.all(many('after'))) assert.equal(await read(body), 'after');
   });
 
   it('starts from a build, and lets an idle process end', () => {
@@ -68,10 +96,13 @@ describe('createThreadedEncryptor', () => {
     after(built.remove);
     const script = `
       const { createThreadedEncryptor } = await import('./src/webpush/encryption/threaded-encryptor.js');
-      const body = await createThreadedEncryptor().encrypt('built', ${JSON.stringify(keys)}, false);
-      console.log(body.length);`;
+      const encryptor = createThreadedEncryptor();
+      const many = Array.from({ length: 20 }, () =>
+        encryptor.encrypt('built', ${JSON.stringify(keys)}, false));
+      const bodies = await Promise.all(many);
+      console.log(new Set(bodies.map(({ length }) => length)));`;
     const options = { cwd: built.path, encoding: 'utf8', timeout: 30_000 } as const;
     const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], options);
-    assert.equal(output, `${86 + 6 + 16}\n`);
+    assert.equal(output, `Set(1) { ${86 + 6 + 16} }\n`);
   });
 });
