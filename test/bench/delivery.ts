@@ -10,17 +10,16 @@
  * a script that files chat, and an empty Lua script: what any solution without a plugin of its own
  * costs at least.
  */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
-import { stageConfig } from '../support/start-stage.ts';
+import type { PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { atLeast, median, runAlone, type Bench, type BenchRow } from './bench.ts';
 import { deliverLoad, nextMessage } from './lmtp-load.ts';
-import { startPushTargets, type PushTargets } from './push-targets.ts';
-import { seedStore } from './seed-store.ts';
-import { startSidecarUnderTest, type SidecarUnderTest } from './sidecar-under-test.ts';
+import { startPushTargets } from './push-targets.ts';
+import { startPlain, startWithEmptyScript, startWithSidecar } from './reference-dovecots.ts';
+import type { SidecarUnderTest } from './sidecar-under-test.ts';
 
 const COLUMNS = [
   { users: 1, connections: 1 },
@@ -48,8 +47,6 @@ const names = (prefix: string, count: number): string[] =>
 const CHATTERS = names('chatter', 20);
 const OTHERS = names('other', 20);
 
-const WITHOUT = { metadata: 'none', classify: 'none', events: 'none', notices: false } as const;
-
 interface Candidate {
   name: string;
   dovecot: PrivateDovecot;
@@ -60,11 +57,11 @@ interface Candidate {
 
 export const benchDelivery: Bench = async ({ quick }) => {
   const targets = await startPushTargets(SUBSCRIPTIONS);
-  const plain = await startPrivateDovecot(WITHOUT);
+  const plain = await startPlain();
   const dir = await mkdtemp(join(tmpdir(), 'coi-bench-'));
-  const empty = await startEmptyScript(dir);
-  const sieve = await startEmptyScript(dir, FILING_SCRIPT);
-  const { dovecot, sidecar } = await startOurs(targets);
+  const empty = await startWithEmptyScript(dir);
+  const sieve = await startWithEmptyScript(dir, { filesChat: true });
+  const { dovecot, sidecar } = await startWithSidecar(targets, CHATTERS);
   const candidates: Candidate[] = [
     { name: PLAIN, dovecot: plain, users: OTHERS, kind: 'mail' },
     { name: EMPTY, dovecot: empty, users: OTHERS, kind: 'mail' },
@@ -99,65 +96,6 @@ const SIEVE_MAIL = 'the same and Sieve, ordinary mail';
 const SIEVE_CHAT = 'the same and Sieve, which files chat mail';
 const CHAT = 'coi-sidecar, chat mail, 3 subscriptions';
 const ORDINARY = 'coi-sidecar, ordinary mail, no COI';
-
-async function startEmptyScript(dir: string, sieve?: string): Promise<PrivateDovecot> {
-  const script = join(dir, 'empty.lua');
-  await chmod(dir, 0o755);
-  await writeFile(script, EMPTY_SCRIPT, { mode: 0o644 });
-  const filing = join(dir, 'filing.sieve');
-  if (sieve !== undefined) await writeFile(filing, sieve, { mode: 0o644 });
-  const dovecot = await startPrivateDovecot({
-    ...WITHOUT,
-    extraConfig: `
-protocol lmtp {
-  mail_plugins = $mail_plugins notify push_notification mail_lua push_notification_lua${sieve === undefined ? '' : ' sieve'}
-}
-plugin {
-  push_notification_driver = lua:file=${script}
-  ${sieve === undefined ? '' : `sieve_before = file:${filing}`}
-}
-`,
-  });
-  if (sieve !== undefined) await dovecot.runProgram('sievec', [filing]);
-  return dovecot;
-}
-
-/** What becomes of chat mail, by a script that asks nobody. */
-const FILING_SCRIPT = `
-require ["fileinto", "mailbox", "imap4flags"];
-if exists "Chat-Version" {
-  addflag "$Chat";
-  fileinto :create "COI/Chats";
-  stop;
-}
-`;
-
-/** What every Lua driver needs at least. */
-const EMPTY_SCRIPT = `
-function dovecot_lua_notify_begin_txn(user)
-  return {}
-end
-function dovecot_lua_notify_event_message_new(ctx, event)
-end
-function dovecot_lua_notify_end_txn(ctx, success)
-end
-`;
-
-async function startOurs(
-  targets: PushTargets,
-): Promise<{ dovecot: PrivateDovecot; sidecar: SidecarUnderTest }> {
-  const dovecot = await startPrivateDovecot();
-  const { dir } = dovecot.layout;
-  await writeFile(join(dir, 'ca.pem'), targets.ca);
-  const config = stageConfig(dovecot, join(dir, 'ca.pem'));
-  const { origins } = targets;
-  await seedStore(String(config['store']?.['url']), { names: CHATTERS, filter: 'active', origins });
-  const sidecar = await startSidecarUnderTest(dir, config);
-  for (const user of CHATTERS) {
-    await dovecot.runDoveadm(['mailbox', 'create', '-u', user, '-s', 'COI/Chats']);
-  }
-  return { dovecot, sidecar };
-}
 
 interface Sample {
   /** Deliveries a second. */

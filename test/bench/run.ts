@@ -15,6 +15,7 @@ import type { BenchReport } from './bench.ts';
 
 const BENCHES = [
   'delivery',
+  'instructions',
   'lmtp-endpoints',
   'latency',
   'push-building',
