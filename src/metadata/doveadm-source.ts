@@ -38,6 +38,7 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
   const { annotations, store, own, change, log } = parts;
   const fresh = new LRUCache<string, true>({ max: MAX_USERS, ttl: parts.cacheLifetime || 1 });
   const turns = new KeyedMutex();
+  const catchingUp = new Set<string>();
 
   /** @param introduce whether a user without any entry of ours gets those that the server owns */
   async function synchronise(user: string, introduce: boolean): Promise<void> {
@@ -135,10 +136,15 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     else if ((await store.get(user, KNOWN.key)) === undefined) await store.commit(user, [KNOWN]);
   }
 
-  /** The entries that the server owns appear at the first look, for the next one to find. */
-  async function introduce(user: string): Promise<void> {
-    const known = await store.get(user, SEEN_PREFIX + COI_ENTRIES.mailboxRoot);
-    if (known === undefined) synchroniseLater(user);
+  /**
+   * For the next look to find: the entries that the server owns appear at the first one, and what could
+   * not be written when it came about is written now.
+   */
+  async function catchUp(user: string): Promise<void> {
+    const introduced = await store.get(user, SEEN_PREFIX + COI_ENTRIES.mailboxRoot);
+    if (catchingUp.has(user) || (introduced !== undefined && fresh.has(user))) return;
+    catchingUp.add(user);
+    await synchronise(user, true).finally(() => catchingUp.delete(user));
   }
 
   function synchroniseLater(user: string): void {
@@ -177,7 +183,7 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     },
     onNotice: (user, command) => {
       if (command !== 'GETMETADATA') synchroniseLater(user);
-      else introduce(user).catch((error: unknown) => sayLater(user, error));
+      else catchUp(user).catch((error: unknown) => sayLater(user, error));
     },
   };
 }

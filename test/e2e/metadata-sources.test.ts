@@ -5,7 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
+import { openStore } from '../../src/stores/open-store.ts';
+import { subscriptionKey } from '../../src/webpush/subscriptions/subscription-record.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { eventually, startStage, type Stage } from '../support/start-stage.ts';
 import { answerWith } from '../support/push-service.ts';
@@ -68,6 +71,13 @@ for (const source of ['dict', 'doveadm'] as const) {
       const all = await stage.app.domain.subscriptions.list(user);
       return all.map(({ id }) => id).sort();
     };
+    const isValidated = ({ user }: Account, id: string) =>
+      eventually(async () => {
+        const [own] = (await stage.app.domain.subscriptions.list(user)).filter(
+          (one) => one.id === id,
+        );
+        assert.equal(own?.subscription.validated, true);
+      });
     const enabledAccount = async (): Promise<Account> => {
       const account = await newAccount(stage);
       await set(account.client, ENABLED, 'yes');
@@ -238,10 +248,27 @@ for (const source of ['dict', 'doveadm'] as const) {
       const account = await enabledAccount();
       const agent = await stage.userAgent();
       const id = await subscribe(account.client, agent);
-      await eventually(async () => assert.deepEqual(await idsInUse(account), [id]));
+      await isValidated(account, id);
       agent.answer = answerWith(410);
       await deliverTo(stage, account.user, chat('Subject: to nobody'));
       await eventually(async () => assert.equal(await get(account.client, pathOf(id)), null));
+    });
+
+    it('shows clients later what could not be shown when it came about', async () => {
+      const account = await enabledAccount();
+      const agent = await stage.userAgent();
+      const id = await subscribe(account.client, agent);
+      await isValidated(account, id);
+      await stage.app.stop();
+      // Taken away by someone else's process: an administrator's, say, that could not reach Dovecot.
+      const store = await openStore(`sqlite:${join(stage.dovecot.layout.dir, 'state.db')}`);
+      await store.commit(account.user, [{ op: 'unset', key: subscriptionKey(id) }]);
+      await store.close();
+      await stage.restart();
+      await eventually(async () => {
+        // Dovecot connects again a moment later only; and the first look is what brings it about.
+        assert.equal(await get(account.client, pathOf(id)).catch(() => undefined), null);
+      });
     });
   });
 }
