@@ -10,6 +10,7 @@ import type { Setup } from '../setup/setup.ts';
 import { admitReceiver } from './admit-receiver.ts';
 import type { Postman } from './deliver-chat.ts';
 import { openDoveadmHand } from './doveadm-hand.ts';
+import { forgetStranger } from './forget-stranger.ts';
 import { openImapHand, type ImapAddress } from './imap-hand.ts';
 import { openScratchMailboxes, type ScratchMailboxes } from './scratch-mailboxes.ts';
 import { TripEnd } from './trip-end.ts';
@@ -44,6 +45,8 @@ export async function makeTrip(parts: TripParts, log: TripLog): Promise<void> {
   const { setup, user, postman, undo } = parts;
   const mailboxes = openScratchMailboxes(setup.doveadm, user);
   const before = await listBefore(mailboxes, user);
+  const forget = await forgetStranger(setup, user);
+  if (forget !== undefined) undo.push('what the service keeps of them', forget);
   const hand = await openHand(parts);
   undo.push('the connection', () => hand.close());
   log.stations.push(`annotations by ${hand.by}`);
