@@ -84,10 +84,10 @@ describe('the watchdog', () => {
       const used = () => { const { user, system } = process.cpuUsage(); return user + system };
       for (const until = used() + 300_000; used() < until;);
       process.exit(7);`;
-    const { exitCode, output } = await run(2_000, compute, {
+    const { exitCode, output } = await run(6_000, compute, {
       meanwhile: async (pid) => {
         process.kill(pid, 'SIGSTOP');
-        await sleep(3_000);
+        await sleep(8_000);
         process.kill(pid, 'SIGCONT');
       },
     });
