@@ -26,8 +26,15 @@ const BEAT_MSECS = 5_000;
 export function createAliveMarker({ dir, caughtUp, log }: AliveMarkerParts): AliveMarker {
   const path = join(dir, NAME);
   let timer: NodeJS.Timeout | undefined;
+  let beats = Promise.resolve();
 
-  async function beat(): Promise<void> {
+  /** One after the other: an earlier time must not be the last that is written. */
+  function beat(): Promise<void> {
+    beats = beats.then(note);
+    return beats;
+  }
+
+  async function note(): Promise<void> {
     const at = new Date(caughtUp());
     try {
       await utimes(path, at, at).catch(async (error: unknown) => {

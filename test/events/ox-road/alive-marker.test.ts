@@ -29,6 +29,16 @@ describe('up to when the service has seen everything', () => {
     assert.equal(await marker(Date.now).read(), 1_700_000_060_123);
   });
 
+  it('never goes back, however soon the stop comes', async () => {
+    for (let round = 0; round < 50; round++) {
+      let now = 1_700_000_000_000 + round * 1_000;
+      const one = marker(() => now++);
+      one.start();
+      await one.stop();
+      assert.equal(await marker(Date.now).read(), now - 1);
+    }
+  });
+
   it('is known after a crash, too', async () => {
     const first = marker(() => 1_700_000_000_000);
     first.start();
