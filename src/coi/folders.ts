@@ -5,6 +5,7 @@ import {
   type DoveadmCommand,
 } from '../dovecot/doveadm-client.ts';
 import { UnavailableError } from '../errors.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 import type { OwnOperations } from './own-operations.ts';
 
 /** The mailboxes of COI, as users see them. */
@@ -52,8 +53,13 @@ export function createFolders(
     return new Set(rows.map(({ mailbox = '' }) => mailbox));
   }
 
-  const ensure: Folders['ensure'] = async (user, mailboxes) => {
-    // Asking first keeps Dovecot's log free of "Mailbox already exists".
+  const turns = new KeyedMutex();
+
+  // Asking first, and in turn, keeps Dovecot's log free of "Mailbox already exists".
+  const ensure: Folders['ensure'] = (user, mailboxes) =>
+    turns.run(user, () => createMissing(user, mailboxes));
+
+  async function createMissing(user: string, mailboxes: readonly string[]): Promise<void> {
     const present = await existing(user);
     const missing = mailboxes.filter((mailbox) => !present.has(mailbox));
     for (const mailbox of missing) own.expect(user, 'MailboxCreate', mailbox);
@@ -66,7 +72,8 @@ export function createFolders(
         );
       }
     }
-  };
+  }
+
   return {
     names,
     ensure,
