@@ -1,4 +1,5 @@
 import type { CoiSettings } from '../coi/settings.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 import type { FetchMessages } from '../messages/fetch-messages.ts';
 import { isNumbered, type LocateMessages } from '../messages/locate-messages.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
@@ -52,6 +53,8 @@ interface Wanted extends Delivered {
 /** Makes the pushes for delivered messages owed (webpush-spec, "Push Notification Payload"). */
 export function createOnNewMessages(parts: NewMessageParts) {
   const { recent } = parts;
+  const turns = new KeyedMutex();
+
   return async (
     user: string,
     deliveries: readonly Delivered[],
@@ -60,11 +63,22 @@ export function createOnNewMessages(parts: NewMessageParts) {
   ): Promise<void> => {
     const wanted = await number(user, await findWanted(user, deliveries, settings));
     if (wanted.length === 0) return;
-    const messages = await collectMessages(user, wanted, session);
-    const pushes = wanted.flatMap((one) =>
-      pushesFor(user, one, messages.get(one.event), receivedAt),
-    );
-    if (pushes.length > 0) await parts.enqueue(pushes);
+    const messages = findKept(user, wanted, session);
+    const enqueue = async (): Promise<void> => {
+      const pushes = wanted.flatMap((one) =>
+        pushesFor(user, one, messages.get(one.event), receivedAt),
+      );
+      if (pushes.length > 0) await parts.enqueue(pushes);
+    };
+    const missing = wanted.filter(({ event }) => !messages.has(event));
+    if (missing.length === 0) return enqueue();
+    const fetching = fetchMissing(user, missing, messages);
+    fetching.catch(() => undefined); // told to whoever waits below, which may be later
+    // Deliveries do not wait for each other's messages; their pushes go in order all the same.
+    await turns.run(user, async () => {
+      await fetching;
+      await enqueue();
+    });
   };
 
   async function findWanted(
@@ -99,21 +113,28 @@ export function createOnNewMessages(parts: NewMessageParts) {
     return [...wanted.filter(({ place }) => isNumbered(place)), ...numbered];
   }
 
-  /** From the classify road where it passed by; else with one call a mailbox. */
-  async function collectMessages(
+  /** Messages that passed by the classify road. */
+  function findKept(
     user: string,
     wanted: readonly Wanted[],
     session: string | undefined,
-  ): Promise<Map<MessageNewEvent, Buffer>> {
+  ): Map<MessageNewEvent, Buffer> {
     const messages = new Map<MessageNewEvent, Buffer>();
-    const missing: Delivered[] = [];
-    for (const { event, place } of wanted) {
+    for (const { event } of wanted) {
       const messageId = firstMessageId(event.message_id);
       const resembles = resemblesEvent(event, session);
       const kept = messageId === undefined ? undefined : recent.find(user, messageId, resembles);
-      if (kept === undefined) missing.push({ event, place });
-      else messages.set(event, toStoredLineEnds(kept));
+      if (kept !== undefined) messages.set(event, toStoredLineEnds(kept));
     }
+    return messages;
+  }
+
+  /** With one call a mailbox. */
+  async function fetchMissing(
+    user: string,
+    missing: readonly Delivered[],
+    messages: Map<MessageNewEvent, Buffer>,
+  ): Promise<void> {
     for (const [mailbox, group] of Map.groupBy(missing, ({ place }) => place.mailbox)) {
       const uids = group.map(({ place }) => place.uid);
       const fetched = await parts.fetch(user, mailbox, uids);
@@ -122,7 +143,6 @@ export function createOnNewMessages(parts: NewMessageParts) {
         if (message !== undefined) messages.set(event, message);
       }
     }
-    return messages;
   }
 
   function pushesFor(
