@@ -60,9 +60,9 @@ export function createProbes(): Probes {
       return true;
     },
     guard: (classify) => async (user, message) => {
+      if (user !== PROBE_USER) return classify(user, message);
       const start = message.subarray(0, HEADER_OCTETS).toString('latin1');
-      if (user === PROBE_USER && note(start, 'classified')) return { action: 'keep' };
-      return classify(user, message);
+      return note(start, 'classified') ? { action: 'keep' } : classify(user, message);
     },
   };
 }
