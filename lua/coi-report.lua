@@ -1,21 +1,19 @@
 --[[
 coi-report.lua: tells coi-sidecar of one transaction, in one POST /v1/events. Brought in by coi.lua when
-there is something to tell; its functions take the place of those there. What clients do, rather than
-what is delivered, is in coi-changes.lua.
+there is something to tell. What clients do, rather than what is delivered, is in coi-changes.lua.
 
 Every word of this is compiled for each delivery that matters: brevity is speed here.
 ]]
 
-local setting, matters, bring_in = ...
+local setting, bring_in = ...
 
-local MAX_WAIT_MSECS = 2000
-local CONNECT_MSECS = 250
+local MAX_WAIT_SECONDS = 2
 local MAX_HEADER_OCTETS = 4000 -- Node takes 16 KiB of headers in all
 
 -- JSON -----------------------------------------------------------------------------------------
 
 local function escape(char)
-  return string.format('\\u%04x', char:byte())
+  return ('\\u%04x'):format(char:byte())
 end
 
 -- Headers hold whatever the sender wrote: for what is not UTF-8, the sidecar reads U+FFFD.
@@ -33,15 +31,20 @@ end
 
 -- ctx.events holds what is encoded. Dovecot pushes numbers as floats: tostring(4294967295.0) is
 -- 4.294967295e+09 in Lua 5.1.
-local function add(ctx, event, more)
+local function write(ctx, event, more)
   local place = event.uid
-    and string.format(',"uid":%.0f,"uidvalidity":%.0f', event.uid, event.uid_validity)
+    and (',"uid":%.0f,"uidvalidity":%.0f'):format(event.uid, event.uid_validity) or ''
   ctx.events[#ctx.events + 1] = '{"event":' .. quote(event.name)
-    .. ',"mailbox":' .. quote(event.mailbox) .. (place or '') .. (more or '') .. '}'
+    .. ',"mailbox":' .. quote(event.mailbox) .. place .. (more or '') .. '}'
 end
 
-function dovecot_lua_notify_event_message_new(ctx, event)
-  if not matters(ctx) then return end
+local changes
+
+local function add(ctx, event)
+  if event.name ~= 'MessageNew' then
+    changes = changes or bring_in('coi-changes.lua', write, list, quote)
+    return changes[event.name](ctx, event)
+  end
   local more = ',"keywords":' .. list(event.keywords)
   for _, name in ipairs({ 'message_id', 'from', 'subject' }) do
     -- Folding: the white space behind it stays (RFC 5322, 2.2.3).
@@ -49,33 +52,34 @@ function dovecot_lua_notify_event_message_new(ctx, event)
     if text ~= '' then more = more .. ',"' .. name .. '":' .. quote(text) end
   end
   if event.date and event.date ~= -1 then -- -1: no date could be read
-    more = more .. string.format(',"date":%.0f,"tz":%.0f', event.date, event.tz or 0)
+    more = more .. (',"date":%.0f,"tz":%.0f'):format(event.date, event.tz or 0)
   end
-  add(ctx, event, more)
+  write(ctx, event, more)
 end
 
 -- Hand-over ------------------------------------------------------------------------------------
 
--- 2.4 says in words what 2.3 says in numbers, and has other names for it.
-local function http_options(new)
-  local unit = new and '' or '_msecs'
-  local function msecs(count) return new and count .. 'ms' or count end
+-- 2.4 says in words what 2.3 says in numbers, and does not take the other's; dovecot.microseconds came
+-- with it.
+local function http_options()
+  if dovecot.microseconds then
+    return {
+      connect_timeout = '250ms',
+      request_timeout = MAX_WAIT_SECONDS .. 's',
+      request_absolute_timeout = MAX_WAIT_SECONDS .. 's',
+      max_connect_attempts = '1',
+      request_max_attempts = '1',
+      auto_redirect = 'no',
+    }
+  end
   return {
-    ['connect_timeout' .. unit] = msecs(CONNECT_MSECS),
-    ['request_timeout' .. unit] = msecs(MAX_WAIT_MSECS),
-    ['request_absolute_timeout' .. unit] = msecs(MAX_WAIT_MSECS),
-    max_connect_attempts = new and '1' or 1,
-    [new and 'request_max_attempts' or 'max_attempts'] = new and '1' or 1,
-    [new and 'auto_redirect' or 'no_auto_redirect'] = new and 'no' or true,
+    connect_timeout_msecs = 250,
+    request_timeout_msecs = MAX_WAIT_SECONDS * 1000,
+    request_absolute_timeout_msecs = MAX_WAIT_SECONDS * 1000,
+    max_connect_attempts = 1,
+    max_attempts = 1,
+    no_auto_redirect = true,
   }
-end
-
--- 2.3 ignores names that it does not know, 2.4 raises an error: each is asked in its own words
--- first. dovecot.microseconds came with 2.4.
-local function http_client()
-  local new = dovecot.microseconds ~= nil
-  local known, client = pcall(dovecot.http.client, http_options(new))
-  return known and client or dovecot.http.client(http_options(not new))
 end
 
 -- Returns nothing, or why it failed. A client for each request, because there may be seconds between
@@ -83,7 +87,7 @@ end
 -- name: a request does not keep its client, and Dovecot dies (SIGSEGV) when one is collected while its
 -- request is under way.
 local function post(url, token, body)
-  local client = http_client()
+  local client = dovecot.http.client(http_options())
   local request = client:request({ url = url:gsub('/+$', '') .. '/v1/events', method = 'POST' })
   request:add_header('Authorization', 'Bearer ' .. token)
   if #body <= MAX_HEADER_OCTETS then
@@ -95,47 +99,48 @@ local function post(url, token, body)
   end
   local response = request:submit()
   local status = response:status()
-  if status < 200 or status > 299 then
-    return string.format('%.0f %s', status, response:reason())
-  end
+  if status < 200 or status > 299 then return ('%.0f %s'):format(status, response:reason()) end
 end
 
 local keep
 
 local function hand_over(ctx)
   local user = ctx.user
-  local url = setting(user, 'coi_sidecar_url')
+  local function get(name)
+    local value = setting(user, name)
+    return value and (value:gsub('%s+$', '')) -- "name = <file" keeps the file's newline
+  end
+  local url = get('coi_sidecar_url') or error('coi_sidecar_url is not set', 0)
   if url == '' then return end
-  if url == nil then error('coi_sidecar_url is not set', 0) end
 
-  local dir = setting(user, 'coi_sidecar_spool_dir') or ''
+  local dir = get('coi_sidecar_spool_dir') or ''
   local report = {
-    username = user.username,
+    user = user,
+    dir = dir,
     body = '{"user":' .. quote(user.username) .. ',"service":' .. quote(user.service or '')
       .. ',"session":' .. quote(user.session_id or '') .. ',"events":['
       .. table.concat(ctx.events, ',') .. ']}',
-    dir = dir,
     -- There while a sidecar that hangs is left alone (coi-spool.lua). One per system user: others
     -- cannot read it.
-    hold_path = string.format('%s/.hold-%.0f', dir, user.uid),
+    hold = ('%s/.hold-%.0f'):format(dir, user.uid),
   }
   function report.try()
     local start = os.time()
-    local ran, problem = pcall(post, url, setting(user, 'coi_sidecar_token') or '', report.body)
-    if ran and not problem then return true end
-    report.problem = tostring(problem)
-    report.waited = os.time() - start >= MAX_WAIT_MSECS / 1000
+    local _, problem = pcall(post, url, get('coi_sidecar_token') or '', report.body)
+    report.problem = problem
+    report.waited = os.time() - start >= MAX_WAIT_SECONDS
+    return not problem
   end
-  report.hold = dir ~= '' and io.open(report.hold_path, 'rb')
-  if not report.hold and report.try() then return end
+  local held = dir ~= '' and io.open(report.hold)
+  if not held and report.try() then return end
   keep = keep or bring_in('coi-spool.lua')
-  keep(report)
+  keep(report, held)
 end
 
-function dovecot_lua_notify_end_txn(ctx, success)
-  if not success or #ctx.events == 0 then return end
-  local ran, problem = pcall(hand_over, ctx)
-  if not ran then dovecot.i_error('coi: ' .. tostring(problem)) end
-end
-
-return { add = add, list = list, quote = quote }
+return {
+  add = add,
+  hand_over = function(ctx)
+    local ran, problem = pcall(hand_over, ctx)
+    if not ran then dovecot.i_error('coi: ' .. tostring(problem)) end
+  end,
+}

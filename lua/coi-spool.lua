@@ -73,20 +73,20 @@ local function hold(path)
   file:close()
 end
 
--- Takes a report that was tried in vain, or not tried because of `hold`, the open file of above.
-return function(report)
-  if report.hold then
-    if is_held(report.hold) then
+-- Takes a report that was tried in vain, or not tried because of `held`, the open file of above.
+return function(report, held)
+  if held then
+    if is_held(held) then
       report.problem = 'too slow a moment ago'
     else
-      os.remove(report.hold_path)
+      os.remove(report.hold)
       if report.try() then return end
     end
   end
-  if report.waited and report.dir ~= '' then hold(report.hold_path) end
+  if report.waited and report.dir ~= '' then hold(report.hold) end
 
-  local reason = 'coi-sidecar did not take events of ' .. report.username
-    .. ' (' .. report.problem .. ')'
+  local reason = 'coi-sidecar did not take events of ' .. report.user.username
+    .. ' (' .. tostring(report.problem) .. ')'
   if report.dir == '' then
     error(reason .. ' and coi_sidecar_spool_dir is not set: they are lost', 0)
   end

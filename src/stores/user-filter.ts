@@ -4,17 +4,17 @@ import { dirname } from 'node:path';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 
-/** A bit for each hash; `lua/coi.lua` knows both numbers. The second is a prime below 8 × the first. */
-const FILTER_OCTETS = 131_072;
+/** An octet for each; `lua/coi.lua` knows the number. A prime. */
 const HASHES = 1_048_573;
+const MARKED = 1;
 
 /**
  * The users whose mail matters, in a file for mail processes to look at: who is not in it cannot want
  * a push, so Dovecot need not report that user's messages at all.
  *
- * A Bloom filter with one hash: users who share a bit are reported for nothing, one in ten at 100,000
+ * A Bloom filter with one hash: users who share a hash are reported for nothing, one in ten at 100,000
  * users, and none is ever missed. For that to hold, a user is added before the change that makes the
- * difference is stored, and the bit is on disk by then. Nobody can be taken out alone: for that, and at
+ * difference is stored, and the mark is on disk by then. Nobody can be taken out alone: for that, and at
  * each start, all begins anew. No file means that everybody matters, so there is none until it is
  * complete, none after a stop, and none once it could not be written.
  *
@@ -24,7 +24,7 @@ const HASHES = 1_048_573;
 export class UserFilter {
   readonly #path: string;
   readonly #log: Logger;
-  readonly #bits = Buffer.alloc(FILTER_OCTETS);
+  readonly #marks = Buffer.alloc(HASHES);
   #published = false;
   #work: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -40,15 +40,14 @@ export class UserFilter {
    * @throws UnavailableError they may not, and the file can be neither written nor removed
    */
   add(user: string): Promise<void> {
-    const { octet, mask } = place(user);
-    const known = this.#bits.readUInt8(octet);
-    if ((known & mask) !== 0) return this.#inTurn(() => Promise.resolve());
-    this.#bits.writeUInt8(known | mask, octet);
+    const hash = hashOf(user);
+    if (this.#marks[hash] === MARKED) return this.#inTurn(() => Promise.resolve());
+    this.#marks[hash] = MARKED;
     return this.#inTurn(async () => {
       if (!this.#published) return;
       try {
         const file = await open(this.#path, 'r+');
-        await writeDown(file, this.#bits, octet, 1).finally(() => file.close());
+        await writeDown(file, this.#marks, hash, 1).finally(() => file.close());
       } catch (error) {
         await this.#withdraw(error);
       }
@@ -65,7 +64,7 @@ export class UserFilter {
       try {
         // A default ACL of the directory may have taken away what others need.
         await file.chmod(0o644);
-        await writeDown(file, this.#bits, 0, FILTER_OCTETS);
+        await writeDown(file, this.#marks, 0, HASHES);
         await rename(temporary, this.#path);
         await syncDirectory(dirname(this.#path));
         this.#published = true;
@@ -96,7 +95,7 @@ export class UserFilter {
   clear(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#remove();
-      this.#bits.fill(0);
+      this.#marks.fill(0);
     });
   }
 
@@ -125,7 +124,7 @@ export class UserFilter {
     }
   }
 
-  /** Writes in the order of asking; who finds a bit set waits until it is on disk. */
+  /** Writes in the order of asking; who finds a mark set waits until it is on disk. */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#work.then(work, work);
     this.#work = done.catch(() => undefined);
@@ -133,9 +132,9 @@ export class UserFilter {
   }
 }
 
-/** Some of the bits, at the place in the file where they belong; on disk when it resolves. */
-async function writeDown(file: FileHandle, bits: Buffer, at: number, octets: number) {
-  await file.write(bits, at, octets, at);
+/** Some of the marks, at the place in the file where they belong; on disk when it resolves. */
+async function writeDown(file: FileHandle, marks: Buffer, at: number, octets: number) {
+  await file.write(marks, at, octets, at);
   await file.datasync();
 }
 
@@ -155,11 +154,11 @@ async function setForeignAside(directory: string): Promise<void> {
   await rename(directory, `${directory}-${randomBytes(6).toString('hex')}`);
 }
 
-/** As `is_of_interest` in `lua/coi.lua` computes it, in numbers that a double holds exactly. */
-function place(user: string): { octet: number; mask: number } {
+/** As `matters` in `lua/coi.lua` computes it, in numbers that a double holds exactly. */
+function hashOf(user: string): number {
   let hash = 0;
   for (const octet of Buffer.from(user)) hash = (hash * 31 + octet) % HASHES;
-  return { octet: hash >> 3, mask: 1 << (hash & 7) };
+  return hash;
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -337,7 +337,7 @@ for (const { version, skip } of dovecotVersions)
     describe('with a file of those whose messages matter', () => {
       let filter: UserFilter;
       beforeEach(
-        () => (filter = new UserFilter(join(dovecot.spoolDir, '.users', 'filter'), silent)),
+        () => (filter = new UserFilter(join(dovecot.spoolDir, '.users', 'marks'), silent)),
       );
       afterEach(() => filter.close());
       const reported = async (): Promise<boolean> => {
@@ -374,7 +374,7 @@ for (const { version, skip } of dovecotVersions)
       });
 
       test('a file that is cut short says nothing of anybody', async () => {
-        const file = join(dovecot.spoolDir, '.users', 'filter');
+        const file = join(dovecot.spoolDir, '.users', 'marks');
         await mkdir(dirname(file), { recursive: true });
         await writeFile(file, '');
         await chmod(file, 0o644);
