@@ -4,8 +4,8 @@ import { checkReadiness, type ReadinessCheck } from '../../readiness.ts';
 import { VERSION } from '../../version.ts';
 
 /**
- * `GET /healthz`: the process answers, and says which it is. `GET /readyz`: every road works, or 503
- * and which does not. `GET /metrics`: for Prometheus. None needs a token; none says anything about a
+ * `GET /healthz`: the process answers, and says which it is. `GET /readyz`: what the service
+ * itself needs works, or 503 and what does not. `GET /metrics`: for Prometheus. None needs a token; none says anything about a
  * user.
  */
 export const healthRoutes =

@@ -52,7 +52,7 @@ export const spool = defineCheck({
     },
     rejected: {
       severity: 'warning',
-      what: '{count} files in {dir}/rejected made no sense to the service.',
+      what: '{count} files in {dir}/rejected cannot be read, or were refused by Dovecot for a day.',
       remedy: 'Look at them, report them, and remove them.',
     },
   },
