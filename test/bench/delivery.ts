@@ -152,7 +152,7 @@ function summarise(samples: ReadonlyMap<string, Sample[]>, column: number): Benc
   const row = (name: string, base?: string, key: 'rate' | 'sentRate' = 'rate'): BenchRow => ({
     name: `${where}: ${name}`,
     value: median(of(name).map((sample) => sample[key])),
-    unit: 'mails/s',
+    unit: 'messages/s',
     ...(base !== undefined && {
       ratio: median(of(name).map((sample, at) => sample[key] / (of(base)[at]?.rate ?? NaN))),
     }),

@@ -1,7 +1,8 @@
 /**
  * Sending pushes to local TLS services, against web-push's sendNotification as it comes: one origin and
  * fifty, so many in flight at a time. Ours goes through all of the engine, the durable outbox included:
- * each push is on disk before it is sent. The same engine over an outbox in memory shows what that costs.
+ * each push is on disk before it is sent. The same engine over an outbox in memory shows what that costs,
+ * and encryption and HTTP client by themselves what no engine could be faster than.
  *
  *   node test/bench/push-sending.ts [--quick]
  *
@@ -18,10 +19,11 @@ import { systemClock } from '../../src/clock.ts';
 import { createLogger } from '../../src/logging.ts';
 import type { OutboxStore } from '../../src/stores/outbox-store.ts';
 import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-store.ts';
-import { createPushClient } from '../../src/webpush/client/push-client.ts';
+import { createPushClient, type PushClient } from '../../src/webpush/client/push-client.ts';
 import { createDelivery } from '../../src/webpush/delivery/create-delivery.ts';
 import { createThreadedEncryptor } from '../../src/webpush/encryption/threaded-encryptor.ts';
 import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
+import { buildPushRequest } from '../../src/webpush/request/build-push-request.ts';
 import type { SubscriptionBook } from '../../src/webpush/subscriptions/subscription-book.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
 import { MemoryOutboxStore } from '../support/memory-outbox-store.ts';
@@ -67,15 +69,36 @@ function webPush(ca: string): Candidate {
   };
 }
 
+const policy = parseGuardPolicy(['127.0.0.1']);
+const limit = Math.max(...IN_FLIGHT);
+
+const createClient = (ca: string): PushClient =>
+  createPushClient({ timeoutMsecs: 10_000, policy, ca: [ca], connectionsPerOrigin: limit });
+
+/** What every push takes: it is encrypted, and its request sent. */
+function bare(ca: string): Candidate {
+  const client = createClient(ca);
+  const encryptor = createThreadedEncryptor();
+  const key = makeVapidKey();
+  const authorizer = createVapidAuthorizer({ subject: SUBJECT, clock: systemClock });
+  return {
+    send: async (lane, endpoint) => {
+      const url = new URL(endpoint);
+      const body = await encryptor.encrypt(PAYLOAD, keys, false);
+      const authorization = authorizer.authorize(key, url.origin);
+      const parts = { url, body, authorization, ttlSeconds: 60, urgency: 'normal' } as const;
+      const result = await client.send(buildPushRequest(parts), `user${lane}`);
+      if (result.kind !== 'response' || result.status !== 201) throw new Error(result.kind);
+    },
+    close: async () => {
+      await client.close();
+      await encryptor.close();
+    },
+  };
+}
+
 async function ours(ca: string, store: OutboxStore): Promise<Candidate> {
-  const policy = parseGuardPolicy(['127.0.0.1']);
-  const limit = Math.max(...IN_FLIGHT);
-  const client = createPushClient({
-    timeoutMsecs: 10_000,
-    policy,
-    ca: [ca],
-    connectionsPerOrigin: limit,
-  });
+  const client = createClient(ca);
   const waiting = new Map<string, () => void>();
   const subscriptions: SubscriptionBook = {
     resource: (_user, _id, endpoint) => Promise.resolve({ endpoint, keys }),
@@ -132,14 +155,14 @@ export const benchPushSending: Bench = async ({ quick }) => {
     theirs: webPush(targets.ca),
     ours: await ours(targets.ca, outbox),
     memory: await ours(targets.ca, new MemoryOutboxStore({ rememberMsecs: 60_000 })),
+    bare: bare(targets.ca),
   };
+  const all = Object.values(candidates);
   const rows: BenchRow[] = [];
   try {
     // A service runs for weeks: what it compiles in its first minute is not counted.
     const first = (turn: number): string => `${targets.origins[turn % ORIGINS] ?? ''}/send/warm-up`;
-    for (const { send } of [candidates.theirs, candidates.ours, candidates.memory]) {
-      await exercise(send, WARM_UP, Math.max(...IN_FLIGHT), first);
-    }
+    for (const { send } of all) await exercise(send, WARM_UP, limit, first);
     for (const origins of [1, ORIGINS]) {
       for (const inFlight of IN_FLIGHT) {
         const pushes = (quick ? 100 : 600) * (inFlight === 1 ? 1 : 3);
@@ -154,7 +177,7 @@ export const benchPushSending: Bench = async ({ quick }) => {
     }
     return rows;
   } finally {
-    for (const { close } of [candidates.theirs, candidates.ours, candidates.memory]) await close();
+    for (const { close } of all) await close();
     targets.close();
     rmSync(dir, { recursive: true });
   }
@@ -167,25 +190,22 @@ interface Sample {
   cpu: number;
 }
 
-interface Candidates {
-  theirs: Candidate;
-  ours: Candidate;
-  memory: Candidate;
-}
+type Candidates = Record<'theirs' | 'ours' | 'memory' | 'bare', Candidate>;
 
 type Compared = Record<keyof Candidates, Sample>;
 
 async function compare(
-  { theirs, ours: own, memory }: Candidates,
+  candidates: Candidates,
   rounds: number,
   run: (send: Sender) => Promise<Sample>,
 ): Promise<Compared[]> {
   const samples: Compared[] = [];
   for (let round = -1; round < rounds; round += 1) {
     const sample = {
-      theirs: await run(theirs.send),
-      ours: await run(own.send),
-      memory: await run(memory.send),
+      theirs: await run(candidates.theirs.send),
+      ours: await run(candidates.ours.send),
+      memory: await run(candidates.memory.send),
+      bare: await run(candidates.bare.send),
     };
     if (round >= 0) samples.push(sample);
   }
@@ -216,6 +236,12 @@ function toRows(where: string, samples: readonly Compared[]): BenchRow[] {
   const durability = 100 * of((sample) => 1 - sample.ours.rate / sample.memory.rate);
   return [
     { name: `web-push, ${where}`, value: of(({ theirs }) => theirs.rate), unit: 'pushes/s' },
+    {
+      name: `encryption and HTTP client alone, ${where}`,
+      value: of((sample) => sample.bare.rate),
+      unit: 'pushes/s',
+      ratio: of((sample) => sample.bare.rate / sample.theirs.rate),
+    },
     {
       name: `the engine with its outbox, ${where}`,
       value: of((sample) => sample.ours.rate),
