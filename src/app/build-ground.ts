@@ -79,7 +79,7 @@ export async function buildGround(
       await addStoredUsers(store, filter, MATTERING);
       await filter.publish();
     } catch (error) {
-      log.warn({ err: error }, 'cannot tell Dovecot whose mail matters; it reports everything');
+      log.warn({ err: error }, 'cannot tell Dovecot whose mail matters');
     }
   }
   // One after the other: what one has not added yet, another may not publish.

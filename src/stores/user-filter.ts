@@ -26,6 +26,8 @@ export class UserFilter {
   readonly #log: Logger;
   readonly #marks = Buffer.alloc(HASHES);
   #published = false;
+  /** A file may be there that should not be: until it is gone, nobody new may matter. */
+  #stale = false;
   #work: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -41,10 +43,11 @@ export class UserFilter {
    */
   add(user: string): Promise<void> {
     const hash = hashOf(user);
-    if (this.#marks[hash] === MARKED) return this.#inTurn(() => Promise.resolve());
+    const known = this.#marks[hash] === MARKED;
     this.#marks[hash] = MARKED;
     return this.#inTurn(async () => {
-      if (!this.#published) return;
+      if (this.#stale) await this.#remove();
+      if (known || !this.#published) return;
       try {
         const file = await open(this.#path, 'r+');
         await writeDown(file, this.#marks, hash, 1).finally(() => file.close());
@@ -54,25 +57,21 @@ export class UserFilter {
     });
   }
 
-  /** Puts the file there: everybody who matters was added. */
+  /**
+   * Puts the file there: everybody who matters was added.
+   *
+   * @throws whatever keeps it from being written; then there is none, but for an UnavailableError
+   */
   publish(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#closed) return;
-      await makeDirectory(dirname(this.#path));
-      const temporary = `${this.#path}.new`;
-      const file = await open(temporary, 'w+', 0o644);
       try {
-        // A default ACL of the directory may have taken away what others need.
-        await file.chmod(0o644);
-        await writeDown(file, this.#marks, 0, HASHES);
-        await rename(temporary, this.#path);
-        await syncDirectory(dirname(this.#path));
+        await this.#write();
         this.#published = true;
+        this.#stale = false;
       } catch (error) {
-        await rm(this.#path, { force: true });
+        await this.#remove();
         throw error;
-      } finally {
-        await file.close();
       }
     });
   }
@@ -105,6 +104,22 @@ export class UserFilter {
     return this.remove();
   }
 
+  async #write(): Promise<void> {
+    const directory = dirname(this.#path);
+    await makeDirectory(directory);
+    const temporary = `${this.#path}.new`;
+    const file = await open(temporary, 'w+', 0o644);
+    try {
+      // A default ACL of the directory may have taken away what others need.
+      await file.chmod(0o644);
+      await writeDown(file, this.#marks, 0, HASHES);
+      await rename(temporary, this.#path);
+    } finally {
+      await file.close();
+    }
+    await syncDirectory(directory);
+  }
+
   async #withdraw(cause: unknown): Promise<void> {
     const reason = errorMessage(cause);
     const facts = { file: this.#path, reason };
@@ -112,14 +127,22 @@ export class UserFilter {
     await this.#remove();
   }
 
+  /** The directory stays, or is made: nobody else can put a file there then. */
   async #remove(): Promise<void> {
     this.#published = false;
+    this.#stale = true;
     try {
-      await setForeignAside(dirname(this.#path));
+      const directory = dirname(this.#path);
+      await setForeignAside(directory);
       await rm(this.#path, { force: true });
+      this.#stale = false;
+      // Nothing is believed of a directory that is not there; /readyz tells of a spool that is no good.
+      await makeDirectory(directory).catch(() => undefined);
     } catch (cause) {
       const reason = errorMessage(cause);
-      const message = `${this.#path} is out of date and cannot be removed (${reason}): remove it`;
+      const message =
+        `${this.#path} may hide users from Dovecot and cannot be removed (${reason}): ` +
+        'see who owns its directory, and that the file system can be written to';
       throw new UnavailableError(message, { cause });
     }
   }

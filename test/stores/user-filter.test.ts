@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { UnavailableError } from '../../src/errors.ts';
@@ -78,7 +87,8 @@ describe('UserFilter', () => {
     writeFileSync(path, Buffer.alloc(131_072));
     for (const foreign of [dirname(path), path]) chownSync(foreign, 8, 8);
     await filter.remove();
-    assert.equal(existsSync(dirname(path)), false);
+    assert.equal(existsSync(path), false);
+    assert.equal(statSync(dirname(path)).uid, process.getuid?.());
     await filter.add('anna');
     await filter.publish();
     assert.equal(marks(), 1);
@@ -90,8 +100,32 @@ describe('UserFilter', () => {
     mkdirSync(path, { recursive: true });
     await assert.rejects(filter.remove(), (error: Error) => {
       assert.ok(error instanceof UnavailableError);
-      return /out of date and cannot be removed/.test(error.message);
+      return /may hide users from Dovecot and cannot be removed/.test(error.message);
     });
+  });
+
+  it('lets nobody matter while a file is there that it can neither write nor remove', async () => {
+    const { path, filter, marks } = setUp();
+    await filter.publish();
+    rmSync(path);
+    mkdirSync(path); // neither opens for writing nor goes by rm()
+    for (const user of ['anna', 'anna', 'bob'])
+      await assert.rejects(filter.add(user), UnavailableError, user);
+    await assert.rejects(filter.publish(), UnavailableError);
+    rmdirSync(path);
+    await filter.add('anna');
+    await filter.publish();
+    assert.equal(marks(), 2);
+    await filter.close();
+  });
+
+  it('keeps its directory to itself from the first removal on', async () => {
+    const { path, filter } = setUp();
+    mkdirSync(dirname(dirname(path)), { recursive: true });
+    await filter.remove();
+    assert.equal(statSync(dirname(path)).mode & 0o777, 0o755);
+    await filter.close();
+    assert.ok(existsSync(dirname(path)));
   });
 });
 
