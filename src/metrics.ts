@@ -108,7 +108,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     throttled: new Gauge({
       name: 'coi_throttled_users',
-      help: 'Users whose annotations are refused for a time because of repeated refusals.',
+      help: 'Users whose subscriptions are refused for a time because of repeated refusals.',
       registers,
       collect,
     }),

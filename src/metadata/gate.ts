@@ -2,7 +2,7 @@ import { systemSleep, type Sleep } from '../clock.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Change, CommitResult, Store, StoreEntry } from '../stores/store.ts';
-import type { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
+import type { AbuseThrottle, Admission } from '../webpush/subscriptions/abuse-throttle.ts';
 import type { ChangeOwnEntries } from './change-own-entries.ts';
 import { isHttpNotify, type HttpNotify } from './http-notify.ts';
 import type { OwnEntries } from './own-entries.ts';
@@ -84,25 +84,35 @@ export function createGate(parts: GateParts): Gate {
     ours: readonly Change[],
     foreign: readonly Change[],
   ): Promise<CommitResult> {
-    const removesOnly = ours.every(({ op }) => op === 'unset');
     const admission = throttle.admit(user);
-    if (!removesOnly) {
-      if (admission.holdMsecs > 0) await sleep(admission.holdMsecs);
-      if (!admission.admitted) {
-        onRefusal?.('throttle');
-        throw new InvalidInputError(`too many refused annotations; ${user} has to wait`);
-      }
-    }
+    const subscribes = ours.some(({ op, key }) => op !== 'unset' && subjectOf(key) === SUBSCRIBING);
+    if (subscribes) await admitSubscription(user, admission);
     try {
       return await change(user, ours, foreign);
     } catch (error) {
       if (error instanceof InvalidInputError) {
         throttle.refused(user);
-        onRefusal?.(subjectOf(ours));
+        onRefusal?.(subjectOf(ours[0]?.key ?? ''));
         log.info({ user, reason: error.message }, 'refused an annotation');
+        if (!subscribes) await hold(admission);
       }
       throw error;
     }
+  }
+
+  /**
+   * New subscriptions alone are refused unseen: they cost a push. The right validation and right
+   * settings are answered at once, a NO to them late: nobody guesses a validation text.
+   */
+  async function admitSubscription(user: string, admission: Admission): Promise<void> {
+    await hold(admission);
+    if (admission.admitted) return;
+    onRefusal?.('throttle');
+    throw new InvalidInputError(`too many refused annotations; ${user} has to wait`);
+  }
+
+  async function hold({ holdMsecs }: Admission): Promise<void> {
+    if (holdMsecs > 0) await sleep(holdMsecs);
   }
 }
 
@@ -117,10 +127,11 @@ function soleOwner(user: string, foreign: readonly Change[]): string {
 const mixedOwners = (): InvalidInputError =>
   new InvalidInputError('one transaction cannot change both private and shared annotations');
 
-/** For the metric: a small closed set. */
-function subjectOf(ours: readonly Change[]): string {
-  const [{ key } = { key: '' }] = ours;
-  if (key.startsWith('coi/')) return 'config';
-  if (key.endsWith('/validate')) return 'validation';
-  return key === 'webpush/vapid' ? 'vapid' : 'subscription';
+const SUBSCRIBING = 'subscription';
+
+/** Also for the metric: a small closed set. */
+function subjectOf(entry: string): string {
+  if (entry.startsWith('coi/')) return 'config';
+  if (entry.endsWith('/validate')) return 'validation';
+  return entry === 'webpush/vapid' ? 'vapid' : SUBSCRIBING;
 }

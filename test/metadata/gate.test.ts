@@ -43,6 +43,8 @@ describe('the gate', () => {
   let foldersFail: boolean;
   let now: number;
   let throttle: AbuseThrottle;
+  /** How long answers were held back, in milliseconds. */
+  let held: number[];
   let gate: Gate;
   let notify: HttpNotify | undefined;
 
@@ -53,6 +55,7 @@ describe('the gate', () => {
     pushes = [];
     attempt = 'accepted';
     foldersFail = false;
+    held = [];
     now = 1_700_000_000_000;
     const clock: Clock = { now: () => now, monotonic: () => now };
     const log = pino({ level: 'silent' });
@@ -76,7 +79,6 @@ describe('the gate', () => {
       refusals: 3,
       pauseMsecs: 10_000,
       lockoutMsecs: 60_000,
-      holdMsecs: 1,
     });
     gate = createGate({
       store,
@@ -97,6 +99,11 @@ describe('the gate', () => {
       throttle,
       httpNotify: (user) => notify?.(user) ?? Promise.resolve(undefined),
       log,
+      sleep: (msecs) => {
+        held.push(msecs);
+        now += msecs;
+        return Promise.resolve();
+      },
     });
   });
 
@@ -233,17 +240,58 @@ describe('the gate', () => {
     }
   });
 
-  it('throttles who is refused again and again, but never a removal', async () => {
-    const bad = set(`${SERVER}coi/config/enabled`, 'true');
+  const path = `${SERVER}webpush/subscriptions/${ID}`;
+  const lockOut = (): void => {
+    for (let count = 0; count < 10; count++) throttle.refused('alice');
+  };
+  const refusals = (): number | undefined => throttle.snapshot()[0]?.refusals;
+  const tokenOf = (push: ValidationPush | undefined): string =>
+    (JSON.parse(push?.payload ?? '{}') as { validation: string }).validation;
+
+  it('throttles the subscriptions of who is refused again and again, and no removal', async () => {
+    const bad = set(path, '{}');
     for (let round = 0; round < 4; round++) {
-      await assert.rejects(gate.commit('alice', [bad]), /invalid value/);
+      await assert.rejects(gate.commit('alice', [bad]), /subscription/);
     }
-    await assert.rejects(gate.commit('alice', [bad]), /too many refused annotations/);
-    const removal: Change = { op: 'unset', key: `${SERVER}webpush/subscriptions/${ID}` };
-    assert.equal(await gate.commit('alice', [removal]), 'committed');
-    await gate.commit('bob', [set(`${SERVER}coi/config/enabled`, 'yes')]);
+    assert.deepEqual(held, [], 'granted');
+    const good = set(path, subscription());
+    const enable = set(`${SERVER}coi/config/enabled`, 'yes');
+    for (const changes of [[good], [enable, good]]) {
+      await assert.rejects(gate.commit('alice', changes), /too many refused annotations/);
+    }
+    assert.equal(await read('coi/config/enabled'), undefined);
+    assert.deepEqual(held.splice(0), [4_000, 4_000]);
+    assert.deepEqual(pushes, []);
+    assert.equal(await gate.commit('alice', [{ op: 'unset', key: path }]), 'committed');
+    await gate.commit('bob', [good]);
+    assert.deepEqual(held, []);
     throttle.lift('alice');
+    await gate.commit('alice', [good]);
+  });
+
+  it('takes the right validation, in time, and right settings of a user who is locked out', async () => {
+    await gate.commit('alice', [set(path, subscription())]);
+    now += 300_000;
+    lockOut();
+    await gate.commit('alice', [set(`${path}/validate`, tokenOf(pushes[0]))]);
+    assert.match((await read(`webpush/subscriptions/${ID}`)) ?? '', /"validated":true/);
     await gate.commit('alice', [set(`${SERVER}coi/config/enabled`, 'yes')]);
+    assert.deepEqual(held, []);
+  });
+
+  it('holds back each NO to a user who is locked out, and counts it', async () => {
+    await gate.commit('alice', [set(path, subscription())]);
+    lockOut();
+    for (const change of [
+      set(`${path}/validate`, 'guessed'),
+      set(`${SERVER}coi/config/enabled`, 'true'),
+      { op: 'unset', key: `${SERVER}coi/nonsense` } as const,
+    ]) {
+      const before = refusals() ?? 0;
+      await assert.rejects(gate.commit('alice', [change]), /invalid|unable/);
+      assert.equal(refusals(), before + 1);
+    }
+    assert.deepEqual(held, [4_000, 4_000, 4_000]);
   });
 
   it('does not mix private and shared annotations in one commit', async () => {

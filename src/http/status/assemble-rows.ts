@@ -125,7 +125,10 @@ function spool(facts: StatusFacts): Row {
 
 /** Their names are for `coi-sidecar users throttled`: this page may hang on a wall. */
 function throttle({ throttledUsers }: StatusFacts): Row {
-  const named = { name: 'throttle', purpose: 'Users kept waiting after refusals' };
+  const named = {
+    name: 'throttle',
+    purpose: 'Users who have to wait with new subscriptions, after refusals',
+  };
   return throttledUsers === 0
     ? { ...named, tone: 'good', state: 'nobody', detail: '' }
     : {

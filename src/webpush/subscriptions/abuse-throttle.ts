@@ -10,7 +10,7 @@ export interface AbuseThrottleOptions {
   lockoutMsecs: number;
   /** Milliseconds without a refusal, after the last pause, that clear a user; `lockoutMsecs` unless given. */
   forgetMsecs?: number;
-  /** Milliseconds for which an answer is held back at most; {@link MAX_HOLD_MSECS} unless given. */
+  /** Milliseconds for which a NO is held back at most; {@link MAX_HOLD_MSECS} unless given. */
   holdMsecs?: number;
   /** How many users are remembered; 10,000 unless given. Past it, the one refused longest ago is forgotten. */
   maxUsers?: number;
@@ -20,9 +20,9 @@ export interface AbuseThrottleOptions {
 export const MAX_HOLD_MSECS = 4_000;
 
 export type Admission =
-  /** Look at the request, but only after `holdMsecs` (mostly zero). */
+  /** Take a subscription, but only after `holdMsecs` (mostly zero). */
   | { admitted: true; holdMsecs: number }
-  /** Answer NO without looking at the request, after `holdMsecs`. */
+  /** Answer a subscription with NO without looking at it, after `holdMsecs`. */
   | { admitted: false; holdMsecs: number; state: ThrottleState; until: number };
 
 /** `paused` for a growing time, `locked` for the longest. */
@@ -47,9 +47,12 @@ interface Offender {
  * Slows down users whose requests are refused again and again, or whose subscriptions are never
  * validated (webpush-spec, "Security Considerations").
  *
- * Each NO is an error line in Dovecot's log, and a refusal at once would only invite the next one. So
- * the answer itself is held back, for less time than Dovecot would warn about: a connection gets in
- * fifteen NOs a minute instead of thousands. Removing a subscription needs no admission.
+ * New subscriptions need admission, for each costs a push; all else does not: removing, settings, and
+ * the validation of a subscription that was taken, to which the specification demands OK.
+ *
+ * Each NO, whatever it is about, is an error line in Dovecot's log, and a refusal at once would only
+ * invite the next one. So the answer itself is held back, for less time than Dovecot would warn about:
+ * a connection gets in fifteen NOs a minute instead of thousands.
  *
  * Kept in memory only: a restart is the admin's doing and forgives everybody, whereas a store would
  * hand the abuser a disk write for each refusal.
@@ -63,7 +66,7 @@ export class AbuseThrottle {
     this.#options = options;
   }
 
-  /** Whether a request of `user` is to be looked at; asking costs nothing and counts for nothing. */
+  /** Whether a subscription of `user` is to be looked at; asking costs nothing and counts for nothing. */
   admit(user: string): Admission {
     const offender = this.#find(user);
     const remaining = offender ? offender.pausedUntil - this.#options.clock.monotonic() : 0;
@@ -104,7 +107,7 @@ export class AbuseThrottle {
     return known;
   }
 
-  /** Everyone whose requests are refused right now. */
+  /** Everyone whose subscriptions are refused right now. */
   snapshot(): ThrottledUser[] {
     const now = this.#options.clock.monotonic();
     return [...this.#offenders].flatMap(([user, offender]) => {

@@ -133,15 +133,24 @@ conformance(import.meta.url, 'webpush-spec', { clock }, ({ stage, section }) => 
     sentence(
       'MUST',
       'When this `SETMETADATA` call is received within a certain timeframe - RECOMMENDED is 5 minutes - of sending the validation push message and with the correct value for the given subscription ID, the server MUST respond with OK.',
-      '5 minutes unless `webpush.subscription_expire` says otherwise; also when it comes twice, and over a restart',
+      '5 minutes unless `webpush.subscription_expire` says otherwise; also when it comes twice, over a restart, and for a user who is locked out',
       async () => {
-        const { client, agent, id, validate } = await newSubscriber();
+        const { user, client, agent, id, validate } = await newSubscriber();
         const token = await register(client, agent, {}, id);
         clock.step(minutes(5) - 10_000);
         await stage().restart();
         await set(client, validate, token);
         await set(client, validate, token);
         assert.equal((await listed(client, id))?.['validated'], true);
+
+        const other = newId();
+        const otherToken = await register(client, agent, {}, other);
+        const { throttle } = stage().app.domain;
+        for (let count = 0; count < 20; count++) throttle.refused(user);
+        clock.step(minutes(4));
+        assert.equal(throttle.admit(user).admitted, false);
+        await set(client, `${pathOf(other)}/validate`, otherToken);
+        assert.equal((await listed(client, other))?.['validated'], true);
       },
     );
 

@@ -17,7 +17,8 @@ export const throttleRoutes =
       '/v1/throttled',
       {
         schema: {
-          summary: 'Users whose annotations are refused at the moment, after too many bad ones',
+          summary:
+            'Users whose subscriptions are refused at the moment, after too many bad annotations',
           operationId: 'listThrottled',
           response: withErrors({ 200: ThrottledReply }),
         },
