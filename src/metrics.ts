@@ -129,7 +129,7 @@ export function createMetrics(registry = new Registry()) {
 
     subscriptions: new Counter({
       name: 'coi_subscriptions_total',
-      help: 'What became of subscriptions (registered, validated, removed, expired, refused).',
+      help: 'What became of subscriptions (registered, validated, removed, expired, unsent, abandoned, refused).',
       labelNames: ['change'],
       registers,
     }),

@@ -83,7 +83,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
       metrics.subscriptions.inc({ change });
       if (STRIKES.has(change)) throttle.refused(user);
       if (change === 'validated') throttle.forgive(user);
-      if (['removed', 'expired', 'refused'].includes(change)) tellRemoved(user);
+      if (['removed', 'expired', 'unsent', 'refused'].includes(change)) tellRemoved(user);
     },
   });
   const sealer = createSealer(config.store.key_file === '' ? undefined : config.store.key_file);

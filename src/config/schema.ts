@@ -158,7 +158,7 @@ export const schema = {
   },
   webpush: {
     subscription_expire: {
-      doc: 'How fast a subscription has to be validated.',
+      doc: 'How fast a subscription has to be validated, once the push service has taken the validation push. Before that, the push is tried for as long.',
       format: 'duration',
       default: minutes(5),
     },

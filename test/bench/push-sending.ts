@@ -103,6 +103,7 @@ async function ours(ca: string, store: OutboxStore): Promise<Candidate> {
   const subscriptions: SubscriptionBook = {
     resource: (_user, _id, endpoint) => Promise.resolve({ endpoint, keys }),
     remove: () => Promise.resolve(),
+    validationSent: () => Promise.resolve(),
     history: () => Promise.resolve({ successes: 1, failuresInARow: 0 }),
     record: (user, _id, _endpoint, { delivered, outcome }) => {
       if (!delivered) throw new Error(outcome);

@@ -35,6 +35,14 @@ export class MemorySubscriptionBook implements SubscriptionBook {
     return this.#resources.delete(`${user} ${id}`);
   }
 
+  /** `user id`, for each. */
+  readonly validationsSent: string[] = [];
+
+  validationSent(user: string, id: string, _endpoint: string): Promise<void> {
+    this.validationsSent.push(`${user} ${id}`);
+    return Promise.resolve();
+  }
+
   record(user: string, id: string, _endpoint: string, result: PushResult): void {
     this.results.push({ user, id, ...result });
   }

@@ -72,13 +72,15 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, error.message);
   }
   const topic = shelved.topic ?? findTopic(form.payload, resource.keys.auth);
+  // The client's time to validate begins when the push service takes this, however late that is.
+  const isValidation = push.kind === 'validation';
   const request = buildPushRequest({
     url,
     body,
     authorization: parts.authorizer.authorize(key, url.origin),
-    ttlSeconds: (push.expiresAt - parts.monotonic()) / 1_000,
+    ttlSeconds: (isValidation ? push.lifeMsecs : push.expiresAt - parts.monotonic()) / 1_000,
     urgency: shelved.urgency,
-    validation: push.kind === 'validation',
+    validation: isValidation,
     ...(topic !== undefined && { topic }),
   });
   const result = await parts.client.send(request, user);

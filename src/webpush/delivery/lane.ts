@@ -10,6 +10,8 @@ export interface QueuedPush {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly expiresAt: number;
+  /** From when it was owed until it expires, in milliseconds. */
+  readonly lifeMsecs: number;
   /** Failed attempts, those of earlier processes included. */
   attempts: number;
   dueAt: number;

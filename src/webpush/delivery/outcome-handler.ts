@@ -147,6 +147,7 @@ export class OutcomeHandler {
 
     switch (outcome.action) {
       case 'delivered':
+        if (push.kind === 'validation') await this.#validationSent(push);
         return { kind: 'settled', report: report('accepted') };
       case 'remove-subscription':
         if (!awaited || push.kind !== 'validation') await this.#removeSubscription(push, why);
@@ -170,6 +171,17 @@ export class OutcomeHandler {
         ? Math.max(0, origin.gate.pausedUntil - clock.monotonic())
         : calculateRetryDelay(push.attempts, options.maxRetries, random());
     return { kind: 'again', delayMsecs, persist: true, report: report('deferred') };
+  }
+
+  async #validationSent({
+    lane: { user, subscriptionId: id, endpoint },
+  }: QueuedPush): Promise<void> {
+    try {
+      await this.#parts.subscriptions.validationSent(user, id, endpoint);
+    } catch (error) {
+      const facts = { user, id, error: errorMessage(error) };
+      this.#parts.log.warn(facts, 'the time for a validation goes on from the registration');
+    }
   }
 
   async #removeSubscription({ lane }: QueuedPush, why: string): Promise<void> {

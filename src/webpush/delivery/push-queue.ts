@@ -61,8 +61,9 @@ export class PushQueue {
   add(owed: OwedPush, expiresAt: number, dueAt: number): QueuedPush {
     const lane = this.#laneOf(owed);
     const { id, kind, createdAt, attempts } = owed;
+    const lifeMsecs = owed.expiresAt - createdAt;
     const push: QueuedPush = {
-      ...{ id, kind, lane, createdAt, expiresAt, attempts, dueAt },
+      ...{ id, kind, lane, createdAt, expiresAt, lifeMsecs, attempts, dueAt },
       stumbles: 0,
       removed: false,
       next: undefined,

@@ -53,7 +53,7 @@ export class SubscriptionPlan {
     for (const [id, { active, pending }] of records) {
       if (pending === undefined || !isExpired(pending, now)) continue;
       this.#expired.set(id, pending);
-      this.#put(id, { active }, 'expired');
+      this.#put(id, { active }, pending.sentAt === undefined ? 'unsent' : 'expired');
     }
     this.#usedBefore = new Set(this.#usedIds());
   }
@@ -87,6 +87,23 @@ export class SubscriptionPlan {
     this.#put(id, { active, pending: kept }, 'registered');
     this.#pushes.set(id, push);
     return push;
+  }
+
+  /**
+   * Has the time for validation begin anew, because the push service has taken the validation push: to
+   * validate is possible from then on ("within a certain timeframe … of sending the validation push
+   * message"). Until then it counts from the registration, and so does the life of that push: together
+   * they last no longer than twice the time.
+   */
+  validationSent(id: string, endpoint: string): void {
+    const { active, pending } = this.#records.get(id) ?? {};
+    const time = { expiresAt: this.#now + this.#rules.expireMsecs, sentAt: this.#now };
+    if (pending && goesTo(endpoint, pending)) {
+      this.#put(id, { active, pending: { ...pending, ...time } });
+    } else if (active && goesTo(endpoint, active) && !isExpired(active, this.#now)) {
+      // A client can be quicker than the push service's answer.
+      this.#put(id, { active: { ...active, ...time }, pending });
+    }
   }
 
   /**
@@ -164,7 +181,7 @@ export class SubscriptionPlan {
   removeEndpoint(id: string, endpoint: string): boolean {
     const { active, pending } = this.#records.get(id) ?? {};
     const leaves = (kept?: KeptSubscription): boolean =>
-      kept?.subscription.resource.endpoint === endpoint;
+      kept !== undefined && goesTo(endpoint, kept);
     if (!leaves(active) && !leaves(pending)) return false;
     if (leaves(active)) this.#events.push('removed');
     if (leaves(pending)) this.#events.push('abandoned');
@@ -195,7 +212,7 @@ export class SubscriptionPlan {
     for (const { id, endpoint, history } of buffered) {
       const { active, pending } = this.#records.get(id) ?? {};
       const add = (kept?: KeptSubscription): KeptSubscription | undefined =>
-        kept?.subscription.resource.endpoint === endpoint
+        kept && goesTo(endpoint, kept)
           ? { ...kept, history: joinHistories(kept.history, history) }
           : kept;
       const record = { active: add(active), pending: add(pending) };
@@ -260,6 +277,9 @@ interface LooseRecord {
   active?: KeptSubscription | undefined;
   pending?: KeptSubscription | undefined;
 }
+
+const goesTo = (endpoint: string, { subscription }: KeptSubscription): boolean =>
+  subscription.resource.endpoint === endpoint;
 
 const isFree = ({ active, pending }: SubscriptionRecord): boolean => !active && !pending;
 

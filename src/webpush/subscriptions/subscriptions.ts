@@ -97,6 +97,11 @@ export class Subscriptions {
     return this.#change(push.user, (plan) => plan.takeBack(push));
   }
 
+  /** {@link SubscriptionPlan.validationSent} */
+  validationSent(user: string, id: string, endpoint: string): Promise<void> {
+    return this.#change(user, (plan) => plan.validationSent(id, endpoint));
+  }
+
   /** {@link SubscriptionPlan.validate} */
   validate(user: string, id: string, value: Uint8Array): Promise<void> {
     return this.#change(user, (plan) => plan.validate(id, value));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { UnavailableError } from '../../../src/errors.ts';
 import type { AttemptResult } from '../../../src/webpush/client/attempt-result.ts';
 import type { FailureReason } from '../../../src/webpush/client/classify-failure.ts';
 import { DeliveryRig, readPush, SERVICE, status } from '../../support/delivery-rig.ts';
@@ -258,6 +259,36 @@ describe('413: drop padding, then content, then all but ids', () => {
     assert.deepEqual(await rig.owed(), []);
     assert.equal(rig.book.has('alice', '1'), true);
     assert.equal(rig.counted.at(-1), 'dropped refused');
+  });
+
+  it('says when a validation push is taken, however late, and gives that one its whole life', async () => {
+    let requests = 0;
+    const rig = new DeliveryRig({ answer: () => status((requests += 1) < 6 ? 503 : 201) });
+    await rig.delivery.start();
+    const expiresAt = rig.clock.now() + 300_000;
+    const validation = { kind: 'validation', payload: '{"validation":"x"}', expiresAt } as const;
+    await rig.delivery.enqueue([rig.push('alice/1', validation), rig.push('bob/1')]);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.book.validationsSent, []);
+    await rig.clock.advance(299_000);
+    assert.deepEqual(rig.book.validationsSent, ['alice 1']);
+    const attempts = rig.sent.filter(({ to }) => to === 'alice/1');
+    assert.ok(attempts.length > 1);
+    assert.deepEqual(
+      new Set(attempts.map(({ request }) => request.headers['TTL'])),
+      new Set(['300']),
+    );
+  });
+
+  it('settles a validation push that is taken also when that cannot be noted', async () => {
+    const rig = new DeliveryRig();
+    rig.book.validationSent = () => Promise.reject(new UnavailableError('the store is full'));
+    await rig.delivery.start();
+    const push = rig.push('alice/1', { kind: 'validation', payload: '{"validation":"abc"}' });
+    assert.equal((await rig.delivery.attemptNow(push)).verdict, 'accepted');
+    await rig.clock.advance(60_000);
+    assert.equal(rig.sent.length, 1);
+    assert.deepEqual(await rig.owed(), []);
   });
 
   it('cannot shrink a validation push', async () => {

@@ -195,7 +195,7 @@ describe('"If the maximum number is hit, it MUST answer a subscription request w
     const late = plan(waiting, START + 5 * MINUTE + 1);
     late.register('4'.repeat(10), VALUE);
     assert.deepEqual([...apply(waiting, late.changes()).keys()], ['4'.repeat(10)]);
-    assert.deepEqual(late.events, ['expired', 'expired', 'expired', 'registered']);
+    assert.deepEqual(late.events, ['unsent', 'unsent', 'unsent', 'registered']);
   });
 
   it('leaves what exists alone when the limit is lowered below it', () => {
@@ -277,6 +277,50 @@ describe('validate', () => {
   });
 });
 
+describe('"within a certain timeframe … of sending the validation push message"', () => {
+  const { records, token } = store(new Map(), ID, { validated: false });
+  const sending = plan(records, START + 4 * MINUTE);
+  sending.validationSent(ID, ENDPOINT);
+  const sent = apply(records, sending.changes());
+
+  it('begins when the push service takes that push', () => {
+    const inTime = plan(sent, START + 9 * MINUTE);
+    inTime.validate(ID, token);
+    assert.deepEqual(inTime.events, ['validated']);
+    const late = plan(sent, START + 9 * MINUTE + 1);
+    assert.throws(() => late.validate(ID, token), refusedFor('late'));
+  });
+
+  it('tells what was sent and never validated from what was never sent', () => {
+    assert.deepEqual(plan(sent, START + 9 * MINUTE + 1).events, ['expired']);
+    assert.deepEqual(plan(records, START + 5 * MINUTE + 1).events, ['unsent']);
+  });
+
+  it('begins no more when the subscription was discarded meanwhile', () => {
+    const late = plan(records, START + 5 * MINUTE + 1);
+    late.validationSent(ID, ENDPOINT);
+    assert.equal(apply(records, late.changes()).size, 0);
+  });
+
+  it('has nothing to do with a subscription to another endpoint', () => {
+    const other = plan(records, START + MINUTE);
+    other.validationSent(ID, OTHER_ENDPOINT);
+    other.validationSent(OTHER_ID, ENDPOINT);
+    assert.deepEqual(other.changes(), []);
+  });
+
+  it('begins for one that was validated before the push service had answered', () => {
+    const validated = store(new Map(), ID);
+    const after = plan(validated.records, START + 1_000);
+    after.validationSent(ID, ENDPOINT);
+    const again = plan(apply(validated.records, after.changes()), START + 5 * MINUTE + 500);
+    again.validate(ID, validated.token);
+    const old = plan(validated.records, START + 6 * MINUTE);
+    old.validationSent(ID, ENDPOINT);
+    assert.deepEqual(old.changes(), [], 'a validated one has no time to begin anew');
+  });
+});
+
 describe('subscribing again under the same ID', () => {
   const old = store(new Map(), ID);
   const again = store(old.records, ID, {
@@ -304,7 +348,7 @@ describe('subscribing again under the same ID', () => {
 
   it('goes back to the old one when the new one is never validated', () => {
     const later = plan(again.records, START + 7 * MINUTE);
-    assert.deepEqual(later.events, ['expired']);
+    assert.deepEqual(later.events, ['unsent']);
     const after = apply(again.records, later.changes()).get(ID);
     assert.deepEqual(after, old.records.get(ID));
   });

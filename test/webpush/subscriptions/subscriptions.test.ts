@@ -275,7 +275,7 @@ describe('"When no validation is received within the timeframe … the server SH
     await subscriptions.sweep();
     await subscriptions.sweep();
     assert.deepEqual(await store.list(USER, ''), []);
-    assert.deepEqual(events, ['registered', 'expired']);
+    assert.deepEqual(events, ['registered', 'unsent']);
     assert.equal(store.commits.length, 2);
   });
 
