@@ -123,7 +123,8 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
 
 /**
  * Each of these has cost a push that nobody validated (webpush-spec, "Security Considerations").
- * `refused` is not among them: it is answered with NO, and each NO counts already.
+ * `refused` is not among them: it is answered with NO, and each NO counts already. Nor is `unsent`:
+ * the user can do nothing about a push service that is down.
  */
 const STRIKES: ReadonlySet<string> = new Set(['expired', 'abandoned']);
 

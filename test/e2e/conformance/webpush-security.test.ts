@@ -6,6 +6,7 @@ import { startConnectProxy } from '../../support/connect-proxy.ts';
 import { startStage } from '../../support/start-stage.ts';
 import {
   deliverTo,
+  ENABLED,
   eventually,
   listed,
   mail,
@@ -122,7 +123,7 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
     sentence(
       'SHOULD',
       'The validation flow catches those problems, IMAP servers SHOULD introduce throttling of subscriptions to counter such behavior.',
-      'Each refusal, and each subscription that is replaced or expires without validation, counts; past `abuse.refusals` answers are held back for a growing time. A validation takes one off',
+      'Each refusal counts, and each subscription that is replaced or removed before its validation, or expires without one although the push service took the validation push. Past `abuse.refusals` new subscriptions are refused for a growing time, and each NO is held back. A validation takes one off',
       async () => {
         const { client } = await newAccount(stage());
         const agent = await stage().userAgent();
@@ -136,13 +137,26 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
         await set(client, pathOf(id), null);
         clock.step(60_000);
         await subscribe(client, agent);
+
+        const [silent, down] = [await newAccount(stage()), await newAccount(stage())];
+        const deaf = await stage().userAgent();
+        deaf.answer = (_response, _push, socket) => void socket.destroy();
+        for (let count = 0; count < 7; count++) {
+          await register(silent.client, agent);
+          await set(down.client, pathOf(newId()), subscription(deaf));
+        }
+        clock.step(300_001);
+        await stage().app.domain.subscriptions.sweep();
+        await refuse(silent.client, pathOf(newId()), subscription(agent));
+        assert.equal(stage().app.domain.throttle.lift(down.user), false, 'nothing counts');
+        await subscribe(down.client, agent);
       },
     );
 
     sentence(
       'RECOMMENDED',
       'If a client tries to register several invalid subscriptions, the server is RECOMMENDED to lock out that specific client or throttle subscriptions for the affected user.',
-      'Throttled, then locked out for `abuse.lockout`; other users are not. Unsubscribing is always possible',
+      'No new subscription for a growing time, `abuse.lockout` at most; other users are not affected. Unsubscribing, a right validation and right settings are always taken',
       async () => {
         const { user, client } = await newAccount(stage());
         const agent = await stage().userAgent();
@@ -154,6 +168,9 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
         await refuse(client, pathOf(newId()), subscription(agent));
         assert.equal(throttle.snapshot().find((one) => one.user === user)?.state, 'locked');
         await set(client, pathOf(kept), null);
+        await set(client, ENABLED, 'yes');
+        await refuse(client, ENABLED, 'true');
+        assert.equal(held.at(-1), 4_000);
         const other = await newAccount(stage());
         await subscribe(other.client, agent);
         clock.step(3_600_000);
