@@ -2,9 +2,11 @@ import type { Folders } from '../coi/folders.ts';
 import { COI_ENTRIES, COI_PREFIX, judgeCoiChange, readSettings } from '../coi/settings.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Change, CommitResult, Store } from '../stores/store.ts';
+import type { RecordChange } from '../webpush/subscriptions/restore-record.ts';
+import type { CommitPlan } from '../webpush/subscriptions/subscription-ledger.ts';
 import type { SubscriptionPlan } from '../webpush/subscriptions/subscription-plan.ts';
 import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-record.ts';
-import { SubscriptionRefusedError } from '../webpush/subscriptions/subscription-refused-error.ts';
+import { refusals } from '../webpush/subscriptions/subscription-refused-error.ts';
 import type { FirstAttempt, Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
 import type { ValidationPush } from '../webpush/validation/validation-push.ts';
 
@@ -25,33 +27,66 @@ export type ChangeOwnEntries = (
 
 const VALIDATE_SUFFIX = '/validate';
 
+/** What one transaction asks for besides subscriptions. */
+interface Rest {
+  settings: readonly Change[];
+  alongside: readonly Change[];
+}
+
+/** What was stored of a transaction before the push services were asked. */
+interface Asked {
+  pushes: readonly ValidationPush[];
+  made: readonly RecordChange[];
+}
+
 /**
- * Judges, provisions, stores, and only then pushes:
+ * Judges, provisions, and stores all of a transaction or nothing:
  *
  * 1. every change is judged, and the first refused one refuses all;
  * 2. the folders that the new settings ask for are made (coi-server-spec: before the OK);
- * 3. all changes go into one store commit;
- * 4. validation pushes leave, and those that are refused for good are taken back again. By then other
- *    changes of the same transaction stay, as they were good.
+ * 3. all changes go into one store commit; but where there are validation pushes to send, those about
+ *    subscriptions go into one, the pushes leave, and the others follow;
+ * 4. if a push was refused for good, or the others cannot be stored, the first commit is undone, but for
+ *    what somebody else changed meanwhile. Folders stay.
  *
- * @throws InvalidInputError the client broke a rule
- * @throws UnavailableError folders or store failed; nothing was stored
+ * @throws InvalidInputError the client broke a rule, or a push service refused
+ * @throws UnavailableError folders or store failed; nothing is left of it, unless the store failed again
+ *   when the first commit was to be undone: then the subscription waits for a validation
  */
 export function createChangeOwnEntries(parts: ChangeOwnEntriesParts): ChangeOwnEntries {
   const { store, subscriptions, folders } = parts;
   return async (user, own, alongside) => {
-    const { result, pushes } = await subscriptions.transact(user, async (plan, commit) => {
+    const { result, asked, rest } = await subscriptions.transact(user, async (plan, commit) => {
       const settings = own.flatMap((change) => judge(change, plan));
-      const transition = await transitionOf(user, settings);
       plan.changes(); // judges the limit before anything is made
       await provision(user, settings);
-      const stored = await commit([...settings, ...alongside]);
-      if (stored === 'committed' && transition !== undefined) parts.onTransition?.(transition);
-      return { result: stored, pushes: plan.pushes };
+      const { pushes, made } = plan;
+      const rest = { settings, alongside };
+      return pushes.length === 0
+        ? { result: await storeRest(user, rest, commit) }
+        : { result: await commit(), asked: { pushes, made }, rest };
     });
-    if (result === 'committed') await validate(pushes);
-    return result;
+    return asked === undefined ? result : finish(user, asked, rest);
   };
+
+  async function finish(user: string, asked: Asked, rest: Rest): Promise<CommitResult> {
+    let result: CommitResult | undefined;
+    try {
+      const attempts = await Promise.all(asked.pushes.map(parts.sendValidation));
+      if (attempts.includes('refused')) throw refusals.pushRefused();
+      result = await subscriptions.transact(user, (_plan, commit) => storeRest(user, rest, commit));
+      return result;
+    } finally {
+      if (result !== 'committed') await subscriptions.takeBack(user, asked.made);
+    }
+  }
+
+  async function storeRest(user: string, { settings, alongside }: Rest, commit: CommitPlan) {
+    const transition = await transitionOf(user, settings);
+    const stored = await commit([...settings, ...alongside]);
+    if (stored === 'committed' && transition !== undefined) parts.onTransition?.(transition);
+    return stored;
+  }
 
   /** Tells of COI being switched, once the switch is stored. */
   async function transitionOf(user: string, settings: readonly Change[]) {
@@ -66,18 +101,6 @@ export function createChangeOwnEntries(parts: ChangeOwnEntriesParts): ChangeOwnE
     const set = settings.filter((change) => change.op === 'set');
     if (set.some(({ key }) => key === COI_ENTRIES.enabled)) await folders.ensureAll(user);
     else if (set.some(asksForChats)) await folders.ensure(user, [folders.names.chats]);
-  }
-
-  async function validate(pushes: readonly ValidationPush[]): Promise<void> {
-    const attempts = await Promise.all(pushes.map(parts.sendValidation));
-    const refused = pushes.filter((_push, index) => attempts[index] === 'refused');
-    for (const push of refused) await subscriptions.takeBack(push);
-    if (refused.length > 0) {
-      throw new SubscriptionRefusedError(
-        'push-refused',
-        'the push service refused the validation push',
-      );
-    }
   }
 }
 

@@ -20,6 +20,8 @@ const SERVER = `priv/${GUID}/vendor/vendor.dovecot/pvt/server/vendor/vendor.dove
 const ID = '31754ee7-d3ee-4226-b112-6895ed26fcf8';
 const P256DH =
   'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4';
+const tokenOf = (push: ValidationPush | undefined): string =>
+  (JSON.parse(push?.payload ?? '{}') as { validation: string }).validation;
 const subscription = (endpoint = 'https://push.example.net/1'): Buffer =>
   Buffer.from(
     JSON.stringify({
@@ -29,6 +31,8 @@ const subscription = (endpoint = 'https://push.example.net/1'): Buffer =>
       resource: { endpoint, keys: { p256dh: P256DH, auth: 'BTBZMqHH6r4Tts7J_aSIgg' } },
     }),
   );
+/** Where the push service refuses. */
+const GONE = 'https://push.example.net/gone';
 const set = (key: string, value: string | Buffer): Change => ({
   op: 'set',
   key,
@@ -40,6 +44,9 @@ describe('the gate', () => {
   let made: string[];
   let attempt: FirstAttempt;
   let pushes: ValidationPush[];
+  /** Happens while a validation push is under way. */
+  let meanwhile: () => Promise<unknown>;
+  let transitions: string[];
   let foldersFail: boolean;
   let now: number;
   let throttle: AbuseThrottle;
@@ -53,6 +60,8 @@ describe('the gate', () => {
     notify = undefined;
     made = [];
     pushes = [];
+    meanwhile = () => Promise.resolve();
+    transitions = [];
     attempt = 'accepted';
     foldersFail = false;
     held = [];
@@ -63,7 +72,7 @@ describe('the gate', () => {
       store,
       clock,
       logger: log,
-      limit: 2,
+      limit: 3,
       expireMsecs: 300_000,
     });
     const sealer = { seal: (text: Buffer) => text, open: (sealed: Buffer) => sealed };
@@ -91,10 +100,12 @@ describe('the gate', () => {
           ensure,
           ensureAll: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
         },
-        sendValidation: (push) => {
+        sendValidation: async (push) => {
           pushes.push(push);
-          return Promise.resolve(attempt);
+          await meanwhile();
+          return push.resource.endpoint === GONE ? 'refused' : attempt;
         },
+        onTransition: (state) => transitions.push(state),
       }),
       throttle,
       httpNotify: (user) => notify?.(user) ?? Promise.resolve(undefined),
@@ -228,6 +239,76 @@ describe('the gate', () => {
     assert.equal(await read(`webpush/subscriptions/${ID}`), undefined);
   });
 
+  describe('refuses all of a transaction when a validation push is refused', () => {
+    const comment = `priv/${GUID}/comment`;
+    const refused = set(`${SERVER}webpush/subscriptions/${ID}`, subscription(GONE));
+    const refuse = (changes: Change[]): Promise<void> =>
+      assert.rejects(gate.commit('alice', changes), /refused the validation push/);
+    const settings = [set(`${SERVER}coi/config/enabled`, 'yes'), set(comment, 'hello')];
+    const listAll = () => store.list('alice', '');
+
+    it('settings and comments', async () => {
+      await refuse([...settings, refused]);
+      assert.deepEqual(await listAll(), []);
+      assert.deepEqual(transitions, []);
+      await gate.commit('alice', [
+        ...settings,
+        set(`${SERVER}webpush/subscriptions/${ID}`, subscription()),
+      ]);
+      assert.equal(await read('coi/config/enabled'), 'yes');
+      assert.equal((await gate.lookup('alice', comment))?.toString(), 'hello');
+      assert.deepEqual(transitions, ['enabled']);
+    });
+
+    it('also what it removed, validated, replaced or stored besides', async () => {
+      const path = (name: string): string => `${SERVER}webpush/subscriptions/${name}-subscription`;
+      await gate.commit('alice', [set(path('old'), subscription())]);
+      await gate.commit('alice', [set(`${path('old')}/validate`, tokenOf(pushes[0]))]);
+      await gate.commit('alice', [set(path('waiting'), subscription())]);
+      const waiting = tokenOf(pushes[1]);
+      const before = await listAll();
+      await refuse([
+        { op: 'unset', key: path('old') },
+        set(`${path('waiting')}/validate`, waiting),
+        set(path('waiting'), subscription(GONE)),
+      ]);
+      assert.deepEqual(await listAll(), before);
+      await refuse([{ op: 'unset', key: path('old') }, set(path('new'), subscription()), refused]);
+      assert.deepEqual(await listAll(), before);
+      await gate.commit('alice', [set(`${path('waiting')}/validate`, waiting)]);
+    });
+
+    it('and leaves alone what others have done since', async () => {
+      const old = `${SERVER}webpush/subscriptions/old-subscription`;
+      await gate.commit('alice', [set(old, subscription())]);
+      meanwhile = async () => {
+        meanwhile = () => Promise.resolve();
+        await gate.commit('alice', [set(comment, 'theirs')]);
+        await gate.commit('alice', [set(old, subscription('https://push.example.net/2'))]);
+      };
+      await refuse([...settings, { op: 'unset', key: old }, refused]);
+      assert.equal((await gate.lookup('alice', comment))?.toString(), 'theirs');
+      assert.match((await read('webpush/subscriptions/old-subscription')) ?? '', /\/2"/);
+      assert.equal(await read(`webpush/subscriptions/${ID}`), undefined);
+    });
+  });
+
+  it('takes a subscription back when the rest of its transaction cannot be stored', async () => {
+    const key = `priv/${GUID}/count`;
+    const register = set(`${SERVER}webpush/subscriptions/${ID}`, subscription());
+    assert.equal(
+      await gate.commit('alice', [register, { op: 'increment', key, by: 1 }]),
+      'missing',
+    );
+    assert.deepEqual(await store.list('alice', ''), []);
+    await gate.commit('alice', [set(key, 'no number')]);
+    await assert.rejects(
+      gate.commit('alice', [register, { op: 'increment', key, by: 1 }]),
+      /number/,
+    );
+    assert.equal(await read(`webpush/subscriptions/${ID}`), undefined);
+  });
+
   it('keeps one whose push service is slow', async () => {
     attempt = 'deferred';
     await gate.commit('alice', [set(`${SERVER}webpush/subscriptions/${ID}`, subscription())]);
@@ -245,8 +326,6 @@ describe('the gate', () => {
     for (let count = 0; count < 10; count++) throttle.refused('alice');
   };
   const refusals = (): number | undefined => throttle.snapshot()[0]?.refusals;
-  const tokenOf = (push: ValidationPush | undefined): string =>
-    (JSON.parse(push?.payload ?? '{}') as { validation: string }).validation;
 
   it('throttles the subscriptions of who is refused again and again, and no removal', async () => {
     const bad = set(path, '{}');

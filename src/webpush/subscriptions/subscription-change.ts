@@ -6,7 +6,7 @@
  * - `expired`: never validated in time
  * - `unsent`: the same, but its push service never took the validation push
  * - `abandoned`: taken away or replaced before it was validated
- * - `refused`: taken back, because its validation push was refused
+ * - `refused`: taken back, because its validation push was refused, or the command that it came with
  *
  * `expired` and `abandoned` are failed validations of which no request was refused: whoever throttles
  * has to count them, or registering and removing in turns would send pushes without end. `unsent` is

@@ -4,6 +4,7 @@ import { requireHttps } from './check-endpoint.ts';
 import { joinHistories, NO_DELIVERIES } from './delivery-history.ts';
 import type { BufferedHistory } from './history-buffer.ts';
 import { parseSubscription } from './parse-subscription.ts';
+import { restoreRecord, type LooseRecord, type RecordChange } from './restore-record.ts';
 import type { SubscriptionChange } from './subscription-change.ts';
 import { findSubscriptionId, parseSubscriptionId } from './subscription-id.ts';
 import {
@@ -32,8 +33,10 @@ export class SubscriptionPlan {
   readonly #rules: SubscriptionRules;
   readonly #now: number;
   readonly #records: Map<string, SubscriptionRecord>;
+  /** What stood under each ID before, without what had expired. */
+  readonly #before: ReadonlyMap<string, SubscriptionRecord>;
   /** The IDs that were in use before: storing under one of them again adds none. */
-  readonly #usedBefore: ReadonlySet<string>;
+  readonly #usedBefore: Set<string>;
   readonly #expired = new Map<string, KeptSubscription>();
   readonly #touched = new Set<string>();
   readonly #pushes = new Map<string, ValidationPush>();
@@ -55,6 +58,7 @@ export class SubscriptionPlan {
       this.#expired.set(id, pending);
       this.#put(id, { active }, pending.sentAt === undefined ? 'unsent' : 'expired');
     }
+    this.#before = new Map(this.#records);
     this.#usedBefore = new Set(this.#usedIds());
   }
 
@@ -79,12 +83,10 @@ export class SubscriptionPlan {
           ? active.history
           : NO_DELIVERIES,
     };
-    // Of several values for one ID in one transaction only the last is ever sent.
-    const earlier = this.#pushes.get(id);
-    const replaced = earlier ? earlier.replaced : pending;
-    const push = createValidationPush(this.#user, id, kept, token, this.#now, replaced);
+    const push = createValidationPush(this.#user, id, kept, token, this.#now);
     if (pending) this.#events.push('abandoned');
     this.#put(id, { active, pending: kept }, 'registered');
+    // Of several values for one ID in one transaction only the last is ever sent.
     this.#pushes.set(id, push);
     return push;
   }
@@ -193,18 +195,20 @@ export class SubscriptionPlan {
   }
 
   /**
-   * Undoes a registration whose validation push was refused: what waited under the ID before waits
-   * again, and what is in use stays.
-   *
-   * @returns false when the subscription was validated, replaced or removed in the meantime
+   * Undoes what another plan has {@link made} and was stored, because a validation push of it was
+   * refused; but not what was validated, replaced or removed in the meantime. What comes back does not
+   * count as one more.
    */
-  takeBack({ subscriptionId: id, tokenHash, replaced }: ValidationPush): boolean {
-    const { active, pending } = this.#records.get(id) ?? {};
-    if (pending?.tokenHash !== tokenHash) return false;
-    const before = replaced && !isExpired(replaced, this.#now) ? replaced : undefined;
-    this.#put(id, { active, pending: before }, 'refused');
-    this.#pushes.delete(id);
-    return true;
+  takeBack(made: readonly RecordChange[]): void {
+    for (const change of made) {
+      const current = this.#records.get(change.id) ?? {};
+      const { active, pending } = restoreRecord(current, change);
+      if (active === current.active && pending === current.pending) continue;
+      if (current.pending && pending !== current.pending) this.#events.push('refused');
+      this.#usedBefore.add(change.id);
+      const waits = pending && !isExpired(pending, this.#now);
+      this.#put(change.id, { active, pending: waits ? pending : undefined });
+    }
   }
 
   /** Adds delivery results to the subscriptions that still have the endpoint that they are about. */
@@ -241,6 +245,15 @@ export class SubscriptionPlan {
     });
   }
 
+  /** What this plan comes to, for {@link takeBack}. */
+  get made(): RecordChange[] {
+    return [...this.#touched].map((id) => ({
+      id,
+      before: this.#before.get(id) ?? {},
+      after: this.#records.get(id) ?? {},
+    }));
+  }
+
   /** By ID, as this plan would leave them. */
   get records(): ReadonlyMap<string, SubscriptionRecord> {
     return this.#records;
@@ -271,11 +284,6 @@ export class SubscriptionPlan {
     this.#touched.add(id);
     if (event) this.#events.push(event);
   }
-}
-
-interface LooseRecord {
-  active?: KeptSubscription | undefined;
-  pending?: KeptSubscription | undefined;
 }
 
 const goesTo = (endpoint: string, { subscription }: KeptSubscription): boolean =>

@@ -1,6 +1,7 @@
 import type { PushKind } from '../../stores/outbox-store.ts';
 import type { DeliveryHistory, DeliveryResult } from './delivery-history.ts';
 import { findSubscriptionId } from './subscription-id.ts';
+import type { RecordChange } from './restore-record.ts';
 import {
   SubscriptionLedger,
   type CommitPlan,
@@ -86,15 +87,18 @@ export class Subscriptions {
     value: Uint8Array,
     send: (push: ValidationPush) => Promise<FirstAttempt>,
   ): Promise<void> {
-    const push = await this.register(user, id, value);
+    const { push, made } = await this.#change(user, (plan) => ({
+      push: plan.register(id, value),
+      made: plan.made,
+    }));
     if ((await send(push)) !== 'refused') return;
-    await this.takeBack(push);
+    await this.takeBack(user, made);
     throw refusals.pushRefused();
   }
 
   /** {@link SubscriptionPlan.takeBack} */
-  takeBack(push: ValidationPush): Promise<boolean> {
-    return this.#change(push.user, (plan) => plan.takeBack(push));
+  takeBack(user: string, made: readonly RecordChange[]): Promise<void> {
+    return this.#change(user, (plan) => plan.takeBack(made));
   }
 
   /** {@link SubscriptionPlan.validationSent} */

@@ -15,10 +15,6 @@ export interface ValidationPush {
   expiresAt: number;
   /** The same for the same token only. */
   dedupeKey: string;
-  /** Names the registration that this push validates. */
-  tokenHash: string;
-  /** What waited under the ID before. */
-  replaced?: KeptSubscription;
 }
 
 export const createValidationPush = (
@@ -27,7 +23,6 @@ export const createValidationPush = (
   kept: KeptSubscription,
   token: string,
   now: number,
-  replaced?: KeptSubscription,
 ): ValidationPush => ({
   user,
   subscriptionId: id,
@@ -36,6 +31,4 @@ export const createValidationPush = (
   createdAt: now,
   expiresAt: kept.expiresAt,
   dedupeKey: `validation/${id}/${kept.tokenHash}`,
-  tokenHash: kept.tokenHash,
-  ...(replaced && { replaced }),
 });

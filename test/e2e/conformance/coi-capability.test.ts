@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { conformance } from '../../support/conformance.ts';
+import { answerWith } from '../../support/push-service.ts';
+import type { UserAgent } from '../../support/user-agent.ts';
 import { ImapClient } from '../../support/imap-client.ts';
 import {
   CONFIG,
@@ -7,13 +9,18 @@ import {
   ENABLED,
   errorsOf,
   get,
+  listed,
   MAILBOX_ROOT,
   mail,
   deliverTo,
   newAccount,
+  newId,
+  pathOf,
   refuse,
   set,
   subscribe,
+  subscription,
+  SUBSCRIPTIONS,
   VENDOR,
 } from './steps.ts';
 
@@ -47,7 +54,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       'A COI server MUST support the following subset of the IMAP METADATA Extension [RFC 5464] standard: `SETMETADATA` calls with the paths and value restrictions defined in this document as well as in the IMAP WebPush Extension v1.0.',
-      'The sidecar judges each value before Dovecot answers; of several entries in one command either all are set or none',
+      'The sidecar judges each value before Dovecot answers; of several entries in one command either all are set or none, also when it is a push service that refuses one',
       async () => {
         const { client } = await newAccount(stage());
         await client.ok(`SETMETADATA "" (${ENABLED} yes ${CONFIG}/message-filter "active")`);
@@ -58,6 +65,25 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
         assert.equal(status, 'NO');
         assert.equal(await get(client, ENABLED), 'yes');
         assert.equal(await get(client, '/private/comment'), null);
+
+        const { client: other } = await newAccount(stage());
+        const [agent, gone] = [await stage().userAgent(), await stage().userAgent()];
+        const old = await subscribe(other, agent);
+        gone.answer = answerWith(410);
+        const setAll = async (to: UserAgent): Promise<string> => {
+          const value = JSON.stringify(subscription(to));
+          const entries = `${ENABLED} yes ${pathOf(old)} NIL ${pathOf(newId())} ${value}`;
+          return (await other.command(`SETMETADATA "" (/private/comment "x" ${entries})`)).status;
+        };
+        assert.equal(await setAll(gone), 'NO');
+        assert.equal(await get(other, ENABLED), null);
+        assert.equal(await get(other, '/private/comment'), null);
+        const left = await other.getMetadata('', [SUBSCRIPTIONS], '1');
+        assert.deepEqual([...left.keys()], [pathOf(old)]);
+        assert.equal(await setAll(agent), 'OK');
+        assert.equal(await get(other, ENABLED), 'yes');
+        assert.equal(await get(other, '/private/comment'), 'x');
+        assert.equal(await listed(other, old), null);
       },
     );
 

@@ -95,7 +95,6 @@ describe('register', () => {
       createdAt: START,
       expiresAt: START + 5 * MINUTE,
       dedupeKey: `validation/${ID}/${hashToken(token)}`,
-      tokenHash: hashToken(token),
     });
     assert.deepEqual(registering.pushes, [push]);
     const [change] = registering.changes();
@@ -127,7 +126,6 @@ describe('register', () => {
     registering.register(ID, VALUE);
     const last = registering.register(ID, OTHER_VALUE);
     assert.deepEqual(registering.pushes, [last]);
-    assert.equal(last.replaced, undefined);
     assert.equal(registering.changes().length, 1);
   });
 
@@ -373,10 +371,10 @@ describe('takeBack', () => {
     const waiting = store(new Map(), ID, { validated: false });
     for (const before of [new Map<string, never>(), old.records, waiting.records]) {
       const registering = plan(before, START + 1);
-      const push = registering.register(ID, OTHER_VALUE);
+      registering.register(ID, OTHER_VALUE);
       const between = apply(before, registering.changes());
       const undoing = plan(between, START + 2);
-      assert.equal(undoing.takeBack(push), true);
+      undoing.takeBack(registering.made);
       assert.deepEqual(apply(between, undoing.changes()), before);
       assert.deepEqual(undoing.events, ['refused']);
     }
@@ -385,10 +383,10 @@ describe('takeBack', () => {
   it('does not bring back what expired in the meantime', () => {
     const waiting = store(new Map(), ID, { validated: false });
     const registering = plan(waiting.records, START + 4 * MINUTE);
-    const push = registering.register(ID, OTHER_VALUE);
+    registering.register(ID, OTHER_VALUE);
     const between = apply(waiting.records, registering.changes());
     const undoing = plan(between, START + 6 * MINUTE);
-    assert.equal(undoing.takeBack(push), true);
+    undoing.takeBack(registering.made);
     assert.equal(apply(between, undoing.changes()).size, 0);
   });
 
@@ -403,10 +401,33 @@ describe('takeBack', () => {
     const removed = plan(between);
     removed.remove(ID);
     for (const meantime of [validated, replaced, removed]) {
-      const events = meantime.events.length;
-      assert.equal(meantime.takeBack(push), false);
+      const [events, records] = [meantime.events.length, new Map(meantime.records)];
+      meantime.takeBack(registering.made);
       assert.equal(meantime.events.length, events);
+      assert.deepEqual(meantime.records, records);
     }
+  });
+
+  it('undoes removals and validations, and keeps what was noted of pushes meanwhile', () => {
+    const used = store(new Map(), ID);
+    const { records, token } = store(used.records, OTHER_ID, { validated: false });
+    const working = plan(records);
+    working.remove(ID);
+    working.validate(OTHER_ID, token);
+    working.register('third-subscription', OTHER_VALUE);
+    const between = apply(records, working.changes());
+    const undoing = plan(between, START, { ...RULES, limit: 1 });
+    undoing.takeBack(working.made);
+    assert.deepEqual(apply(between, undoing.changes()), records);
+
+    const noting = plan(used.records);
+    noting.register(OTHER_ID, VALUE);
+    const history = historyOf({ delivered: true, outcome: 'accepted' }, START);
+    const later = plan(apply(used.records, noting.changes()));
+    later.addHistory([{ id: ID, endpoint: ENDPOINT, history }]);
+    later.takeBack(noting.made);
+    assert.equal(later.records.get(ID)?.active?.history.successes, 1);
+    assert.deepEqual(later.records.get(OTHER_ID), {});
   });
 });
 
@@ -489,7 +510,7 @@ describe('any sequence of requests', () => {
         let records: Records = new Map();
         let now = START;
         const tokens = new Map<string, Buffer[]>();
-        const pushes = new Map<string, ReturnType<SubscriptionPlan['register']>>();
+        const made = new Map<string, SubscriptionPlan['made']>();
         for (const { kind, id, wait, other } of requests) {
           now += wait;
           const step = plan(records, now);
@@ -499,13 +520,13 @@ describe('any sequence of requests', () => {
               const push = step.register(id, other ? OTHER_VALUE : VALUE);
               step.changes();
               tokens.set(id, [...known, tokenOf(push)]);
-              pushes.set(id, push);
+              made.set(id, step.made);
             } else if (kind === 'validate') step.validate(id, known.at(-1) ?? Buffer.alloc(0));
             else if (kind === 'old token') step.validate(id, known.at(-2) ?? Buffer.alloc(0));
             else if (kind === 'wrong') step.validate(id, Buffer.from('wrong'));
             else if (kind === 'remove') step.remove(id);
             else if (kind === 'gone') step.removeEndpoint(id, other ? OTHER_ENDPOINT : ENDPOINT);
-            else if (pushes.has(id)) step.takeBack(pushes.get(id)!);
+            else step.takeBack(made.get(id) ?? []);
           } catch (error) {
             assert(error instanceof SidecarError, String(error));
             continue;
