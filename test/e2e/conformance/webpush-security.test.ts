@@ -3,6 +3,7 @@ import { conformance } from '../../support/conformance.ts';
 import type { ServerResponse } from 'node:http';
 import { answerWith } from '../../support/push-service.ts';
 import { startConnectProxy } from '../../support/connect-proxy.ts';
+import { standInForNameService } from '../../support/name-service.ts';
 import { startStage } from '../../support/start-stage.ts';
 import {
   deliverTo,
@@ -38,6 +39,7 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
       'The WebPush-capable IMAP server requires to be able to access the Internet, which poses additional risks. Proxies are commended to be used.',
       '`webpush.proxy_url`, `proxy_username` and `proxy_password`; with or without one no push goes to an address of our own network',
       async () => {
+        const names = standInForNameService();
         const proxy = await startConnectProxy({ credentials: { username: 'u', password: 'p' } });
         const proxied = await startStage({
           version: stage().dovecot.version,
@@ -51,9 +53,19 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
           await subscribe(client, agent);
           await deliverTo(proxied, user, mail('Subject: through the proxy'));
           assert.equal((await agent.next()).payload['subject'], 'through the proxy');
-          const { host } = new URL(agent.resource.endpoint);
+          const { host, port } = new URL(agent.resource.endpoint);
+          names.set('push.rebound.test', '127.0.0.2');
+          for (const place of [stage(), proxied]) {
+            const { client: attacker } = await newAccount(place);
+            for (const name of ['10.0.0.1', '[::1]', 'push.rebound.test']) {
+              const resource = { ...agent.resource, endpoint: `https://${name}:${port}/push` };
+              await refuse(attacker, pathOf(newId()), subscription({ resource }));
+            }
+          }
+          assert.equal(agent.waiting, 0);
           assert.deepEqual([...new Set(proxy.requests.map(({ authority }) => authority))], [host]);
         } finally {
+          names.restore();
           await proxied.close();
           await proxy.close();
         }
