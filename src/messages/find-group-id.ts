@@ -5,14 +5,19 @@ import { firstMessageId } from './parse-message-ids.ts';
 const GROUP_MESSAGE_ID = new RegExp(
   String.raw`^"?chat\$group\.([0-9A-Za-z_-]{${MIN_GROUP_ID_CHARS},})\..`,
 );
+/** What a COI client gives its messages, in a group or not. */
+const CHAT_MESSAGE_ID = /^"?chat\$/;
 
 /**
- * The id of the group that a message belongs to (coi-client-spec, "Group Messages"): from the value
- * of its Message-ID, or, as in replies from clients that know nothing of COI, from the first
- * message-ID in that of its References. An id longer than a payload may carry counts as none.
+ * The id of the group that a message belongs to (coi-client-spec, "Group Messages"): "by parsing this
+ * `Message-ID` or - in the case of replies from non-COI-compliant clients - the first message-ID in
+ * the `References` header field". A COI client's Message-ID says it all: its reply to one member of a
+ * group refers to the group's messages, and is no part of it. An id longer than a payload may carry
+ * counts as none.
  */
 export function findGroupId(messageId?: string, references?: string): string | undefined {
-  const id = groupIdOf(firstMessageId(messageId)) ?? groupIdOf(firstMessageId(references));
+  const own = firstMessageId(messageId) ?? '';
+  const id = groupIdOf(CHAT_MESSAGE_ID.test(own) ? own : firstMessageId(references));
   return id !== undefined && id.length <= MAX_GROUP_ID_OCTETS ? id : undefined;
 }
 

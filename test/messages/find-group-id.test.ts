@@ -29,8 +29,11 @@ describe('findGroupId', () => {
     ['not without a unique part', '<chat$group.4321dcba1234@x>', undefined, undefined],
     ['not with an empty unique part', '<chat$group.4321dcba1234.', undefined, undefined],
     ['not with other characters', '<chat$group.4321dcba1234+5.1@x>', undefined, undefined],
-    ['a short one gives way to the references', '<chat$group.short.1@x>', inGroup, '4321dcba1234'],
-    ['one too long does not', `<chat$group.${'g'.repeat(129)}.1@x>`, inGroup, undefined],
+    ['not from the references of a COI client’s reply to one', '<chat$99.1@x>', inGroup, undefined],
+    ['the same in quotes', '<"chat$99.1"@x>', inGroup, undefined],
+    ['from those of a reply with another prefix', '<Chat$99.1@x>', inGroup, '4321dcba1234'],
+    ['not from those of one too short', '<chat$group.short.1@x>', inGroup, undefined],
+    ['not from those of one too long', `<chat$group.${'g'.repeat(129)}.1@x>`, inGroup, undefined],
   ];
   for (const [what, messageId, references, id] of cases) {
     test(what, () => assert.equal(findGroupId(messageId, references), id));

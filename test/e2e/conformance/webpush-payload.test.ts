@@ -385,7 +385,7 @@ conformance(import.meta.url, 'webpush-spec', {}, ({ stage, section }) => {
     sentence(
       'SHOULD',
       'When the server is compatible with the COI Client Specification v1.0, then it SHOULD additionally provide the following fields: `group-id`: the ID of the group extracted from the Message-ID or the References header',
-      'Of References the first counts, as in replies of clients that know nothing of COI',
+      'Of References the first counts, and only in messages of clients that know nothing of COI',
       async () => {
         const { payloadOf } = await newReader();
         const group = 'chat$group.4321dcba1234.ABSKDJK23223.293892839@example.com';
@@ -408,6 +408,7 @@ conformance(import.meta.url, 'webpush-spec', {}, ({ stage, section }) => {
         for (const headers of [
           [`Message-ID: ${id(`${longest}g`)}`],
           ['Message-ID: <chat$238788.AB29702@example.com>'],
+          ['Message-ID: <chat$99.100@example.com>', `References: ${id('4321dcba1234')}`],
           ['Message-ID: <chat$groupies.4321dcba1234.a.b@example.com>'],
           [`References: <first@example.org> ${id('4321dcba1234')}`],
           [`In-Reply-To: ${id('4321dcba1234')}`],
