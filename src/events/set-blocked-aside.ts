@@ -1,6 +1,7 @@
 import type { BlockedContacts } from '../coi/blocked-contacts.ts';
 import type { Folders } from '../coi/folders.ts';
 import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { selectMailbox } from '../dovecot/select-mailbox.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
@@ -34,15 +35,16 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
 
   async function move(user: string, events: readonly MessageNewEvent[]): Promise<void> {
     await folders.ensure(user, [blocked]);
-    const places = [...Map.groupBy(events, ({ mailbox }) => mailbox)];
+    const queries = await Promise.all(
+      [...Map.groupBy(events, ({ mailbox }) => mailbox)].map(async ([mailbox, group]) => [
+        ...(await selectMailbox(doveadm, user, mailbox)),
+        ...['uid', group.map(({ uid }) => uid).join(',')],
+      ]),
+    );
     const results = await doveadm.runAll(
-      places.map(([mailbox, group]) => ({
+      queries.map((query) => ({
         name: 'move',
-        parameters: {
-          user,
-          destinationMailbox: blocked,
-          query: ['mailbox', mailbox, 'uid', group.map(({ uid }) => uid).join(',')],
-        },
+        parameters: { user, destinationMailbox: blocked, query },
       })),
     );
     for (const result of results) {

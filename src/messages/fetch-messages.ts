@@ -4,8 +4,10 @@ import {
   type DoveadmClient,
   type DoveadmRow,
 } from '../dovecot/doveadm-client.ts';
+import { selectMailbox } from '../dovecot/select-mailbox.ts';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
+import type { FetchOctets } from './fetch-octets.ts';
 import { WORTHWHILE_OCTETS } from './limits.ts';
 
 /**
@@ -22,7 +24,7 @@ export type FetchMessages = (
 export interface FetchMessagesParts {
   doveadm: DoveadmClient;
   /** For octets that the API cannot carry; undefined when no such road is set up. */
-  fetchOctets?: FetchMessages | undefined;
+  fetchOctets?: FetchOctets | undefined;
   log: Logger;
 }
 
@@ -64,10 +66,10 @@ export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
   }
 
   /** By the other road, if there is one and it works. */
-  async function repair(user: string, mailbox: string, uids: readonly number[]) {
+  async function repair(user: string, selected: readonly string[], uids: readonly number[]) {
     if (uids.length === 0 || fetchOctets === undefined) return NONE;
     try {
-      return await fetchOctets(user, mailbox, uids);
+      return await fetchOctets(user, selected, uids);
     } catch (error) {
       if (!(error instanceof UnavailableError || error instanceof DoveadmCommandError)) throw error;
       log.warn({ user, reason: errorMessage(error) }, 'pushing a message without its content');
@@ -77,7 +79,8 @@ export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
 
   return async (user, mailbox, uids) => {
     const messages = new Map<number, Buffer>();
-    const query = (wanted: readonly number[]) => ['mailbox', mailbox, 'uid', wanted.join(',')];
+    const selected = await selectMailbox(doveadm, user, mailbox);
+    const query = (wanted: readonly number[]) => [...selected, 'uid', wanted.join(',')];
     let damaged: number[] = [];
     try {
       const short = [...query(uids), 'smaller', String(WORTHWHILE_OCTETS)];
@@ -91,7 +94,7 @@ export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
       if (!hungUp(error)) throw error;
       damaged = [...uids];
     }
-    for (const [uid, message] of await repair(user, mailbox, damaged)) messages.set(uid, message);
+    for (const [uid, message] of await repair(user, selected, damaged)) messages.set(uid, message);
 
     const missing = uids.filter((uid) => !messages.has(uid));
     if (missing.length === 0) return messages;

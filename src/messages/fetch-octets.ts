@@ -1,19 +1,26 @@
 import { DoveadmCommandError, EXIT_CODES } from '../dovecot/doveadm-client.ts';
 import type { DoveadmSocket } from '../dovecot/doveadm-socket.ts';
-import type { FetchMessages } from './fetch-messages.ts';
 import { WORTHWHILE_OCTETS } from './limits.ts';
 
 /**
- * Fetches messages octet by octet as they are stored, over doveadm's own protocol; those too long for
- * a push are left out.
+ * Fetches messages by uid, octet by octet as they are stored; those too long for a push are left out.
+ *
+ * @param selected the words that stand for their mailbox (see selectMailbox)
  */
+export type FetchOctets = (
+  user: string,
+  selected: readonly string[],
+  uids: readonly number[],
+) => Promise<Map<number, Buffer>>;
+
+/** Over doveadm's own protocol, which carries any octets. */
 export const createFetchOctets =
-  (socket: DoveadmSocket): FetchMessages =>
-  async (user, mailbox, uids) => {
+  (socket: DoveadmSocket): FetchOctets =>
+  async (user, selected, uids) => {
     const messages = new Map<number, Buffer>();
     // "--": a mailbox may be named like an option.
     const words = ['fetch', '-u', user, '--', 'uid text'];
-    const query = ['mailbox', mailbox, 'uid', uids.join(','), 'smaller', String(WORTHWHILE_OCTETS)];
+    const query = [...selected, 'uid', uids.join(','), 'smaller', String(WORTHWHILE_OCTETS)];
     try {
       const values = await socket.run(user, [...words, ...query]);
       for (let at = 0; at + 1 < values.length; at += 2) {

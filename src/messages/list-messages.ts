@@ -5,6 +5,7 @@ import {
   type DoveadmCommand,
   type DoveadmRow,
 } from '../dovecot/doveadm-client.ts';
+import { selectMailbox } from '../dovecot/select-mailbox.ts';
 
 /** A stored message, by what Dovecot's index knows of it. */
 export interface ListedMessage {
@@ -30,13 +31,15 @@ export interface MailboxQuery {
   criteria: readonly string[];
 }
 
-/** Lists messages, one listing a query, in one request; a mailbox that is gone is without messages. */
+/** Lists messages, one listing a query; a mailbox that is gone is without messages. */
 export type ListMessages = (
   user: string,
   queries: readonly MailboxQuery[],
 ) => Promise<MailboxListing[]>;
 
 /**
+ * Asks in one request, unless a name must be looked up first (see selectMailbox).
+ *
  * @throws UnavailableError Dovecot does not answer
  * @throws DoveadmCommandError it refused for another reason than that something is gone
  */
@@ -44,9 +47,15 @@ export function createListMessages(doveadm: DoveadmClient): ListMessages {
   return async (user, queries) => {
     if (queries.length === 0) return [];
     const mailboxes = [...new Set(queries.map(({ mailbox }) => mailbox))];
+    const searches = await Promise.all(
+      queries.map(async ({ mailbox, criteria }) => [
+        ...(await selectMailbox(doveadm, user, mailbox)),
+        ...criteria,
+      ]),
+    );
     const answers = await doveadm.runAll([
       statusCommand(user, mailboxes),
-      ...queries.map((query) => fetchCommand(user, query)),
+      ...searches.map((query) => fetchCommand(user, query)),
     ]);
     const [status = [], ...found] = answers.map(rowsUnlessGone);
     const uidvalidities = new Map(status.map((row) => [row['mailbox'], row['uidvalidity']]));
@@ -63,12 +72,12 @@ const statusCommand = (user: string, mailboxes: readonly string[]): DoveadmComma
   parameters: { user, field: ['uidvalidity'], mailboxMask: mailboxes },
 });
 
-const fetchCommand = (user: string, { mailbox, criteria }: MailboxQuery): DoveadmCommand => ({
+const fetchCommand = (user: string, query: readonly string[]): DoveadmCommand => ({
   name: 'fetch',
   parameters: {
     user,
     field: ['uid', 'flags', 'hdr.message-id', 'date.received.unixtime'],
-    query: ['mailbox', mailbox, ...criteria],
+    query,
   },
 });
 

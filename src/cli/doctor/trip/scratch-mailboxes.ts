@@ -1,4 +1,5 @@
 import type { DoveadmClient } from '../../../dovecot/doveadm-client.ts';
+import { selectMailbox } from '../../../dovecot/select-mailbox.ts';
 
 /** A message and where it is. */
 export interface FoundMessage {
@@ -36,7 +37,7 @@ export function openScratchMailboxes(doveadm: DoveadmClient, user: string): Scra
       return { mailbox, uid, flags: flags.split(' ') };
     },
     expunge: async ({ mailbox, uid }) => {
-      const query = ['mailbox', mailbox, 'uid', uid];
+      const query = [...(await selectMailbox(doveadm, user, mailbox)), 'uid', uid];
       await doveadm.run({ name: 'expunge', parameters: { user, query } });
     },
     removeEmpty: async (mailboxes) => {
