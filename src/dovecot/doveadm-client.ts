@@ -51,7 +51,10 @@ export interface DoveadmClient {
    */
   run(command: DoveadmCommand): Promise<DoveadmRow[]>;
 
-  /** Runs several in one request, in their order; a refused one does not stop those behind it. */
+  /**
+   * Runs several in their order, in one request as long as it takes them; a refused one does not stop
+   * those behind it.
+   */
   runAll(commands: readonly DoveadmCommand[]): Promise<(DoveadmRow[] | DoveadmCommandError)[]>;
 
   /** @throws UnavailableError, saying what to do */
@@ -62,6 +65,8 @@ export interface DoveadmClient {
 
 /** Requests beyond these wait: each costs Dovecot a doveadm-server process. */
 const CONNECTIONS = 8;
+/** Dovecot 2.3 answers 413 to a body of more than 1 MiB. */
+const MAX_BODY_OCTETS = 524_288;
 
 /**
  * A client of Dovecot's doveadm HTTP API.
@@ -74,15 +79,17 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
   const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
 
   async function post(commands: readonly DoveadmCommand[]): Promise<unknown[]> {
-    const body = JSON.stringify(
-      commands.map(({ name, parameters }, index) => [name, parameters, String(index)]),
-    );
-    const response = await request('POST', body);
-    const answers: unknown = JSON.parse(response);
-    if (!Array.isArray(answers) || answers.length !== commands.length) {
-      throw new UnavailableError('the doveadm API gave an answer that is not one entry a command');
+    const answers: unknown[] = [];
+    for (const entries of batches(commands)) {
+      const answer: unknown = JSON.parse(await request('POST', `[${entries.join(',')}]`));
+      if (!Array.isArray(answer) || answer.length !== entries.length) {
+        throw new UnavailableError(
+          'the doveadm API gave an answer that is not one entry a command',
+        );
+      }
+      answers.push(...(answer as unknown[]));
     }
-    return answers as unknown[];
+    return answers;
   }
 
   async function request(method: 'GET' | 'POST', body?: string): Promise<string> {
@@ -145,6 +152,25 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     },
     close: () => pool.close(),
   };
+}
+
+/** The commands as JSON, a list for each request: `["fetch",{"user":"alice", …},"0"]` */
+function batches(commands: readonly DoveadmCommand[]): string[][] {
+  let batch: string[] = [];
+  const all = [batch];
+  let octets = 0;
+  for (const [index, { name, parameters }] of commands.entries()) {
+    const entry = JSON.stringify([name, parameters, String(index)]);
+    const more = Buffer.byteLength(entry) + 1;
+    octets += more;
+    if (octets > MAX_BODY_OCTETS && batch.length > 0) {
+      batch = [];
+      all.push(batch);
+      octets = more;
+    }
+    batch.push(entry);
+  }
+  return all;
 }
 
 /** `["doveadmResponse",[…rows],"tag"]` or `["error",{"type":"exitCode","exitCode":68},"tag"]`. */

@@ -43,6 +43,22 @@ describe('the doveadm client, on a real Dovecot', () => {
     assert.equal(observed.at(-1), 'mailboxCreate: refused');
   });
 
+  it('runs more commands than a request takes, in their order', async () => {
+    const commands = Array.from({ length: 600 }, (_, index) => ({
+      name: 'mailboxStatus',
+      parameters: {
+        user: 'alice',
+        field: ['messages'],
+        mailboxMask: [index % 2 === 0 ? 'A' : 'B', 'no such mailbox '.repeat(256)],
+      },
+    }));
+    const answers = await client.runAll(commands);
+    assert.deepEqual(
+      answers,
+      commands.map((_, index) => [{ mailbox: index % 2 === 0 ? 'A' : 'B', messages: '0' }]),
+    );
+  });
+
   it('gives the rows that a command prints', async () => {
     const rows = await client.run({
       name: 'mailboxStatus',
