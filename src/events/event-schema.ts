@@ -5,7 +5,7 @@ const Uint32 = Type.Integer({ minimum: 1, maximum: 4_294_967_295 });
 const Name = Type.String({ minLength: 1, maxLength: 4_096 });
 
 const message = { mailbox: Name, uid: Uint32, uidvalidity: Uint32 };
-const Keywords = Type.Array(Type.String({ maxLength: 255 }), { maxItems: 512 });
+const Keywords = Type.Array(Type.String());
 
 /** A message was delivered (LMTP, LDA). */
 const MessageNew = Type.Object({
@@ -14,7 +14,8 @@ const MessageNew = Type.Object({
   /** 0, as the next: stored, but not numbered yet (src/messages/locate-messages.ts). */
   uid: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
   uidvalidity: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
-  message_id: Type.Optional(Type.String({ maxLength: 8_192 })),
+  /** As it stands in the header, unfolded. */
+  message_id: Type.Optional(Type.String()),
   /** Absent: unknown, and looked up where it matters (src/events/ox-road/complete-events.ts). */
   keywords: Type.Optional(Keywords),
   /** As it stands in the header, unfolded. */
@@ -55,6 +56,10 @@ const MailboxRename = Type.Object({
  * The body of `POST /v1/events` and the content of a spool file: what one Dovecot transaction did,
  * written by `lua/coi.lua` or made out of what the `ox` driver sends. Unknown properties are let
  * through, so that a newer script can talk to an older sidecar.
+ *
+ * Nothing limits how long or how many what comes out of messages, or is done to them, may be: senders
+ * and clients choose that, and what is refused here is lost. The HTTP service limits the whole, and
+ * what is past that comes by the spool, which does not.
  */
 export const TransactionSchema = Type.Object({
   user: Type.String({ minLength: 1, maxLength: 1_024 }),
@@ -73,7 +78,7 @@ export const TransactionSchema = Type.Object({
       MailboxDelete,
       MailboxRename,
     ]),
-    { minItems: 1, maxItems: 100_000 },
+    { minItems: 1 },
   ),
 });
 

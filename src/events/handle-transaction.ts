@@ -8,6 +8,7 @@ import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
 import type { Delivered, DeliveryContext } from './on-new-messages.ts';
 import type { SetBlockedAside } from './set-blocked-aside.ts';
+import { trimFields } from './trim-fields.ts';
 
 export interface TransactionParts {
   /** The user's settings, as current as the source of metadata can tell. */
@@ -52,7 +53,7 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
       .filter((event) => event.event === 'MessageNew')
       .toSorted((one, other) => one.uid - other.uid);
     const completed = await parts.complete(user, reported, settings);
-    const delivered = await withoutBlocked(user, completed, settings);
+    const delivered = await withoutBlocked(user, completed.map(trimFields), settings);
     if (delivered.length > 0) {
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
       const filed = places instanceof DoveadmCommandError ? NOWHERE : places;

@@ -1,9 +1,9 @@
 /** What one request may bring along, in octets. */
 export const LIMITS = {
-  /** A transaction that marks 100,000 messages as seen is about 8 MiB. */
+  /** A transaction that marks 100,000 messages as seen is about 8 MiB. A longer one goes to the spool. */
   events: 16 * 1_024 * 1_024,
-  /** One message that the ox driver tells of; its header lines have no limit of their own. */
-  oxEvent: 1_024 * 1_024,
+  /** One message that the ox driver tells of. Its sender chooses how long, and there is no spool. */
+  oxEvent: 16 * 1_024 * 1_024,
   /** Larger messages than mail servers take; past it Sieve falls back to its own header tests. */
   message: 128 * 1_024 * 1_024,
   /** One exported Dovecot event. */

@@ -18,6 +18,12 @@ export const MAX_MESSAGE_IDS = 100;
 /** Characters of a From value that are read: the address parser takes quadratic time on hostile ones. */
 export const MAX_ADDRESS_CHARS = 4_096;
 
+/**
+ * Characters of a field that Dovecot's event tells. No reader wants more, and as the beginning of the
+ * field it is enough to find the message by.
+ */
+export const MAX_REPORTED_CHARS = MAX_ADDRESS_CHARS;
+
 /** Addresses taken from one From field. */
 export const MAX_MAILBOXES = 16;
 

@@ -108,6 +108,8 @@ describe('the HTTP service', () => {
       });
     assert.equal((await put(payload)).statusCode, 204);
     assert.deepEqual(taken.at(-1), { user: 'olga', events: [{ ...event, subject: 'Ä' }] });
+    const long = 'x'.repeat(2_000_000);
+    assert.equal((await put({ ...payload, subject: long, from: long })).statusCode, 204);
     assert.equal((await put({ ...payload, event: 'messageRead' })).statusCode, 400);
     const { statusCode } = await app.inject({ method: 'PUT', url: '/v1/ox-events', payload });
     assert.equal(statusCode, 401);

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { decodeHeaderText } from '../../messages/decode-header-text.ts';
+import { MAX_VALUE_OCTETS } from '../../messages/limits.ts';
 import type { Transaction } from '../event-schema.ts';
 
 const Uint32 = { maximum: 4_294_967_295 };
@@ -44,4 +45,5 @@ export function fromOxNotification(notification: OxNotification): Transaction {
 }
 
 /** The white space behind a fold stays (RFC 5322 section 2.2.3). */
-const unfold = (value: string): string => value.replaceAll(/[\r\n]+/g, '');
+const unfold = (value: string): string =>
+  value.slice(0, MAX_VALUE_OCTETS).replaceAll(/[\r\n]+/g, '');

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { chmod, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, it } from 'node:test';
+import { createTeardown } from '../support/create-teardown.ts';
+import { describeVersions } from '../support/dovecot-versions.ts';
+import { eventually, startStage, type Stage } from '../support/start-stage.ts';
+import { chat, coiAccount, deliverTo, flagsIn, settle } from './conformance/steps.ts';
+
+/** What Dovecot reports when a client marks all messages of a large INBOX as seen at once. */
+const seen = (user: string, count: number): string => {
+  const events = Array.from({ length: count }, (_, index) => ({
+    ...{ event: 'MessageRead', mailbox: 'INBOX', uid: index + 1, uidvalidity: 1_700_000_000 },
+  }));
+  return JSON.stringify({ user, service: 'imap', events });
+};
+
+describeVersions('a STORE that marks very many messages as seen', (version) => {
+  let stage: Stage;
+  const teardown = createTeardown();
+  before(async () => {
+    stage = await startStage({ version });
+    teardown.defer(() => stage.close());
+  });
+
+  async function reader(): Promise<{ user: string; filed: () => Promise<void> }> {
+    const { user, client } = await coiAccount(stage, 'seen');
+    await deliverTo(stage, user, chat());
+    await settle(stage);
+    const filed = (): Promise<void> =>
+      eventually(async () => {
+        assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['$Chat']]);
+      }, 60_000);
+    return { user, filed };
+  }
+  const rejected = async (): Promise<number> => {
+    const { values } = await stage.app.ground.metrics.spoolFiles.get();
+    return values.find(({ labels }) => labels.result === 'rejected')?.value ?? 0;
+  };
+
+  it('moves the chat among them (100,001 messages)', async () => {
+    const { user, filed } = await reader();
+    const { url, token } = stage.dovecot.sidecar;
+    const { status } = await fetch(`${url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: seen(user, 100_001),
+    });
+    assert.ok(status === 204 || status === 202, String(status));
+    await filed();
+  });
+
+  it('moves it from the spool too, where more comes than the HTTP service takes', async () => {
+    const { user, filed } = await reader();
+    const { url, token } = stage.dovecot.sidecar;
+    const body = seen(user, 250_000);
+    const { status } = await fetch(`${url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body,
+    });
+    assert.equal(status, 413);
+    // As the script does then.
+    const file = join(stage.dovecot.spoolDir, '.tmp-many');
+    await writeFile(file, body);
+    await chmod(file, 0o666);
+    await rename(file, join(stage.dovecot.spoolDir, '00000000000000000001-0001-many.json'));
+    await filed();
+    assert.equal(await rejected(), 0);
+  });
+});
