@@ -8,12 +8,12 @@ import { selectMailbox } from '../dovecot/select-mailbox.ts';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { FetchOctets } from './fetch-octets.ts';
-import { WORTHWHILE_OCTETS } from './limits.ts';
+import { HEADER_FIELDS, headerFromRow } from './header-from-row.ts';
+import { MAX_BODY_OCTETS, MAX_MESSAGE_OCTETS, SHORT_MESSAGE_OCTETS } from './limits.ts';
 
 /**
- * Fetches stored messages of one mailbox by uid, as they are. Of a message that is too long to be
- * pushed with its body, and of one that doveadm cannot print, only the header fields that a push is
- * made of.
+ * Fetches stored messages of one mailbox by uid, as they are. One whose body is too long to be pushed
+ * may come without it, and one that doveadm cannot print as the header fields that a push is made of.
  */
 export type FetchMessages = (
   user: string,
@@ -28,35 +28,32 @@ export interface FetchMessagesParts {
   log: Logger;
 }
 
-/** doveadm's answer is text: octets that are not UTF-8 come back as this character, one each. */
-const REPLACEMENT = '\u{fffd}';
-
-/** What a push is made of, and what tells a disposition notification. */
-const FIELDS = ['From', 'Subject', 'Date', 'Message-ID', 'References', 'Content-Type'] as const;
+/**
+ * After an outage there may be thousands. Their octets are in memory at once, and doveadm 2.4 takes no
+ * text of more than 32 KiB.
+ */
+const UIDS_A_REQUEST = 100;
 
 /**
- * One doveadm call for all of them, and further ones only for the rare: a message with octets outside
- * UTF-8 is fetched again by `fetchOctets`, and of those that are still missing the header fields are
- * asked for. Where octets cannot be had, a message comes without its body, since that was damaged on
- * the way; its header is good enough. A message that is gone is left out, and so is one that Dovecot
- * cannot read: mail_crypt's private keys may open with nothing but the password that the user logs in
- * with.
+ * One doveadm request for short messages, and further ones only for the rare: of those that are
+ * longer the header is asked for, and then the body if it is short. Octets outside UTF-8 are fetched
+ * again by `fetchOctets`; where they cannot be had, a message comes without its body, since that was
+ * damaged on the way; its header is good enough. A message that is gone is left out, and so is one
+ * that Dovecot cannot read: mail_crypt's private keys may open with nothing but the password that the
+ * user logs in with.
  *
  * Dovecot 2.4 (up to 2.4.4 at least) panics while it prints a message of which a block of 8 KiB ends
  * within a UTF-8 sequence: the string stream is left open when it could not take the last octets
  * (lib-json/json-generator.c, json_string_ostream_sendv). The connection is then closed without an
- * answer. Single fields are printed in another way and are safe, and so is doveadm's own protocol.
+ * answer. That is why only what is short is asked for as a whole. Single fields are printed in another
+ * way and are safe, and so are a body below 8 KiB and doveadm's own protocol.
  *
  * @throws UnavailableError Dovecot does not answer
  */
 export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
   const { doveadm, fetchOctets, log } = parts;
 
-  async function fetch(
-    user: string,
-    field: readonly string[],
-    query: readonly string[],
-  ): Promise<DoveadmRow[]> {
+  async function fetch(user: string, field: readonly string[], query: readonly string[]) {
     try {
       return await doveadm.run({ name: 'fetch', parameters: { user, field, query } });
     } catch (error) {
@@ -65,49 +62,123 @@ export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
     }
   }
 
-  /** By the other road, if there is one and it works. */
-  async function repair(user: string, selected: readonly string[], uids: readonly number[]) {
-    if (uids.length === 0 || fetchOctets === undefined) return NONE;
+  /** The same for what Dovecot may not be able to read, or to print. */
+  async function tryFetch(...asked: Parameters<typeof fetch>): Promise<DoveadmRow[] | Failure> {
     try {
-      return await fetchOctets(user, selected, uids);
+      return await fetch(...asked);
+    } catch (error) {
+      if (isUnreadable(error)) return 'unreadable';
+      if (hungUp(error)) return 'unprintable';
+      throw error;
+    }
+  }
+
+  /** By the other road, if there is one and it works. */
+  async function repair(...asked: Parameters<FetchOctets>): Promise<ReadonlyMap<number, Buffer>> {
+    if (fetchOctets === undefined) return NONE;
+    try {
+      return await fetchOctets(...asked);
     } catch (error) {
       if (!(error instanceof UnavailableError || error instanceof DoveadmCommandError)) throw error;
+      const [user] = asked;
       log.warn({ user, reason: errorMessage(error) }, 'pushing a message without its content');
       return NONE;
     }
   }
 
   return async (user, mailbox, uids) => {
-    const messages = new Map<number, Buffer>();
     const selected = await selectMailbox(doveadm, user, mailbox);
-    const query = (wanted: readonly number[]) => [...selected, 'uid', wanted.join(',')];
-    let damaged: number[] = [];
-    try {
-      const short = [...query(uids), 'smaller', String(WORTHWHILE_OCTETS)];
-      for (const row of await fetch(user, ['uid', 'size.physical', 'text'], short)) {
-        const { message, intact } = readRow(row);
-        messages.set(Number(row['uid']), message);
-        if (!intact) damaged.push(Number(row['uid']));
-      }
-    } catch (error) {
-      if (isUnreadable(error)) return messages;
-      if (!hungUp(error)) throw error;
-      damaged = [...uids];
-    }
-    for (const [uid, message] of await repair(user, selected, damaged)) messages.set(uid, message);
-
-    const missing = uids.filter((uid) => !messages.has(uid));
-    if (missing.length === 0) return messages;
-    const fields = FIELDS.map((name) => `hdr.${name.toLowerCase()}`);
-    for (const row of await fetch(user, ['uid', ...fields], query(missing))) {
-      messages.set(Number(row['uid']), Buffer.from(headerFrom(row)));
+    const messages = new Map<number, Buffer>();
+    for (let at = 0; at < uids.length; at += UIDS_A_REQUEST) {
+      const some = uids.slice(at, at + UIDS_A_REQUEST);
+      await fetchSome(user, selected, some, messages);
     }
     return messages;
   };
+
+  async function fetchSome(
+    user: string,
+    selected: readonly string[],
+    uids: readonly number[],
+    messages: Map<number, Buffer>,
+  ): Promise<void> {
+    const queryFor = (wanted: readonly number[]) => [...selected, 'uid', wanted.join(',')];
+    const missing = (): number[] => uids.filter((uid) => !messages.has(uid));
+    if ((await fetchShort(user, queryFor, uids, messages)) === 'unreadable') return;
+    if (missing().length > 0) await fetchLong(user, queryFor, missing(), messages);
+    if (missing().length === 0) return;
+    for (const row of await fetch(user, ['uid', ...HEADER_FIELDS], queryFor(missing()))) {
+      messages.set(Number(row['uid']), Buffer.from(headerFromRow(row)));
+    }
+  }
+
+  async function fetchShort(
+    user: string,
+    queryFor: QueryFor,
+    uids: readonly number[],
+    messages: Map<number, Buffer>,
+  ): Promise<'unreadable' | 'done'> {
+    const short = ['smaller', String(SHORT_MESSAGE_OCTETS)];
+    const query = [...queryFor(uids), ...short];
+    const rows = await tryFetch(user, ['uid', 'size.physical', 'text'], query);
+    if (rows === 'unreadable') return rows;
+    let damaged = uids;
+    if (rows !== 'unprintable') {
+      damaged = rows.filter((row) => !isIntact(row)).map(uidOf);
+      for (const row of rows) {
+        const text = row['text'] ?? '';
+        messages.set(uidOf(row), Buffer.from(isIntact(row) ? text : headerOf(text)));
+      }
+    }
+    if (damaged.length > 0) {
+      const repaired = await repair(user, 'text', [...queryFor(damaged), ...short]);
+      for (const [uid, message] of repaired) messages.set(uid, message);
+    }
+    return 'done';
+  }
+
+  /** Headers, and bodies that are short: mail that went through many hands has more header than text. */
+  async function fetchLong(
+    user: string,
+    queryFor: QueryFor,
+    uids: readonly number[],
+    messages: Map<number, Buffer>,
+  ): Promise<void> {
+    const query = [...queryFor(uids), 'smaller', String(MAX_MESSAGE_OCTETS)];
+    const rows = await tryFetch(user, ['uid', 'size.physical', 'hdr'], query);
+    if (typeof rows === 'string') return;
+    const headers = new Map(rows.map((row) => [uidOf(row), Buffer.from(row['hdr'] ?? '')]));
+    for (const [uid, header] of headers) messages.set(uid, header);
+    const wanted = rows
+      .filter((row) => bodyOctets(row) > 0 && bodyOctets(row) <= MAX_BODY_OCTETS)
+      .map(uidOf);
+    if (wanted.length === 0) return;
+    const found = await tryFetch(user, ['uid', 'body'], queryFor(wanted));
+    const bodies = new Map<number, Buffer>();
+    for (const row of typeof found === 'string' ? [] : found) {
+      const body = row['body'] ?? '';
+      if (!body.includes(REPLACEMENT)) bodies.set(uidOf(row), Buffer.from(body));
+    }
+    const damaged = wanted.filter((uid) => !bodies.has(uid));
+    if (damaged.length > 0) {
+      const repaired = await repair(user, 'body', queryFor(damaged));
+      for (const [uid, body] of repaired) bodies.set(uid, body);
+    }
+    for (const [uid, body] of bodies) {
+      messages.set(uid, Buffer.concat([headers.get(uid) ?? Buffer.alloc(0), body]));
+    }
+  }
 }
+
+type QueryFor = (uids: readonly number[]) => string[];
+
+type Failure = 'unreadable' | 'unprintable';
 
 const GONE: readonly number[] = [EXIT_CODES.notFound, EXIT_CODES.noSuchUser];
 const NONE: ReadonlyMap<number, Buffer> = new Map();
+
+/** doveadm's answer is text: octets that are not UTF-8 come back as this character, one each. */
+const REPLACEMENT = '\u{fffd}';
 
 const isUnreadable = (error: unknown): boolean =>
   error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure;
@@ -117,22 +188,14 @@ const hungUp = (error: unknown): boolean =>
   error instanceof UnavailableError &&
   (error.cause as NodeJS.ErrnoException | undefined)?.code === 'UND_ERR_SOCKET';
 
-function readRow(row: DoveadmRow): { message: Buffer; intact: boolean } {
-  const text = row['text'] ?? '';
-  const whole = Buffer.from(text);
-  // One that says U+FFFD itself is none the worse for it.
-  const intact = !text.includes(REPLACEMENT) || whole.length === Number(row['size.physical']);
-  return { message: intact ? whole : Buffer.from(headerOf(text)), intact };
-}
+const uidOf = (row: DoveadmRow): number => Number(row['uid']);
+
+/** One that says U+FFFD itself is none the worse for it. */
+const isIntact = ({ text = '', 'size.physical': size }: DoveadmRow): boolean =>
+  !text.includes(REPLACEMENT) || Buffer.byteLength(text) === Number(size);
+
+/** Of a row with its header; what was replaced there took one octet. */
+const bodyOctets = ({ hdr = '', 'size.physical': size }: DoveadmRow): number =>
+  Number(size) - Buffer.byteLength(hdr.replaceAll(REPLACEMENT, '?'));
 
 const headerOf = (text: string): string => /^.*?\r?\n\r?\n/s.exec(text)?.[0] ?? text;
-
-/**
- * A header with these fields and no body. The values of fields of one name stand one a line, folded
- * as they are stored: what does not begin with white space is the next (doveadm-mail-fetch.c).
- */
-const headerFrom = (row: DoveadmRow): string =>
-  FIELDS.flatMap((name) => {
-    const value = row[`hdr.${name.toLowerCase()}`] ?? '';
-    return value === '' ? [] : value.split(/\r?\n(?![ \t])/).map((one) => `${name}: ${one}\n`);
-  }).join('') + '\n';

@@ -1,26 +1,24 @@
 import { DoveadmCommandError, EXIT_CODES } from '../dovecot/doveadm-client.ts';
 import type { DoveadmSocket } from '../dovecot/doveadm-socket.ts';
-import { WORTHWHILE_OCTETS } from './limits.ts';
 
 /**
- * Fetches messages by uid, octet by octet as they are stored; those too long for a push are left out.
+ * Fetches messages, or their bodies, by uid, octet by octet as they are stored.
  *
- * @param selected the words that stand for their mailbox (see selectMailbox)
+ * @param query which, in the words of doveadm-search-query(7)
  */
 export type FetchOctets = (
   user: string,
-  selected: readonly string[],
-  uids: readonly number[],
+  field: 'text' | 'body',
+  query: readonly string[],
 ) => Promise<Map<number, Buffer>>;
 
 /** Over doveadm's own protocol, which carries any octets. */
 export const createFetchOctets =
   (socket: DoveadmSocket): FetchOctets =>
-  async (user, selected, uids) => {
+  async (user, field, query) => {
     const messages = new Map<number, Buffer>();
     // "--": a mailbox may be named like an option.
-    const words = ['fetch', '-u', user, '--', 'uid text'];
-    const query = [...selected, 'uid', uids.join(','), 'smaller', String(WORTHWHILE_OCTETS)];
+    const words = ['fetch', '-u', user, '--', `uid ${field}`];
     try {
       const values = await socket.run(user, [...words, ...query]);
       for (let at = 0; at + 1 < values.length; at += 2) {

@@ -33,8 +33,14 @@ export const MIN_GROUP_ID_CHARS = 12;
 /** Octets of a group id (webpush-spec, "Payload Data Format": "Max-length is 128 octets"). */
 export const MAX_GROUP_ID_OCTETS = 128;
 
+/** Octets of a body that may go into a push, which holds less. */
+export const MAX_BODY_OCTETS = 4_096;
+
 /**
- * Octets of a message whose body may go into a push. A push holds at most 4 kB; the rest is room for a
- * long header. The bodies of longer messages would be carried through doveadm's JSON for nothing.
+ * Octets of a message that is fetched whole at once. The bodies of longer ones are hardly ever short,
+ * and would be carried through doveadm's JSON for nothing.
  */
-export const WORTHWHILE_OCTETS = 16_384;
+export const SHORT_MESSAGE_OCTETS = 16_384;
+
+/** Octets of a message of which anything but a few fields is fetched: its header may be as long. */
+export const MAX_MESSAGE_OCTETS = 1_048_576;

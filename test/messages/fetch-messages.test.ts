@@ -4,6 +4,7 @@ import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { startPrivateDovecot, type PrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { createDoveadmClient, type DoveadmClient } from '../../src/dovecot/doveadm-client.ts';
 import { createFetchMessages } from '../../src/messages/fetch-messages.ts';
+import { MAX_BODY_OCTETS, MAX_MESSAGE_OCTETS } from '../../src/messages/limits.ts';
 import { parseHeaderBlock } from '../../src/messages/parse-header-block.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
@@ -79,6 +80,46 @@ for (const { version, skip } of dovecotVersions) {
       assert.deepEqual([...messages.keys()].sort(), [1, 2, 3]);
       assertHeader(messages.get(2));
       assert.ok(messages.get(3)?.toString().endsWith('\n\nz\n'));
+    });
+
+    /** Delivers one behind a header of this length to someone new, and fetches it. */
+    async function fetchedBehind(headerOctets: number, bodyOctets: number): Promise<Buffer> {
+      const user = `user${++users}@example.org`;
+      const line = `X-Other: ${'x'.repeat(500)}\r\n`;
+      const header = line.repeat(headerOctets / line.length) + HEADER.join('\r\n');
+      const message = `${header}\r\n\r\n${'z'.repeat(bodyOctets - 1)}\r\n`; // stored with LF
+      const { replies } = await deliver(dovecot.lmtp, 'a@example.org', [user], message);
+      assert.equal(replies[0]?.code, 250);
+      const fetch = createFetchMessages({ doveadm, log: recordLog().log });
+      return (await fetch(user, 'INBOX', [1])).get(1) ?? Buffer.alloc(0);
+    }
+
+    it('come with a short body behind a long header (MAX_BODY_OCTETS)', async () => {
+      for (const [octets, expected] of [
+        [2, 2],
+        [MAX_BODY_OCTETS, MAX_BODY_OCTETS],
+        [MAX_BODY_OCTETS + 1, 0],
+      ] as const) {
+        const message = await fetchedBehind(20_000, octets);
+        const { bodyStart, ...headers } = parseHeaderBlock(message);
+        assert.ok(bodyStart > 20_000, JSON.stringify(headers));
+        assert.equal(message.length - bodyStart, expected);
+      }
+    });
+
+    it('come as the fields that matter when they are very long (MAX_MESSAGE_OCTETS)', async () => {
+      const message = await fetchedBehind(MAX_MESSAGE_OCTETS, 2);
+      assert.ok(message.length < 2_000);
+      assertHeader(message);
+    });
+
+    it('come in several requests when they are more than doveadm 2.4 takes in one', async () => {
+      await fetched('first\r\n');
+      const gone = Array.from({ length: 6_000 }, (_, index) => 100_000 + index);
+      const fetch = createFetchMessages({ doveadm, log: recordLog().log });
+      const messages = await fetch(`user${users}@example.org`, 'INBOX', [...gone, 1]);
+      assert.deepEqual([...messages.keys()], [1]);
+      assert.ok(messages.get(1)?.toString().endsWith('\n\nfirst\n'));
     });
 
     it('come when a block of 8 KiB ends within a character, on which doveadm 2.4 panics', async () => {

@@ -66,6 +66,12 @@ const dates: Record<string, string | undefined> = {
   yesterday: undefined,
 };
 
+const SHORT_BODIES = {
+  plain: Buffer.from('One line\r\n\r\nand another\r\n'),
+  UTF8: Buffer.from('Grüße, 日本 🙂\r\n'.repeat(100)),
+  latin1: Buffer.from('Grüße\r\n', 'latin1'),
+};
+
 const octets = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 for (const [name, road] of Object.entries(roads)) {
@@ -150,6 +156,29 @@ for (const [name, road] of Object.entries(roads)) {
       assert.equal('content' in longer, false);
       assert.equal(longer['msg-id'], 'fits@example.org');
     });
+
+    // As Exchange makes them.
+    for (const length of [17_800, 60_000, 250_000]) {
+      for (const [what, body] of Object.entries(SHORT_BODIES)) {
+        it(`a short body comes along behind a header of ${length} octets (${what})`, async () => {
+          const line = `X-MS-Exchange-Transport: ${'y'.repeat(500)}\r\n`;
+          const header = `Subject: long\r\nMessage-ID: <${length}@example.org>\r\n`;
+          const { payload } = await push(
+            Buffer.concat([
+              Buffer.from(header + line.repeat(length / line.length)),
+              Buffer.from('Content-Type: text/plain\r\n\r\n'),
+              body,
+            ]),
+          );
+          assert.equal(payload['subject'], 'long');
+          const [shown, encoding] = contentOf(
+            bodyOf(readStoredMessage(stage.dovecot, user, Number(payload['uid']))),
+          );
+          assert.equal(payload['content'], shown);
+          assert.equal(payload['content-encoding'], encoding);
+        });
+      }
+    }
 
     for (const [date, shown] of Object.entries(dates)) {
       it(`Date: ${date} → ${shown ?? 'left out'}`, async () => {
