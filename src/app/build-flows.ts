@@ -8,6 +8,7 @@ import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction, type HandleTransaction } from '../events/handle-transaction.ts';
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
+import { createMarkChat } from '../events/mark-chat.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
 import { createProbes, PROBE_USER, type Probes } from '../events/probes.ts';
@@ -163,6 +164,7 @@ function buildTransactionHandler(
       ...{ locate, list },
       wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
     }),
+    markChat: createMarkChat({ recent, locate, doveadm, log }),
     setBlockedAside: createSetBlockedAside({
       ...{ folders, doveadm },
       isBlocked: (...asked) => blockedContacts.isBlocked(...asked),

@@ -3,6 +3,7 @@ import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { CompleteEvents } from './ox-road/complete-events.ts';
 import type { DovecotEvent, MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { FileLate } from './file-late.ts';
+import type { MarkChat } from './mark-chat.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
@@ -15,6 +16,7 @@ export interface TransactionParts {
   settings: (user: string) => Promise<CoiSettings>;
   move: MoveChatMessages;
   complete: CompleteEvents;
+  markChat: MarkChat;
   setBlockedAside: SetBlockedAside;
   fileLate: FileLate;
   onNewMessages: (
@@ -53,7 +55,9 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
       .filter((event) => event.event === 'MessageNew')
       .toSorted((one, other) => one.uid - other.uid);
     const completed = await parts.complete(user, reported, settings);
-    const delivered = await withoutBlocked(user, completed.map(trimFields), settings);
+    const trimmed = completed.map(trimFields);
+    const marked = await parts.markChat(user, trimmed, settings, session);
+    const delivered = await withoutBlocked(user, marked, settings);
     if (delivered.length > 0) {
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
       const filed = places instanceof DoveadmCommandError ? NOWHERE : places;

@@ -8,6 +8,8 @@ export interface RecentMessages {
   keep(user: string, messageId: string, message: Buffer): void;
   /** The newest kept message of that id that `resembles` takes for the one that is meant. */
   find(user: string, messageId: string, resembles: Resembles): Buffer | undefined;
+  /** The same, which goes on being there whatever `resembles` says, and does not count as a lookup. */
+  peek(user: string, messageId: string, resembles: Resembles): Buffer | undefined;
   /** Lets go of all messages of a user. */
   forget(user: string): void;
 }
@@ -69,6 +71,8 @@ export function createRecentMessages(options: RecentMessagesOptions): RecentMess
       options.onLookup?.(message === undefined ? 'miss' : 'hit');
       return message;
     },
+    peek: (user, messageId, resembles) =>
+      messages.get(keyOf(user, messageId))?.find((message) => resembles(message) !== 'not'),
     forget: (user) => {
       for (const key of messages.keys()) if (key.startsWith(keyOf(user, ''))) messages.delete(key);
     },

@@ -14,6 +14,7 @@ async function handleLate(fileLate: FileLate): Promise<{ pushed: string[]; error
     settings: () => Promise.resolve({ enabled: true, messageFilter: 'active' }),
     move: () => Promise.resolve(),
     complete: (_user, events) => Promise.resolve([...events]),
+    markChat: (_user, events) => Promise.resolve(events),
     setBlockedAside: () => Promise.resolve(new Set()),
     contacts: 'COI/Contacts',
     onContactsChanged: () => undefined,

@@ -23,6 +23,7 @@ describe('the pushes of messages that were delivered one after the other', () =>
     recent: {
       keep: () => undefined,
       find: (...args) => recent.find(...args),
+      peek: () => undefined,
       forget: () => undefined,
     },
     fetch: (_user, _mailbox, [uid = 0]) => {

@@ -17,7 +17,9 @@ function keepAll(texts: readonly string[], capacity = 1_000) {
   for (const text of texts) recent.keep('alice', '1@example.org', Buffer.from(text));
   const find = (resembles: Resembles, user = 'alice', id = '1@example.org') =>
     recent.find(user, id, resembles)?.toString();
-  return { find, lookups };
+  const peek = (resembles: Resembles, user = 'alice') =>
+    recent.peek(user, '1@example.org', resembles)?.toString();
+  return { find, peek, lookups };
 }
 
 describe('messages that passed by a moment ago', () => {
@@ -44,6 +46,16 @@ describe('messages that passed by a moment ago', () => {
     assert.equal(find(is('one', 'likely')), undefined);
     assert.equal(find(any('likely')), 'two');
     assert.equal(find(any('likely')), undefined);
+  });
+
+  it('can be looked at, which takes none away and does not count', () => {
+    const { find, peek, lookups } = keepAll(['one', 'two']);
+    assert.equal(peek(any('likely')), 'two');
+    assert.equal(peek(is('one', 'likely')), 'one');
+    assert.equal(peek(any('not')), undefined);
+    assert.equal(peek(any('surely'), 'bob'), undefined);
+    assert.deepEqual(lookups, []);
+    assert.equal(find(any('likely')), 'two');
   });
 
   it('are kept once, though Sieve show them several times', () => {

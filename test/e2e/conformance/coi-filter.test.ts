@@ -209,7 +209,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       'When a COI message has been detected, the server MUST mark the message with the $Chat keyword.',
-      'Under every filter, and wherever the user’s own Sieve script puts it, unless that replaces all flags (`:flags`, `setflag`); other mail never',
+      'Under every filter, and wherever the user’s own Sieve script puts it; a moment later where that replaces all flags (`:flags`, `setflag`). Other mail never',
       async () => {
         for (const filter of MESSAGE_FILTERS) {
           const { user, client } = await coiAccount(stage(), filter);
@@ -223,11 +223,17 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
         await userScript(
           stage(),
           user,
-          'require ["fileinto", "mailbox", "imap4flags"]; fileinto :create :flags "\\\\Flagged" "A"; fileinto :create "B";',
+          'require ["fileinto", "mailbox", "imap4flags"]; fileinto :create :flags "\\\\Flagged" "A"; fileinto :create "B"; setflag "\\\\Flagged"; keep;',
         );
         await deliverTo(stage(), user, chat());
         assert.deepEqual(await flagsIn(client, 'B'), [['$Chat']]);
-        assert.deepEqual(await flagsIn(client, 'A'), [['\\Flagged']]);
+        await settle(stage());
+        for (const mailbox of ['A', 'INBOX']) {
+          assert.deepEqual(await flagsIn(client, mailbox), [['\\Flagged', '$Chat']], mailbox);
+        }
+        await deliverTo(stage(), user, mail());
+        await settle(stage());
+        assert.deepEqual((await flagsIn(client, 'INBOX')).at(-1), ['\\Flagged']);
       },
     );
 
