@@ -13,6 +13,6 @@ export function newestOf({
   uidvalidity,
   messages,
 }: MailboxListing): MessagePlace | undefined {
-  const uid = Math.max(0, ...messages.map((message) => message.uid));
+  const uid = messages.reduce((newest, message) => Math.max(newest, message.uid), 0);
   return uid > 0 && uidvalidity > 0 ? { mailbox, uid, uidvalidity } : undefined;
 }

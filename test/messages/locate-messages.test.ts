@@ -32,6 +32,13 @@ describe('messages that Dovecot has not numbered yet', () => {
     }
   });
 
+  it('are found though very many messages share their subject', async () => {
+    const rows = Array.from({ length: 200_000 }, (_, index) => ({ uid: String(index + 1) }));
+    const { locate } = standIn([[{ mailbox: 'INBOX', uidvalidity: '5' }], rows]);
+    const places = await locate('alice', [{ mailbox: 'INBOX', subject: 'Re:' }]);
+    assert.deepEqual(places, [{ mailbox: 'INBOX', uid: 200_000, uidvalidity: 5 }]);
+  });
+
   it('are found by Message-ID, else by subject, else as the newest; one that is gone is not', async () => {
     const command = { name: 'fetch', parameters: {} };
     const { asked, locate } = standIn([
