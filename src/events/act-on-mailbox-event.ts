@@ -1,6 +1,7 @@
 import { enabledChange, readSettings } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { findMailboxes } from '../dovecot/find-mailboxes.ts';
 import { errorMessage } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
@@ -45,12 +46,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
 
   async function chatsExists(user: string): Promise<boolean> {
     const { chats } = folders.names;
-    const rows = await doveadm.run({
-      name: 'mailboxList',
-      // Without a wildcard doveadm only echoes the name, whether or not there is such a mailbox.
-      parameters: { user, mailboxMask: [`${chats}*`] },
-    });
-    return rows.some(({ mailbox }) => mailbox === chats);
+    return (await findMailboxes(doveadm, user, [chats])).has(chats);
   }
 
   async function setEnabled(user: string, enabled: boolean): Promise<void> {

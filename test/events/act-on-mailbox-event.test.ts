@@ -54,10 +54,7 @@ class Mailboxes {
     if (name === 'mailboxCreate') this.names.add(mailbox);
     if (name === 'mailboxRename') this.rename(mailbox, String(parameters['newName']));
     const [mask = ''] = (parameters['mailboxMask'] ?? []) as string[];
-    if (name === 'mailboxList' && !mask.includes('*')) return [{ mailbox: mask }];
-    return [...this.names]
-      .filter((one) => name === 'mailboxList' && one.startsWith(mask.replace('*', '')))
-      .map((one) => ({ mailbox: one }));
+    return [...this.names].filter((one) => `${one}%` === mask).map((one) => ({ mailbox: one }));
   }
 
   /** With what is below it, as Dovecot does. */
@@ -224,7 +221,7 @@ describe('what becomes of COI with the Chats mailbox', () => {
   it('Dovecot does not answer: nothing yet, to be tried again', async () => {
     await enable();
     const mailboxes = new Mailboxes();
-    mailboxes.refused.set('mailboxList', EXIT_CODES.temporaryFailure);
+    mailboxes.refused.set('mailboxStatus', EXIT_CODES.temporaryFailure);
     await assert.rejects(acting(mailboxes)('alice', deleted), DoveadmCommandError);
     assert.equal(await isEnabled(), true);
     expectNoChange();
