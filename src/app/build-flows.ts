@@ -1,5 +1,6 @@
 import { createClassify, type Classify } from '../coi/classify.ts';
 import { examineMessage } from '../coi/examine-message.ts';
+import { createRestoreChats } from '../coi/restore-chats.ts';
 import { readSettings } from '../coi/settings.ts';
 import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
@@ -155,7 +156,8 @@ function buildTransactionHandler(
   list: ListMessages,
 ) {
   const locate = createLocateMessages(list);
-  const move = createMoveChatMessages(doveadm, folders.names);
+  const { restore, takeRestored } = createRestoreChats(folders);
+  const move = createMoveChatMessages(doveadm, folders.names, restore);
   return createHandleTransaction({
     settings: (user) => source.settings(user),
     move,
@@ -183,7 +185,7 @@ function buildTransactionHandler(
     }),
     isOwn: (user, event) => ownOperations.claim(user, event.event, event.mailbox),
     onMailboxEvent: createActOnMailboxEvent({
-      ...{ store, folders, doveadm, log },
+      ...{ store, folders, takeRestored, doveadm, log },
       rules: {
         folders: folders.names,
         separator: config.coi.mailbox_separator,

@@ -15,8 +15,8 @@ export type FileLate = (
  * that were moved by an earlier try are found all the same; one without a Message-ID is not, and its
  * push says where it was delivered.
  *
- * @throws UnavailableError Dovecot does not answer
- * @throws DoveadmCommandError it refused, say because Chats is gone
+ * @throws UnavailableError Dovecot does not answer, or Chats cannot be made
+ * @throws DoveadmCommandError it refused
  */
 export function createFileLate(
   list: ListMessages,

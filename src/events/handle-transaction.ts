@@ -55,11 +55,11 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     const delivered = await withoutBlocked(user, completed, settings);
     if (delivered.length > 0) {
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
-      const filed = places instanceof DoveadmCommandError ? NOWHERE : places;
+      const filed = places instanceof Error ? NOWHERE : places;
       const deliveries = delivered.map((event) => ({ event, place: filed.get(event) ?? event }));
       await parts.onNewMessages(user, deliveries, settings, { session, receivedAt });
       // The push did not wait for what Dovecot refuses; filing is tried again.
-      if (places instanceof DoveadmCommandError) throw places;
+      if (places instanceof Error) throw places;
     }
     const seen = await onMessagesRead(user, events, settings, parts.move);
     if (seen > 0) parts.onMoved?.('seen', seen);
@@ -101,8 +101,10 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
 
 const NOWHERE: ReadonlyMap<MessageNewEvent, MessagePlace> = new Map();
 
-function refusalOf(error: unknown): DoveadmCommandError {
+/** Dovecot's refusal to move messages, or to make the mailbox for them. */
+function refusalOf(error: unknown): Error {
   if (error instanceof DoveadmCommandError) return error;
+  if (error instanceof Error && error.cause instanceof DoveadmCommandError) return error;
   throw error;
 }
 

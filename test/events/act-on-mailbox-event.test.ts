@@ -81,12 +81,15 @@ describe('what becomes of COI with the Chats mailbox', () => {
   /** Users whose new state clients were shown, and the state then. */
   let published: [user: string, enabled: boolean][];
   let transitions: string[];
+  /** Users whose Chats was made anew. */
+  let restored: Set<string>;
 
   beforeEach(() => {
     store = new MemoryStore();
     recorded = recordLog();
     published = [];
     transitions = [];
+    restored = new Set();
   });
 
   const isEnabled = async (user = 'alice'): Promise<boolean> =>
@@ -96,6 +99,7 @@ describe('what becomes of COI with the Chats mailbox', () => {
     createActOnMailboxEvent({
       store,
       folders: createFolders(mailboxes.client, names, createOwnOperations()),
+      takeRestored: (user) => restored.delete(user),
       doveadm: mailboxes.client,
       rules: { folders: names, separator: '/', trash: ['Trash'] },
       publish: async (user) => void published.push([user, await isEnabled(user)]),
@@ -144,6 +148,20 @@ describe('what becomes of COI with the Chats mailbox', () => {
     await acting(new Mailboxes('COI'))('alice', deleted);
     assert.equal(await isEnabled(), false);
     expectChange(false);
+  });
+
+  it('DELETE of Chats that is reported after chat had it made anew disables it, once', async () => {
+    await enable();
+    restored.add('alice');
+    const act = acting(new Mailboxes(names.chats));
+    await act('alice', renamed(names.chats, 'Elsewhere'));
+    assert.equal(await isEnabled(), true);
+    await act('alice', deleted);
+    assert.equal(await isEnabled(), false);
+    expectChange(false);
+    await enable();
+    await act('alice', deleted);
+    assert.equal(await isEnabled(), true);
   });
 
   for (const [from, to] of [

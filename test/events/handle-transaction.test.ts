@@ -37,12 +37,17 @@ describe('chat that has to be filed late', () => {
     assert.deepEqual(await handleLate(filed), { pushed: ['COI/Chats 7'], error: undefined });
   });
 
-  it('is pushed from INBOX when Dovecot refuses to move it, and filing is tried again', async () => {
-    const refusal = new DoveadmCommandError({ name: 'move', parameters: {} }, 'exitCode', 75);
-    const { pushed, error } = await handleLate(() => Promise.reject(refusal));
-    assert.deepEqual(pushed, ['INBOX 3']);
-    assert.equal(error, refusal);
-  });
+  const refusal = new DoveadmCommandError({ name: 'move', parameters: {} }, 'exitCode', 75);
+  for (const [what, refused] of [
+    ['move it', refusal],
+    ['make Chats', new UnavailableError('cannot create the mailbox', { cause: refusal })],
+  ] as const) {
+    it(`is pushed from INBOX when Dovecot refuses to ${what}, and filing is tried again`, async () => {
+      const { pushed, error } = await handleLate(() => Promise.reject(refused));
+      assert.deepEqual(pushed, ['INBOX 3']);
+      assert.equal(error, refused);
+    });
+  }
 
   it('is not pushed before Dovecot answers', async () => {
     const silence = new UnavailableError('Dovecot does not answer');
