@@ -62,7 +62,8 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
       if (places instanceof Error) throw places;
     }
     const seen = await onMessagesRead(user, events, settings, parts.move);
-    if (seen > 0) parts.onMoved?.('seen', seen);
+    // Under `active` hardly any of them is chat.
+    if (seen > 0 && settings.messageFilter === 'seen') parts.onMoved?.('seen', seen);
   };
 
   function concernsContacts(event: DovecotEvent): boolean {

@@ -4,7 +4,8 @@ import { CHAT_KEYWORD, type MoveChatMessages } from './move-chat-messages.ts';
 
 /**
  * `message-filter: seen` (coi-server-spec, "Configure Message Filtering"): chat messages leave INBOX
- * for Chats when they are seen, all of one transaction together.
+ * for Chats when they are seen, all of one transaction together. So they do under `active`: what came
+ * before the filter was changed may have waited for it.
  *
  * A client may set `\Seen` by replacing all flags, which takes `$Chat` away in the same transaction;
  * such a message is still a chat message, and gets its keyword back before it is moved. Taking away
@@ -16,7 +17,7 @@ export async function onMessagesRead(
   settings: CoiSettings,
   move: MoveChatMessages,
 ): Promise<number> {
-  if (!settings.enabled || settings.messageFilter !== 'seen') return 0;
+  if (!settings.enabled || settings.messageFilter === 'none') return 0;
   const inInbox = events.filter((event) => event.mailbox.toUpperCase() === 'INBOX');
   const uids = inInbox.filter((event) => event.event === 'MessageRead').map((event) => event.uid);
   if (uids.length === 0) return 0;

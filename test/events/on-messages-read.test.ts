@@ -54,7 +54,12 @@ describe('seen: messages stay in the INBOX folder until they are flagged with \\
       seen,
       { uids: [3], restoreKeyword: [] },
     ],
-    ['does nothing under active', [read(3)], { enabled: true, messageFilter: 'active' }],
+    [
+      'moves what has waited since before the filter became active',
+      [read(3)],
+      { enabled: true, messageFilter: 'active' },
+      { uids: [3], restoreKeyword: [] },
+    ],
     ['does nothing under none', [read(3)], { enabled: true, messageFilter: 'none' }],
     ['does nothing when COI is disabled', [read(3)], { enabled: false, messageFilter: 'seen' }],
   ];

@@ -179,7 +179,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       `${MODES} \`seen\`: messages stay in the INBOX folder until they are flagged with \`\\Seen\` flag. When the COI server receives a \`\\Seen\` flag for a COI message, then it will move the message like in the active mode.`,
-      'Moved just after the answer to STORE, or to the FETCH that sets the flag; with all its flags',
+      'Moved just after the answer to STORE, or to the FETCH that sets the flag, with all its flags; also if the filter has become `active` meanwhile',
       async () => {
         const { user, client } = await coiAccount(stage(), 'seen');
         for (const one of [chat(), mail(), chat(), chat()]) await deliverTo(stage(), user, one);
@@ -195,6 +195,14 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
           ]);
         });
         assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen'], ['$Chat']]);
+
+        await set(client, FILTER, 'active');
+        await client.ok('SELECT INBOX');
+        await client.ok('UID STORE 4 +FLAGS (\\Seen)');
+        await eventually(async () => {
+          assert.equal((await flagsIn(client, 'COI/Chats')).length, 3);
+        });
+        assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen']]);
       },
     );
 
