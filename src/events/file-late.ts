@@ -4,7 +4,10 @@ import type { MessageNewEvent } from './event-schema.ts';
 import { newestOf, type MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 
-/** Files chat mail that reached INBOX under `active`: Sieve got no answer when it was delivered. */
+/**
+ * Files chat mail that reached INBOX though it belongs in Chats: under `active` because Sieve got no
+ * answer when it was delivered, under `seen` because a script of the user's marked it as seen.
+ */
 export type FileLate = (
   user: string,
   events: readonly MessageNewEvent[],

@@ -86,16 +86,17 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
   async function fileLate(
     user: string,
     delivered: readonly MessageNewEvent[],
-    settings: CoiSettings,
+    { enabled, messageFilter }: CoiSettings,
   ): Promise<ReadonlyMap<MessageNewEvent, MessagePlace>> {
-    if (!settings.enabled || settings.messageFilter !== 'active') return new Map();
+    if (!enabled || messageFilter === 'none') return NOWHERE;
     // A message with keywords has a uid always: Dovecot waits for the list of uids to store them.
     const late = delivered
       .filter(({ mailbox, uid }) => mailbox.toUpperCase() === 'INBOX' && uid > 0)
-      .filter(({ keywords = [] }) => keywords.some(isChatKeyword));
-    if (late.length === 0) return new Map();
+      .filter(({ keywords = [] }) => keywords.some(isChatKeyword))
+      .filter(({ seen = false }) => messageFilter === 'active' || seen);
+    if (late.length === 0) return NOWHERE;
     const places = await parts.fileLate(user, late);
-    parts.onMoved?.('late', late.length);
+    parts.onMoved?.(messageFilter === 'active' ? 'late' : 'seen', late.length);
     return places;
   }
 }

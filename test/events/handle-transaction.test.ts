@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { MessageFilter } from '../../src/coi/settings.ts';
 import { DoveadmCommandError } from '../../src/dovecot/doveadm-client.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import type { FileLate } from '../../src/events/file-late.ts';
@@ -7,11 +8,15 @@ import { createHandleTransaction } from '../../src/events/handle-transaction.ts'
 
 const CHATS = { mailbox: 'COI/Chats', uid: 7, uidvalidity: 2 };
 
-/** Handles the delivery of a chat message to INBOX under `active`, which Sieve could not file. */
-async function handleLate(fileLate: FileLate): Promise<{ pushed: string[]; error: unknown }> {
+/** Handles the delivery of a chat message to INBOX; under `active` Sieve could not file it. */
+async function handleLate(
+  fileLate: FileLate,
+  messageFilter: MessageFilter = 'active',
+  flags: { seen?: boolean } = {},
+): Promise<{ pushed: string[]; error: unknown }> {
   const pushed: string[] = [];
   const handle = createHandleTransaction({
-    settings: () => Promise.resolve({ enabled: true, messageFilter: 'active' }),
+    settings: () => Promise.resolve({ enabled: true, messageFilter }),
     move: () => Promise.resolve(),
     complete: (_user, events) => Promise.resolve([...events]),
     setBlockedAside: () => Promise.resolve(new Set()),
@@ -26,16 +31,27 @@ async function handleLate(fileLate: FileLate): Promise<{ pushed: string[]; error
     onMailboxEvent: () => Promise.resolve(),
   });
   const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 3, uidvalidity: 1 } as const;
-  const transaction = { user: 'alice', events: [{ ...event, keywords: ['$Chat'] }] };
+  const transaction = { user: 'alice', events: [{ ...event, keywords: ['$Chat'], ...flags }] };
   const error = await handle(transaction, 0).catch((thrown: unknown) => thrown);
   return { pushed, error };
 }
 
 describe('chat that has to be filed late', () => {
+  const filed: FileLate = (_user, events) => Promise.resolve(new Map([[events[0]!, CHATS]]));
+
   it('is pushed from where it is then', async () => {
-    const filed: FileLate = (_user, events) => Promise.resolve(new Map([[events[0]!, CHATS]]));
     assert.deepEqual(await handleLate(filed), { pushed: ['COI/Chats 7'], error: undefined });
   });
+
+  for (const [filter, seen, place] of [
+    ['seen', true, 'COI/Chats 7'],
+    ['seen', false, 'INBOX 3'],
+    ['none', true, 'INBOX 3'],
+  ] as const) {
+    it(`under ${filter}, ${seen ? 'with' : 'without'} \\Seen from a Sieve script: pushed from ${place}`, async () => {
+      assert.deepEqual((await handleLate(filed, filter, { seen })).pushed, [place]);
+    });
+  }
 
   const refusal = new DoveadmCommandError({ name: 'move', parameters: {} }, 'exitCode', 75);
   for (const [what, refused] of [

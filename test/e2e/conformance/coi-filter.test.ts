@@ -179,7 +179,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       `${MODES} \`seen\`: messages stay in the INBOX folder until they are flagged with \`\\Seen\` flag. When the COI server receives a \`\\Seen\` flag for a COI message, then it will move the message like in the active mode.`,
-      'Moved just after the answer to STORE, or to the FETCH that sets the flag, with all its flags; also if the filter has become `active` meanwhile',
+      'With all its flags, just after the answer to STORE or FETCH, or when the user’s own Sieve script sets it; also if the filter is `active` by then',
       async () => {
         const { user, client } = await coiAccount(stage(), 'seen');
         for (const one of [chat(), mail(), chat(), chat()]) await deliverTo(stage(), user, one);
@@ -203,6 +203,15 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
           assert.equal((await flagsIn(client, 'COI/Chats')).length, 3);
         });
         assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen']]);
+
+        await set(client, FILTER, 'seen');
+        const agent = await stage().userAgent();
+        await subscribe(client, agent, { msgtype: 'chat' });
+        await userScript(stage(), user, 'require "imap4flags"; addflag "\\\\Seen";');
+        for (const one of [mail(), chat()]) await deliverTo(stage(), user, one);
+        assert.equal((await agent.next()).payload['folder'], 'COI/Chats');
+        assert.deepEqual((await flagsIn(client, 'COI/Chats')).at(-1), ['\\Seen', '$Chat']);
+        assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen'], ['\\Seen']]);
       },
     );
 
