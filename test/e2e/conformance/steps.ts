@@ -119,6 +119,11 @@ export async function settle(stage: Stage): Promise<void> {
   }, 15_000);
 }
 
+/** As {@link settle}, if Dovecot was told to go on before all was done: an event is in the spool then. */
+export async function settleIfKept(stage: Stage): Promise<void> {
+  if ((await stage.app.flows.spool.pending()) > 0) await settle(stage);
+}
+
 /** Until every push that is owed was taken or given up: what has not come by then does not come. */
 export async function settlePushes(stage: Stage): Promise<void> {
   await settle(stage);
