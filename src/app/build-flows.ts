@@ -9,6 +9,7 @@ import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction, type HandleTransaction } from '../events/handle-transaction.ts';
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
+import { createInboxChat } from '../events/inbox-chat.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
 import { createProbes, PROBE_USER, type Probes } from '../events/probes.ts';
@@ -161,6 +162,7 @@ function buildTransactionHandler(
   return createHandleTransaction({
     settings: (user) => source.settings(user),
     move,
+    inboxChat: createInboxChat(doveadm),
     complete: createCompleteEvents({
       ...{ locate, list },
       wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),

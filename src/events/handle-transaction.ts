@@ -3,6 +3,7 @@ import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { CompleteEvents } from './ox-road/complete-events.ts';
 import type { DovecotEvent, MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { FileLate } from './file-late.ts';
+import type { InboxChat } from './inbox-chat.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
@@ -13,6 +14,7 @@ export interface TransactionParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;
   move: MoveChatMessages;
+  inboxChat: InboxChat;
   complete: CompleteEvents;
   setBlockedAside: SetBlockedAside;
   fileLate: FileLate;
@@ -61,7 +63,7 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
       // The push did not wait for what Dovecot refuses; filing is tried again.
       if (places instanceof Error) throw places;
     }
-    const seen = await onMessagesRead(user, events, settings, parts.move);
+    const seen = await onMessagesRead(user, events, settings, parts);
     // Under `active` hardly any of them is chat.
     if (seen > 0 && settings.messageFilter === 'seen') parts.onMoved?.('seen', seen);
   };
@@ -88,12 +90,13 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     delivered: readonly MessageNewEvent[],
     { enabled, messageFilter }: CoiSettings,
   ): Promise<ReadonlyMap<MessageNewEvent, MessagePlace>> {
-    if (!enabled || messageFilter === 'none') return NOWHERE;
     // A message with keywords has a uid always: Dovecot waits for the list of uids to store them.
-    const late = delivered
+    const inInbox = delivered
       .filter(({ mailbox, uid }) => mailbox.toUpperCase() === 'INBOX' && uid > 0)
-      .filter(({ keywords = [] }) => keywords.some(isChatKeyword))
-      .filter(({ seen = false }) => messageFilter === 'active' || seen);
+      .filter(({ keywords = [] }) => keywords.some(isChatKeyword));
+    if (inInbox.length > 0) parts.inboxChat.noteDelivered(user);
+    if (!enabled || messageFilter === 'none') return NOWHERE;
+    const late = inInbox.filter(({ seen = false }) => messageFilter === 'active' || seen);
     if (late.length === 0) return NOWHERE;
     const places = await parts.fileLate(user, late);
     parts.onMoved?.(messageFilter === 'active' ? 'late' : 'seen', late.length);

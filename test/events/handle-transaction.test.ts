@@ -15,9 +15,14 @@ async function handleLate(
   flags: { seen?: boolean } = {},
 ): Promise<{ pushed: string[]; error: unknown }> {
   const pushed: string[] = [];
+  let noted = 0;
   const handle = createHandleTransaction({
     settings: () => Promise.resolve({ enabled: true, messageFilter }),
     move: () => Promise.resolve(),
+    inboxChat: {
+      mayBeThere: () => Promise.resolve(false),
+      noteDelivered: () => void (noted += 1),
+    },
     complete: (_user, events) => Promise.resolve([...events]),
     setBlockedAside: () => Promise.resolve(new Set()),
     contacts: 'COI/Contacts',
@@ -33,6 +38,7 @@ async function handleLate(
   const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 3, uidvalidity: 1 } as const;
   const transaction = { user: 'alice', events: [{ ...event, keywords: ['$Chat'], ...flags }] };
   const error = await handle(transaction, 0).catch((thrown: unknown) => thrown);
+  assert.equal(noted, 1);
   return { pushed, error };
 }
 
