@@ -46,6 +46,7 @@ local function add(ctx, event)
     return changes[event.name](ctx, event)
   end
   local more = ',"keywords":' .. list(event.keywords)
+  if table.concat(event.flags):find('Seen') then more = more .. ',"seen":true' end
   for _, name in ipairs({ 'message_id', 'from', 'subject' }) do
     -- Folding: the white space behind it stays (RFC 5322, 2.2.3).
     local text = (event[name] or ''):gsub('[\r\n]', '')

@@ -1,5 +1,6 @@
 import { createClassify, type Classify } from '../coi/classify.ts';
 import { examineMessage } from '../coi/examine-message.ts';
+import { createRestoreChats } from '../coi/restore-chats.ts';
 import { readSettings } from '../coi/settings.ts';
 import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
@@ -8,6 +9,7 @@ import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction, type HandleTransaction } from '../events/handle-transaction.ts';
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
+import { createInboxChat } from '../events/inbox-chat.ts';
 import { createMarkChat } from '../events/mark-chat.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
@@ -156,10 +158,12 @@ function buildTransactionHandler(
   list: ListMessages,
 ) {
   const locate = createLocateMessages(list);
-  const move = createMoveChatMessages(doveadm, folders.names);
+  const { restore, takeRestored } = createRestoreChats(folders);
+  const move = createMoveChatMessages(doveadm, folders.names, restore);
   return createHandleTransaction({
     settings: (user) => source.settings(user),
     move,
+    inboxChat: createInboxChat(doveadm),
     complete: createCompleteEvents({
       ...{ locate, list },
       wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
@@ -185,7 +189,7 @@ function buildTransactionHandler(
     }),
     isOwn: (user, event) => ownOperations.claim(user, event.event, event.mailbox),
     onMailboxEvent: createActOnMailboxEvent({
-      ...{ store, folders, doveadm, log },
+      ...{ store, folders, takeRestored, doveadm, log },
       rules: {
         folders: folders.names,
         separator: config.coi.mailbox_separator,

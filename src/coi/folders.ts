@@ -4,6 +4,7 @@ import {
   type DoveadmClient,
   type DoveadmCommand,
 } from '../dovecot/doveadm-client.ts';
+import { findMailboxes } from '../dovecot/find-mailboxes.ts';
 import { UnavailableError } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { OwnOperations } from './own-operations.ts';
@@ -44,15 +45,6 @@ export function createFolders(
   names: CoiFolderNames,
   own: OwnOperations,
 ): Folders {
-  async function existing(user: string): Promise<Set<string>> {
-    const mask = `${names.chats.slice(0, -'Chats'.length)}*`;
-    const rows = await doveadm.run({
-      name: 'mailboxList',
-      parameters: { user, mailboxMask: [mask] },
-    });
-    return new Set(rows.map(({ mailbox = '' }) => mailbox));
-  }
-
   const turns = new KeyedMutex();
 
   // Asking first, and in turn, keeps Dovecot's log free of "Mailbox already exists".
@@ -60,7 +52,7 @@ export function createFolders(
     turns.run(user, () => createMissing(user, mailboxes));
 
   async function createMissing(user: string, mailboxes: readonly string[]): Promise<void> {
-    const present = await existing(user);
+    const present = await findMailboxes(doveadm, user, mailboxes);
     const missing = mailboxes.filter((mailbox) => !present.has(mailbox));
     for (const mailbox of missing) own.expect(user, 'MailboxCreate', mailbox);
     const results = await doveadm.runAll(missing.map((mailbox) => create(user, mailbox)));

@@ -1,6 +1,8 @@
 import { enabledChange, readSettings } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
+import type { RestoreChats } from '../coi/restore-chats.ts';
 import type { DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { findMailboxes } from '../dovecot/find-mailboxes.ts';
 import { errorMessage } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
@@ -13,6 +15,7 @@ export interface MailboxEventParts {
   folders: Folders;
   doveadm: DoveadmClient;
   rules: MailboxRules;
+  takeRestored: RestoreChats['takeRestored'];
   /** Shows clients the new state of `enabled`. */
   publish: (user: string) => Promise<void>;
   onTransition?: (state: 'enabled' | 'disabled') => void;
@@ -38,19 +41,18 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
   async function act(user: string, verdict: Exclude<MailboxVerdict, 'unrelated'>): Promise<void> {
     const { enabled } = await readSettings(store, user);
     const wanted = verdict === 'enable';
-    if (enabled === wanted || (await chatsExists(user)) !== wanted) return;
+    if (enabled === wanted) return;
+    const exists = await chatsExists(user);
+    // Chats went away, and chat from before that has had it made again.
+    const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
+    if (exists !== wanted && !isOvertaken) return;
     if (typeof verdict === 'object' && (await undo(user, verdict.undo))) return;
     await setEnabled(user, wanted);
   }
 
   async function chatsExists(user: string): Promise<boolean> {
     const { chats } = folders.names;
-    const rows = await doveadm.run({
-      name: 'mailboxList',
-      // Without a wildcard doveadm only echoes the name, whether or not there is such a mailbox.
-      parameters: { user, mailboxMask: [`${chats}*`] },
-    });
-    return rows.some(({ mailbox }) => mailbox === chats);
+    return (await findMailboxes(doveadm, user, [chats])).has(chats);
   }
 
   async function setEnabled(user: string, enabled: boolean): Promise<void> {

@@ -18,6 +18,8 @@ const MessageNew = Type.Object({
   message_id: Type.Optional(Type.String()),
   /** Absent: unknown, and looked up where it matters (src/events/ox-road/complete-events.ts). */
   keywords: Type.Optional(Keywords),
+  /** Whether a Sieve script of the user's gave it `\Seen` at once; absent: it did not, or nobody tells. */
+  seen: Type.Optional(Type.Boolean()),
   /** As it stands in the header, unfolded. */
   from: Type.Optional(Type.String()),
   /** Decoded. */

@@ -4,7 +4,10 @@ import type { MessageNewEvent } from './event-schema.ts';
 import { newestOf, type MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 
-/** Files chat mail that reached INBOX under `active`: Sieve got no answer when it was delivered. */
+/**
+ * Files chat mail that reached INBOX though it belongs in Chats: under `active` because Sieve got no
+ * answer when it was delivered, under `seen` because a script of the user's marked it as seen.
+ */
 export type FileLate = (
   user: string,
   events: readonly MessageNewEvent[],
@@ -15,8 +18,8 @@ export type FileLate = (
  * that were moved by an earlier try are found all the same; one without a Message-ID is not, and its
  * push says where it was delivered.
  *
- * @throws UnavailableError Dovecot does not answer
- * @throws DoveadmCommandError it refused, say because Chats is gone
+ * @throws UnavailableError Dovecot does not answer, or Chats cannot be made
+ * @throws DoveadmCommandError it refused
  */
 export function createFileLate(
   list: ListMessages,

@@ -3,6 +3,7 @@ import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { CompleteEvents } from './ox-road/complete-events.ts';
 import type { DovecotEvent, MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
 import type { FileLate } from './file-late.ts';
+import type { InboxChat } from './inbox-chat.ts';
 import type { MarkChat } from './mark-chat.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
@@ -15,6 +16,7 @@ export interface TransactionParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;
   move: MoveChatMessages;
+  inboxChat: InboxChat;
   complete: CompleteEvents;
   markChat: MarkChat;
   setBlockedAside: SetBlockedAside;
@@ -60,14 +62,15 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     const delivered = await withoutBlocked(user, marked, settings);
     if (delivered.length > 0) {
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
-      const filed = places instanceof DoveadmCommandError ? NOWHERE : places;
+      const filed = places instanceof Error ? NOWHERE : places;
       const deliveries = delivered.map((event) => ({ event, place: filed.get(event) ?? event }));
       await parts.onNewMessages(user, deliveries, settings, { session, receivedAt });
       // The push did not wait for what Dovecot refuses; filing is tried again.
-      if (places instanceof DoveadmCommandError) throw places;
+      if (places instanceof Error) throw places;
     }
-    const seen = await onMessagesRead(user, events, settings, parts.move);
-    if (seen > 0) parts.onMoved?.('seen', seen);
+    const seen = await onMessagesRead(user, events, settings, parts);
+    // Under `active` hardly any of them is chat.
+    if (seen > 0 && settings.messageFilter === 'seen') parts.onMoved?.('seen', seen);
   };
 
   function concernsContacts(event: DovecotEvent): boolean {
@@ -90,24 +93,28 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
   async function fileLate(
     user: string,
     delivered: readonly MessageNewEvent[],
-    settings: CoiSettings,
+    { enabled, messageFilter }: CoiSettings,
   ): Promise<ReadonlyMap<MessageNewEvent, MessagePlace>> {
-    if (!settings.enabled || settings.messageFilter !== 'active') return new Map();
     // A message with keywords has a uid always: Dovecot waits for the list of uids to store them.
-    const late = delivered
+    const inInbox = delivered
       .filter(({ mailbox, uid }) => mailbox.toUpperCase() === 'INBOX' && uid > 0)
       .filter(({ keywords = [] }) => keywords.some(isChatKeyword));
-    if (late.length === 0) return new Map();
+    if (inInbox.length > 0) parts.inboxChat.noteDelivered(user);
+    if (!enabled || messageFilter === 'none') return NOWHERE;
+    const late = inInbox.filter(({ seen = false }) => messageFilter === 'active' || seen);
+    if (late.length === 0) return NOWHERE;
     const places = await parts.fileLate(user, late);
-    parts.onMoved?.('late', late.length);
+    parts.onMoved?.(messageFilter === 'active' ? 'late' : 'seen', late.length);
     return places;
   }
 }
 
 const NOWHERE: ReadonlyMap<MessageNewEvent, MessagePlace> = new Map();
 
-function refusalOf(error: unknown): DoveadmCommandError {
+/** Dovecot's refusal to move messages, or to make the mailbox for them. */
+function refusalOf(error: unknown): Error {
   if (error instanceof DoveadmCommandError) return error;
+  if (error instanceof Error && error.cause instanceof DoveadmCommandError) return error;
   throw error;
 }
 

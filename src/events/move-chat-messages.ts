@@ -1,4 +1,5 @@
 import type { CoiFolderNames } from '../coi/folders.ts';
+import type { RestoreChats } from '../coi/restore-chats.ts';
 import {
   DoveadmCommandError,
   EXIT_CODES,
@@ -24,14 +25,16 @@ const UIDS_A_COMMAND = 500;
 
 /**
  * One request a transaction. Only messages with `$Chat` are moved, whatever the uids say: the search
- * runs in Dovecot, on the mailbox as it is by then.
+ * runs in Dovecot, on the mailbox as it is by then. Chats is made when it is missing (coi-server-spec,
+ * "Configure Message Filtering"); a user who deletes it disables COI, so it went away otherwise.
  *
- * @throws UnavailableError Dovecot does not answer
- * @throws DoveadmCommandError it refused, say because Chats is gone
+ * @throws UnavailableError Dovecot does not answer, or Chats cannot be made
+ * @throws DoveadmCommandError it refused
  */
 export function createMoveChatMessages(
   doveadm: DoveadmClient,
-  folders: CoiFolderNames,
+  { chats }: CoiFolderNames,
+  restoreChats: RestoreChats['restore'],
 ): MoveChatMessages {
   return async ({ user, uids, restoreKeyword = [] }) => {
     const commands: DoveadmCommand[] = [
@@ -43,18 +46,28 @@ export function createMoveChatMessages(
         name: 'move',
         parameters: {
           user,
-          destinationMailbox: folders.chats,
+          destinationMailbox: chats,
           query: ['mailbox', 'INBOX', 'uid', set, 'keyword', CHAT_KEYWORD],
         },
       })),
     ];
-    for (const result of await doveadm.runAll(commands)) {
-      // Not found: the message, or all of INBOX, went away meanwhile, and with it the task.
-      if (result instanceof DoveadmCommandError && result.exitCode !== EXIT_CODES.notFound) {
-        throw result;
-      }
-    }
+    // A message that went away meanwhile is no error: the search finds nothing.
+    const notFound = await attempt(commands);
+    if (notFound.length === 0) return;
+    await restoreChats(user);
+    await attempt(notFound); // if that is in vain, all of INBOX went away, and with it the task
   };
+
+  /** @returns the commands for which a mailbox is missing */
+  async function attempt(commands: readonly DoveadmCommand[]): Promise<DoveadmCommand[]> {
+    const results = await doveadm.runAll(commands);
+    return commands.filter((_command, index) => {
+      const result = results[index];
+      if (!(result instanceof DoveadmCommandError)) return false;
+      if (result.exitCode === EXIT_CODES.notFound) return true;
+      throw result;
+    });
+  }
 }
 
 const chunks = (uids: readonly number[]): string[] => {

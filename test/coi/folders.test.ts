@@ -9,15 +9,15 @@ describe('the mailboxes of COI', () => {
     const present = new Set<string>();
     const made: string[] = [];
     const doveadm = {
-      run: () => Promise.resolve([...present].map((mailbox) => ({ mailbox }))),
       runAll: async (commands: readonly DoveadmCommand[]) => {
         await new Promise((resolve) => setImmediate(resolve));
-        for (const { parameters } of commands) {
-          const [name = ''] = parameters['mailbox'] as string[];
-          made.push(name);
-          present.add(name);
-        }
-        return commands.map(() => []);
+        return commands.map(({ name, parameters }) => {
+          if (name === 'mailboxStatus') return [...present].map((mailbox) => ({ mailbox }));
+          const [mailbox = ''] = parameters['mailbox'] as string[];
+          made.push(mailbox);
+          present.add(mailbox);
+          return [];
+        });
       },
     } as unknown as DoveadmClient;
     const folders = createFolders(doveadm, folderNames('COI', '/'), createOwnOperations());

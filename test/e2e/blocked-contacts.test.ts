@@ -2,32 +2,20 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
-import type { MessageFilter } from '../../src/coi/settings.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
-import type { ImapClient } from '../support/imap-client.ts';
 import { eventually, startStage, type Stage } from '../support/start-stage.ts';
-import { subscribe } from '../support/subscribe.ts';
 import { startTcpRelay, type TcpRelay } from '../support/tcp-relay.ts';
-import type { UserAgent } from '../support/user-agent.ts';
 import {
-  chat,
-  coiAccount,
-  contact,
-  deliverTo,
-  flagsIn,
-  mail,
-  settle,
-} from './conformance/steps.ts';
-
-interface Person {
-  user: string;
-  client: ImapClient;
-  agent: UserAgent;
-}
-
-const EVE = 'From: Eve <Eve@Example.org>';
-const BOB = 'From: Bob <bob@example.org>';
+  append,
+  BOB,
+  EVE,
+  movedAside,
+  newPerson,
+  places,
+  pushedSubjects,
+} from './conformance/blocking-steps.ts';
+import { chat, contact, deliverTo, mail, settle } from './conformance/steps.ts';
 
 for (const { version, skip } of dovecotVersions) {
   describe(`messages of blocked contacts on Dovecot ${version}`, { skip }, () => {
@@ -52,52 +40,8 @@ for (const { version, skip } of dovecotVersions) {
       relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
     });
 
-    async function newPerson(filter: MessageFilter = 'active'): Promise<Person> {
-      const account = await coiAccount(stage, filter);
-      const agent = await stage.userAgent();
-      await subscribe(account.client, agent);
-      return { ...account, agent };
-    }
-    const append = async ({ client }: Person, message: Buffer): Promise<void> => {
-      await client.ok('APPEND COI/Contacts', message);
-    };
-    /** Message counts and flags by mailbox. */
-    const places = async ({ client }: Person) => ({
-      inbox: await flagsIn(client, 'INBOX'),
-      chats: await flagsIn(client, 'COI/Chats'),
-      blocked: await flagsIn(client, 'COI/Blocked'),
-    });
-    /** What was pushed up to the message of someone else, which is pushed in any case. */
-    async function pushedSubjects({ user, agent }: Person): Promise<unknown[]> {
-      await deliverTo(stage, user, chat(BOB, 'Subject: the last'));
-      const subjects: unknown[] = [];
-      do subjects.push((await agent.next()).payload['subject']);
-      while (subjects.at(-1) !== 'the last');
-      return subjects.slice(0, -1);
-    }
-
-    /** Messages that were set aside after they had been delivered. */
-    async function moved(): Promise<number> {
-      const { values } = await stage.app.ground.metrics.moves.get();
-      return values.find(({ labels }) => labels.reason === 'blocked')?.value ?? 0;
-    }
-
-    for (const filter of ['none', 'active', 'seen'] as const) {
-      it(`${filter}: go to Blocked with $Chat, from the OK of APPEND on, and are not pushed`, async () => {
-        const person = await newPerson(filter);
-        await deliverTo(stage, person.user, chat(EVE, 'Subject: before'));
-        await append(person, contact(['eve@example.org']));
-        await deliverTo(stage, person.user, chat(EVE, 'Subject: after'));
-        const { inbox, chats, blocked } = await places(person);
-        assert.deepEqual(blocked, [['$Chat']]);
-        assert.deepEqual([...inbox, ...chats], [['$Chat']], 'the one from before stays');
-        assert.deepEqual(await pushedSubjects(person), ['before']);
-        assert.equal(await moved(), 0, 'filed before they were stored');
-      });
-    }
-
     it('come through again from the moment that the contact is expunged, or replaced', async () => {
-      const person = await newPerson();
+      const person = await newPerson(stage);
       const { client, user } = person;
       await append(person, contact(['eve@example.org']));
       await deliverTo(stage, user, chat(EVE, 'Subject: blocked'));
@@ -107,12 +51,12 @@ for (const { version, skip } of dovecotVersions) {
       await client.ok('EXPUNGE');
       await client.ok('UNSELECT');
       await deliverTo(stage, user, chat(EVE, 'Subject: heard again'));
-      assert.deepEqual(await pushedSubjects(person), ['heard again']);
+      assert.deepEqual(await pushedSubjects(stage, person), ['heard again']);
       assert.equal((await places(person)).blocked.length, 1);
     });
 
     it('come through where COI is not enabled', async () => {
-      const person = await newPerson();
+      const person = await newPerson(stage);
       await append(person, contact(['eve@example.org']));
       await person.client.setMetadata(
         '',
@@ -124,7 +68,7 @@ for (const { version, skip } of dovecotVersions) {
     });
 
     it('a contact that doveadm saved counts after coi.contacts_lifetime at the latest', async () => {
-      const person = await newPerson();
+      const person = await newPerson(stage);
       await deliverTo(stage, person.user, chat(EVE, 'Subject: not yet'));
       const { exitCode, stderr } = await stage.dovecot.runDoveadm(
         ['save', '-u', person.user, '-m', 'COI/Contacts'],
@@ -138,7 +82,7 @@ for (const { version, skip } of dovecotVersions) {
     });
 
     it('while the sidecar is down, wait in INBOX, and are set aside on return', async () => {
-      const person = await newPerson();
+      const person = await newPerson(stage);
       await append(person, contact(['eve@example.org']));
       await settle(stage);
       await stage.app.stop();
@@ -146,11 +90,11 @@ for (const { version, skip } of dovecotVersions) {
       assert.deepEqual((await places(person)).inbox, [['$Chat']]);
       await stage.restart();
       await eventually(async () => assert.deepEqual((await places(person)).blocked, [['$Chat']]));
-      assert.deepEqual(await pushedSubjects(person), []);
+      assert.deepEqual(await pushedSubjects(stage, person), []);
     });
 
     it('while Contacts cannot be read, are delivered in time, and set aside once it can', async () => {
-      const person = await newPerson();
+      const person = await newPerson(stage);
       await append(person, contact(['eve@example.org']));
       relay.mode = 'hang'; // ends connections that were open
       relay.mode = 'hold';
@@ -160,17 +104,17 @@ for (const { version, skip } of dovecotVersions) {
       await settle(stage);
       const { inbox, chats, blocked } = await places(person);
       assert.deepEqual([inbox, chats, blocked], [[], [], [['$Chat']]]);
-      assert.deepEqual(await pushedSubjects(person), []);
-      assert.ok((await moved()) > 0);
+      assert.deepEqual(await pushedSubjects(stage, person), []);
+      assert.ok((await movedAside(stage)) > 0);
     });
 
     it('without a Blocked mailbox, make one', async () => {
-      const person = await newPerson();
+      const person = await newPerson(stage);
       await append(person, contact(['eve@example.org']));
       await person.client.ok('DELETE COI/Blocked');
       await deliverTo(stage, person.user, chat(EVE, 'Subject: x'));
       await eventually(async () => assert.deepEqual((await places(person)).blocked, [['$Chat']]));
-      assert.deepEqual(await pushedSubjects(person), []);
+      assert.deepEqual(await pushedSubjects(stage, person), []);
     });
 
     it('ordinary mail too, without $Chat, where coi.sieve asks about every mail', async () => {
@@ -182,13 +126,13 @@ for (const { version, skip } of dovecotVersions) {
       const { exitCode, stderr } = await stage.dovecot.runProgram('sievec', [script]);
       assert.equal(exitCode, 0, stderr);
 
-      const person = await newPerson();
+      const person = await newPerson(stage);
       await append(person, contact(['eve@example.org']));
       await deliverTo(stage, person.user, mail(EVE, 'Subject: ordinary'));
       await deliverTo(stage, person.user, mail(BOB, 'Subject: other'));
       const { inbox, chats, blocked } = await places(person);
       assert.deepEqual([inbox, chats, blocked], [[[]], [], [[]]]);
-      assert.deepEqual(await pushedSubjects(person), ['other']);
+      assert.deepEqual(await pushedSubjects(stage, person), ['other']);
     });
   });
 }

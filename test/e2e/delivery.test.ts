@@ -182,6 +182,21 @@ for (const { version, skip, metadata } of runs) {
       });
     });
 
+    if (metadata === 'doveadm') {
+      // With "dict", Dovecot refuses a DELETE while the sidecar is away.
+      it('disables COI on return when Chats was deleted meanwhile, though chat had come before', async () => {
+        const { user, client } = await enabledUser('active');
+        await stage.app.stop();
+        await deliver(stage.dovecot.lmtp, 'a@example.org', [user], chat('9'));
+        await client.ok('DELETE COI/Chats');
+        await stage.restart();
+        await eventually(async () => {
+          assert.equal((await stage.app.flows.source.settings(user)).enabled, false);
+        });
+        assert.equal(await stage.app.flows.spool.pending(), 0);
+      });
+    }
+
     it('leaves the mail of others alone, even when one delivery has several recipients', async () => {
       const { user } = await enabledUser('active');
       const other = stage.freshUser();
@@ -199,6 +214,8 @@ for (const { version, skip, metadata } of runs) {
         /coi-sidecar did not take|coi-classify|dict|connect/,
         // Dovecot's own race between two processes that make a new user's Maildir.
         /UIDVALIDITY changed/,
+        // Chats had been deleted, and is made again.
+        /Mailbox doesn't exist: COI\/Chats/,
       ];
       const unexpected = stage.dovecot
         .errors()

@@ -54,10 +54,7 @@ class Mailboxes {
     if (name === 'mailboxCreate') this.names.add(mailbox);
     if (name === 'mailboxRename') this.rename(mailbox, String(parameters['newName']));
     const [mask = ''] = (parameters['mailboxMask'] ?? []) as string[];
-    if (name === 'mailboxList' && !mask.includes('*')) return [{ mailbox: mask }];
-    return [...this.names]
-      .filter((one) => name === 'mailboxList' && one.startsWith(mask.replace('*', '')))
-      .map((one) => ({ mailbox: one }));
+    return [...this.names].filter((one) => `${one}%` === mask).map((one) => ({ mailbox: one }));
   }
 
   /** With what is below it, as Dovecot does. */
@@ -84,12 +81,15 @@ describe('what becomes of COI with the Chats mailbox', () => {
   /** Users whose new state clients were shown, and the state then. */
   let published: [user: string, enabled: boolean][];
   let transitions: string[];
+  /** Users whose Chats was made anew. */
+  let restored: Set<string>;
 
   beforeEach(() => {
     store = new MemoryStore();
     recorded = recordLog();
     published = [];
     transitions = [];
+    restored = new Set();
   });
 
   const isEnabled = async (user = 'alice'): Promise<boolean> =>
@@ -99,6 +99,7 @@ describe('what becomes of COI with the Chats mailbox', () => {
     createActOnMailboxEvent({
       store,
       folders: createFolders(mailboxes.client, names, createOwnOperations()),
+      takeRestored: (user) => restored.delete(user),
       doveadm: mailboxes.client,
       rules: { folders: names, separator: '/', trash: ['Trash'] },
       publish: async (user) => void published.push([user, await isEnabled(user)]),
@@ -147,6 +148,20 @@ describe('what becomes of COI with the Chats mailbox', () => {
     await acting(new Mailboxes('COI'))('alice', deleted);
     assert.equal(await isEnabled(), false);
     expectChange(false);
+  });
+
+  it('DELETE of Chats that is reported after chat had it made anew disables it, once', async () => {
+    await enable();
+    restored.add('alice');
+    const act = acting(new Mailboxes(names.chats));
+    await act('alice', renamed(names.chats, 'Elsewhere'));
+    assert.equal(await isEnabled(), true);
+    await act('alice', deleted);
+    assert.equal(await isEnabled(), false);
+    expectChange(false);
+    await enable();
+    await act('alice', deleted);
+    assert.equal(await isEnabled(), true);
   });
 
   for (const [from, to] of [
@@ -224,7 +239,7 @@ describe('what becomes of COI with the Chats mailbox', () => {
   it('Dovecot does not answer: nothing yet, to be tried again', async () => {
     await enable();
     const mailboxes = new Mailboxes();
-    mailboxes.refused.set('mailboxList', EXIT_CODES.temporaryFailure);
+    mailboxes.refused.set('mailboxStatus', EXIT_CODES.temporaryFailure);
     await assert.rejects(acting(mailboxes)('alice', deleted), DoveadmCommandError);
     assert.equal(await isEnabled(), true);
     expectNoChange();

@@ -19,6 +19,8 @@ const cleared = (uid: number, keywords: string[]): DovecotEvent => ({
   keywords,
 });
 const seen: CoiSettings = { enabled: true, messageFilter: 'seen' };
+const active: CoiSettings = { enabled: true, messageFilter: 'active' };
+const holding = (chat: boolean) => ({ mayBeThere: () => Promise.resolve(chat) });
 
 describe('seen: messages stay in the INBOX folder until they are flagged with \\Seen flag', () => {
   const table: [
@@ -54,18 +56,34 @@ describe('seen: messages stay in the INBOX folder until they are flagged with \\
       seen,
       { uids: [3], restoreKeyword: [] },
     ],
-    ['does nothing under active', [read(3)], { enabled: true, messageFilter: 'active' }],
+    [
+      'moves what has waited since before the filter became active',
+      [read(3)],
+      active,
+      { uids: [3], restoreKeyword: [] },
+    ],
     ['does nothing under none', [read(3)], { enabled: true, messageFilter: 'none' }],
     ['does nothing when COI is disabled', [read(3)], { enabled: false, messageFilter: 'seen' }],
   ];
   for (const [name, events, settings, expected] of table) {
     it(name, async () => {
       const moves: ChatMove[] = [];
-      await onMessagesRead('alice', events, settings, (move) => {
-        moves.push(move);
-        return Promise.resolve();
-      });
+      const move = (one: ChatMove): Promise<void> => Promise.resolve(void moves.push(one));
+      await onMessagesRead('alice', events, settings, { move, inboxChat: holding(true) });
       assert.deepEqual(moves, expected === undefined ? [] : [{ user: 'alice', ...expected }]);
     });
   }
+
+  it('does nothing under active when INBOX holds no chat', async () => {
+    const move = (): never => assert.fail('moved');
+    await onMessagesRead('alice', [read(3)], active, { move, inboxChat: holding(false) });
+  });
+
+  it('moves under active what has just lost $Chat, by which Dovecot would not find it', async () => {
+    const moves: ChatMove[] = [];
+    const move = (one: ChatMove): Promise<void> => Promise.resolve(void moves.push(one));
+    const events = [read(3), cleared(3, ['$Chat'])];
+    await onMessagesRead('alice', events, active, { move, inboxChat: holding(false) });
+    assert.deepEqual(moves, [{ user: 'alice', uids: [3], restoreKeyword: [3] }]);
+  });
 });

@@ -1,22 +1,33 @@
 import assert from 'node:assert/strict';
+import { MESSAGE_FILTERS } from '../../../src/coi/settings.ts';
 import { conformance } from '../../support/conformance.ts';
-import { chat, coiAccount, contact, deliverTo, flagsIn, mail, settle } from './steps.ts';
+import {
+  append,
+  BOB,
+  EVE,
+  movedAside,
+  newPerson,
+  places,
+  pushedSubjects,
+} from './blocking-steps.ts';
+import { chat, coiAccount, contact, deliverTo, flagsIn, mail } from './steps.ts';
 
 conformance(import.meta.url, 'coi-client-spec', {}, ({ stage, section }) => {
   section('Blocking Contacts', (sentence) => {
     /** For each sender, whether a chat message goes to Blocked when Contacts holds these messages. */
     async function blocks(contacts: Buffer[], senders: Record<string, boolean>): Promise<void> {
+      const movedBefore = await movedAside(stage());
       const { user, client } = await coiAccount(stage(), 'active');
       for (const one of contacts) await client.ok('APPEND COI/Contacts', one);
       for (const [from, expected] of Object.entries(senders)) {
         const before = (await flagsIn(client, 'COI/Blocked')).length;
         await deliverTo(stage(), user, chat(`From: ${from}`));
-        await settle(stage());
         const isBlocked = (await flagsIn(client, 'COI/Blocked')).length > before;
         assert.equal(isBlocked, expected, from);
       }
       const others = Object.values(senders).filter((expected) => !expected).length;
       assert.equal((await flagsIn(client, 'COI/Chats')).length, others);
+      assert.equal(await movedAside(stage()), movedBefore, 'filed before they were stored');
     }
 
     sentence(
@@ -30,13 +41,25 @@ conformance(import.meta.url, 'coi-client-spec', {}, ({ stage, section }) => {
           'since it does not leave Dovecot otherwise',
       },
       async () => {
-        await blocks([contact(['eve@example.org'])], {
-          'Eve <eve@example.org>': true,
-          'Bob <bob@example.org>': false,
-        });
+        const movedBefore = await movedAside(stage());
+        for (const filter of MESSAGE_FILTERS) {
+          const person = await newPerson(stage(), filter);
+          const { user } = person;
+          await deliverTo(stage(), user, chat(EVE, 'Subject: before'));
+          await append(person, contact(['eve@example.org']));
+          await deliverTo(stage(), user, chat(EVE, 'Subject: blocked'));
+          await deliverTo(stage(), user, chat(BOB, 'Subject: other'));
+          const { inbox, chats, blocked } = await places(person);
+          assert.deepEqual(blocked, [['$Chat']], filter);
+          const [kept, none] = filter === 'active' ? [chats, inbox] : [inbox, chats];
+          assert.deepEqual([kept, none], [[['$Chat'], ['$Chat']], []], filter);
+          assert.deepEqual(await pushedSubjects(stage(), person), ['before', 'other'], filter);
+        }
+        assert.equal(await movedAside(stage()), movedBefore, 'filed before they were stored');
+
         const { user, client } = await coiAccount(stage(), 'none');
         await client.ok('APPEND COI/Contacts', contact(['eve@example.org']));
-        await deliverTo(stage(), user, mail('From: eve@example.org'));
+        await deliverTo(stage(), user, mail(EVE));
         assert.equal((await flagsIn(client, 'INBOX')).length, 1);
       },
     );

@@ -19,10 +19,19 @@ import {
   set,
   settle,
   subjectsIn,
+  subscribe,
+  subscribed,
   userScript,
 } from './steps.ts';
 
 conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
+  /** Behind the sidecar's back: Dovecot does not report what doveadm does. */
+  async function removeChats(user: string): Promise<void> {
+    const args = ['mailbox', 'delete', '-s', '-u', user, 'COI/Chats'];
+    const { exitCode, stderr } = await stage().dovecot.runDoveadm(args);
+    assert.equal(exitCode, 0, stderr);
+  }
+
   section('Configure Message Filtering', (sentence) => {
     /** Messages with these headers are COI messages, and those others are not. */
     async function detects(chats: string[][], others: string[][]): Promise<void> {
@@ -88,7 +97,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       'When a `message-filter` value of `active` or `seen` is present, a server MUST check for the existence and create the following folder if they do not yet exist: <MAILBOX-ROOT>/Chats for moving COI messages, this defaults to COI/Chats.',
-      'Before the OK, whether or not COI is enabled already; not for `none`',
+      'Before the OK, whether or not COI is enabled already, and whenever chat is to be moved there; not for `none`',
       async () => {
         for (const filter of ['active', 'seen']) {
           const { client } = await newAccount(stage());
@@ -100,6 +109,16 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
           await set(client, FILTER, filter);
           assert.equal((await flagsIn(client, 'COI/Chats')).length, 1, 'it is left as it is');
         }
+        const { user, client } = await coiAccount(stage(), 'seen');
+        await removeChats(user);
+        await deliverTo(stage(), user, chat());
+        assert.deepEqual(await mailboxes(client, 'COI/Chats'), []);
+        await client.ok('SELECT INBOX');
+        await client.ok('STORE 1 +FLAGS (\\Seen)');
+        await eventually(async () => {
+          assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['\\Seen', '$Chat']]);
+        });
+        assert.ok((await subscribed(client)).includes('COI/Chats'));
       },
     );
 
@@ -110,7 +129,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
       async () => {
         const { client } = await newAccount(stage());
         await set(client, FILTER, 'active');
-        assert.deepEqual(await mailboxes(client, 'COI/*', 'LSUB'), ['COI/Chats']);
+        assert.deepEqual(await subscribed(client), ['COI/Chats']);
       },
     );
   });
@@ -138,20 +157,29 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       `${MODES} \`active\`: messages are moved to <MAILBOX-ROOT>/Chats folder. By default this is COI/Chats.`,
-      'Filed there by Sieve; the specification’s example. Should Chats be gone, mail goes to INBOX',
+      'Filed there by Sieve; the specification’s example. Should Chats be gone, mail goes to INBOX, and from there to Chats, made anew',
       async () => {
         const { user, client } = await coiAccount(stage());
         assert.equal((await client.command(`SETMETADATA "" (${FILTER} active)`)).status, 'OK');
         for (const one of [chat(), mail(), chat()]) await deliverTo(stage(), user, one);
         assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['$Chat'], ['$Chat']]);
         assert.deepEqual(await flagsIn(client, 'INBOX'), [[]]);
+
+        const agent = await stage().userAgent();
+        await subscribe(client, agent);
+        await removeChats(user);
+        await deliverTo(stage(), user, chat());
+        assert.equal((await agent.next()).payload['folder'], 'COI/Chats');
+        assert.deepEqual(await flagsIn(client, 'COI/Chats'), [['$Chat']]);
+        assert.deepEqual(await flagsIn(client, 'INBOX'), [[]]);
+        assert.ok((await subscribed(client)).includes('COI/Chats'));
       },
     );
 
     sentence(
       'MUST',
       `${MODES} \`seen\`: messages stay in the INBOX folder until they are flagged with \`\\Seen\` flag. When the COI server receives a \`\\Seen\` flag for a COI message, then it will move the message like in the active mode.`,
-      'Moved just after the answer to STORE, or to the FETCH that sets the flag; with all its flags',
+      'With all its flags, just after the answer to STORE or FETCH, or when the user’s own Sieve script sets it; also if the filter is `active` by then',
       async () => {
         const { user, client } = await coiAccount(stage(), 'seen');
         for (const one of [chat(), mail(), chat(), chat()]) await deliverTo(stage(), user, one);
@@ -167,6 +195,23 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
           ]);
         });
         assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen'], ['$Chat']]);
+
+        await set(client, FILTER, 'active');
+        await client.ok('SELECT INBOX');
+        await client.ok('UID STORE 4 +FLAGS (\\Seen)');
+        await eventually(async () => {
+          assert.equal((await flagsIn(client, 'COI/Chats')).length, 3);
+        });
+        assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen']]);
+
+        await set(client, FILTER, 'seen');
+        const agent = await stage().userAgent();
+        await subscribe(client, agent, { msgtype: 'chat' });
+        await userScript(stage(), user, 'require "imap4flags"; addflag "\\\\Seen";');
+        for (const one of [mail(), chat()]) await deliverTo(stage(), user, one);
+        assert.equal((await agent.next()).payload['folder'], 'COI/Chats');
+        assert.deepEqual((await flagsIn(client, 'COI/Chats')).at(-1), ['\\Seen', '$Chat']);
+        assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen'], ['\\Seen']]);
       },
     );
 

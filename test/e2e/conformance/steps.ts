@@ -83,11 +83,24 @@ export async function readBody(client: ImapClient, mailbox: string, uid: number)
   return /\r\n(.*)\r\n/.exec(untagged.join())?.[1] ?? '';
 }
 
-/** Names that LIST, or LSUB, gives, sorted. */
-export async function mailboxes(
+/** Mailboxes that can be selected, sorted. */
+export async function mailboxes(client: ImapClient, pattern = 'COI/*'): Promise<string[]> {
+  const present: string[] = [];
+  for (const name of await namesOf(client, 'LIST', pattern)) {
+    // LIST shows parents too that are none, and in Maildir++ not always that they are \Noselect.
+    if ((await client.command(`STATUS "${name}" (MESSAGES)`)).status === 'OK') present.push(name);
+  }
+  return present;
+}
+
+/** Names that are subscribed, sorted. */
+export const subscribed = (client: ImapClient, pattern = 'COI/*'): Promise<string[]> =>
+  namesOf(client, 'LSUB', pattern);
+
+async function namesOf(
   client: ImapClient,
-  pattern = 'COI/*',
-  command: 'LIST' | 'LSUB' = 'LIST',
+  command: 'LIST' | 'LSUB',
+  pattern: string,
 ): Promise<string[]> {
   const { untagged } = await client.ok(`${command} "" "${pattern}"`);
   return untagged.map((line) => line.replace(/^.* "?\/"? "?/, '').replace(/"$/, '')).sort();
@@ -104,6 +117,11 @@ export async function settle(stage: Stage): Promise<void> {
     await spool.takeIn();
     assert.equal(await spool.pending(), 0);
   }, 15_000);
+}
+
+/** As {@link settle}, if Dovecot was told to go on before all was done: an event is in the spool then. */
+export async function settleIfKept(stage: Stage): Promise<void> {
+  if ((await stage.app.flows.spool.pending()) > 0) await settle(stage);
 }
 
 /** Until every push that is owed was taken or given up: what has not come by then does not come. */
