@@ -114,7 +114,7 @@ is "$errors" '' "what Dovecot complains of"
 
 step "coi-sidecar doctor finds what is broken afterwards, and says what to do"
 chmod 600 /etc/dovecot/coi/coi.lua
-sed -i 's/coi_sidecar_token = .*/coi_sidecar_token = change-me/' /etc/dovecot/conf.d/95-coi-events.conf
+echo 'coi_sidecar_token = change-me' >/etc/dovecot/coi/token.conf
 coi-sidecar doctor >/tmp/doctor && fail "doctor overlooks it"
 is "$?" 2 "doctor's exit code"
 for sentence in 'name one with --user' 'still change-me'; do
