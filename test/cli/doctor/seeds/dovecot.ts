@@ -129,4 +129,16 @@ export const dovecotFaults: readonly Seed[] = [
       return examine(setting(rig, 'coi_sidecar_token', `<${file}`));
     },
   },
+  {
+    fault: 'lda.kept-out',
+    says: /coi-classify: chat stays in INBOX/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withMode(0o600)(stage.dovecot.sockets.classify, () =>
+        examine({
+          dovecot:
+            stage.dovecot.version === '2.3' ? 'protocols = imap' : 'protocols {\n  lmtp = no\n}',
+        }),
+      ),
+  },
 ];
