@@ -65,6 +65,8 @@ useradd --create-home bob
 echo 'bob:secret' | chpasswd
 sed -n '/^Connect Dovecot/,/^Then/ s/^    //p' /usr/local/README.Debian >/tmp/connect.sh
 sh -eu /tmp/connect.sh
+owner_and_mode /etc/dovecot/coi/token.conf 'root:coi-mail 640'
+owner_and_mode /etc/dovecot/coi/api-key.conf 'root:root 600'
 # An ordinary Maildir, LMTP where the test reaches it, and the separator that coi-sidecar expects.
 if [ "$(dovecot --version | cut -c 1-3)" = 2.3 ]; then
   echo 'mail_location = maildir:~/Maildir'
@@ -97,6 +99,21 @@ coi-sidecar doctor --user bob --only trip || fail "doctor, with a trip by dovead
 is "$(coi-sidecar doctor --json | grep -c '"verdict": "skipped"')" 2 \
   "what doctor leaves out without a user and a push service"
 
+step "dovecot-lda delivers without root, and files chat with the group coi-mail"
+useradd --create-home dave
+useradd --create-home --gid coi-mail carol
+entry=/private/vendor/vendor.dovecot/coi/config
+for user in dave carol; do
+  doveadm mailbox metadata set -u "$user" -s '' $entry/enabled yes
+  doveadm mailbox metadata set -u "$user" -s '' $entry/message-filter active
+  # As an MTA starts it: one user, one group, no others.
+  printf 'From: alice@example.org\nChat-Version: 1.0\n\nHej!\n' |
+    setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups \
+      /usr/lib/dovecot/dovecot-lda -d "$user" || fail "dovecot-lda as $user: exit code $?"
+done
+is "$(doveadm search -u dave mailbox INBOX all | wc -l)" 1 "the number of messages in dave's INBOX"
+is "$(doveadm search -u carol mailbox COI/Chats all | wc -l)" 1 "the number of carol's chats"
+
 # The push service of the test is on this host, with a certificate of its own making.
 /usr/lib/coi-sidecar/bin/node /usr/local/trip.js certificate
 sed -i -e 's|^  ca_file: ""|  ca_file: "/etc/coi-sidecar/test-ca.pem"|' \
@@ -114,10 +131,11 @@ is "$errors" '' "what Dovecot complains of"
 
 step "coi-sidecar doctor finds what is broken afterwards, and says what to do"
 chmod 600 /etc/dovecot/coi/coi.lua
-sed -i 's/coi_sidecar_token = .*/coi_sidecar_token = change-me/' /etc/dovecot/conf.d/95-coi-events.conf
+echo 'coi_sidecar_token = change-me' >/etc/dovecot/coi/token.conf
+chmod 600 /etc/dovecot/conf.d/95-coi-doveadm-api.conf
 coi-sidecar doctor >/tmp/doctor && fail "doctor overlooks it"
 is "$?" 2 "doctor's exit code"
-for sentence in 'name one with --user' 'still change-me'; do
+for sentence in 'name one with --user' 'still change-me' 'delivers nothing'; do
   grep -q "$sentence" /tmp/doctor || { cat /tmp/doctor; fail "doctor does not say: $sentence"; }
 done
 coi-sidecar doctor --user bob --only events-driver | grep -q 'cannot read /etc/dovecot/coi/coi.lua' ||

@@ -70,12 +70,15 @@ describe('the files of the Debian package', () => {
     const commands = /^Connect Dovecot$.*?^Then/ms.exec(read('packaging/deb/README.Debian'))?.[0];
     const roads = /for road in (.*?); do/s.exec(commands ?? '')?.[1]?.split(/[\s\\]+/) ?? [];
     assert.equal(roads.length, 6);
+    for (const name of ['token', 'api-key']) {
+      assert.ok(commands?.includes(`/etc/dovecot/coi/${name}.conf`), name);
+    }
     for (const version of ['2.3', '2.4']) {
       const shipped = readdirSync(join(ROOT, 'dovecot-conf', version));
       for (const road of roads) assert.ok(shipped.includes(`95-coi-${road}.conf`), road);
       const conf = (road: string) => read(`dovecot-conf/${version}/95-coi-${road}.conf`);
-      assert.match(conf('events'), /coi_sidecar_token = change-me/);
-      assert.match(conf('doveadm-api'), /doveadm_api_key = change-me/);
+      assert.match(conf('events'), /^ *!include_try \/etc\/dovecot\/coi\/token\.conf$/m);
+      assert.match(conf('doveadm-api'), /^!include_try \/etc\/dovecot\/coi\/api-key\.conf$/m);
     }
   });
 

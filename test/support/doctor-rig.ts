@@ -99,7 +99,7 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
   };
   const libexec = await shadow({ 'dovecot-lda': run('/usr/lib/dovecot/dovecot-lda') });
   // Where the version under test is not the one that is installed.
-  const programs = await shadow({ doveconf: run('doveconf') });
+  const programs = await shadow({ doveconf: run('doveconf'), setpriv: run('setpriv') });
 
   const owned = starting.move();
   return {

@@ -53,14 +53,6 @@ export function snippetNames(roads: DovecotRoads): string[] {
   ];
 }
 
-/** For what can send Basic authentication only: the token as its password. */
-export function urlWithToken(sidecar: DovecotConfigInput['sidecar'], path: string): string {
-  const url = new URL(path, sidecar.url);
-  url.username = 'dovecot';
-  url.password = sidecar.token;
-  return url.href;
-}
-
 /** A passdb's fields that begin with `userdb_` are merged into the userdb's at login. */
 export const userdbFields = ({ loginSettings }: DovecotConfigInput): Record<string, string> =>
   Object.fromEntries(

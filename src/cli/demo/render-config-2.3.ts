@@ -1,8 +1,8 @@
-import { type DovecotConfigInput, urlWithToken, userdbFields } from './dovecot-config.ts';
+import { type DovecotConfigInput, userdbFields } from './dovecot-config.ts';
 
 /**
  * dovecot.conf of a private Dovecot 2.3: a small base, the shipped snippets as they are, and behind
- * them what differs from an admin's machine (paths, ports, tokens), since the last value counts.
+ * them what differs from an admin's machine (paths, ports), since the last value counts.
  */
 export function renderConfig23(input: DovecotConfigInput): string {
   const { layout, ports, accounts, sidecar, roads } = input;
@@ -104,29 +104,15 @@ service doveadm {
     user = ${accounts.self}
   }
 }
-doveadm_api_key = ${input.apiKey}
 ${roads.metadata === 'dict' ? `mail_attribute_dict = proxy:idle_msecs=5000:${layout.dictSocket}:coi` : ''}
 plugin {
 ${
-  {
-    lua: `  push_notification_driver = lua:file=${layout.coiDir}/coi.lua
-  coi_sidecar_url = ${sidecar.url}
-  coi_sidecar_token = ${sidecar.token}
-  coi_sidecar_spool_dir = ${layout.spoolDir}`,
-    ox: `  push_notification_driver = ox:url=${urlWithToken(sidecar, '/v1/ox-events')} timeout_msecs=2000 max_retries=0`,
-    none: '',
-  }[roads.events]
+  roads.events === 'lua'
+    ? `  coi_sidecar_url = ${sidecar.url}
+  coi_sidecar_spool_dir = ${layout.spoolDir}`
+    : ''
 }
   sieve = file:~/sieve;active=~/.dovecot.sieve
-  sieve_before = file:${layout.coiDir}/coi.sieve
-${roads.classify === 'http' ? `  sieve_execute_bin_dir = ${layout.coiDir}/bin` : ''}
-}
-${
-  roads.notices
-    ? `event_exporter coi_sidecar {
-  transport_args = ${urlWithToken(sidecar, '/v1/imap-commands')}
-}`
-    : ''
 }
 
 # Last word

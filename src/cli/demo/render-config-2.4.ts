@@ -1,4 +1,4 @@
-import { type DovecotConfigInput, urlWithToken, userdbFields } from './dovecot-config.ts';
+import { type DovecotConfigInput, userdbFields } from './dovecot-config.ts';
 
 /** As {@link renderConfig23}, for Dovecot 2.4: a section that comes again adds to the first. */
 export function renderConfig24(input: DovecotConfigInput): string {
@@ -110,7 +110,6 @@ service doveadm {
     user = ${accounts.self}
   }
 }
-doveadm_api_key = ${input.apiKey}
 sieve_script personal {
   type = personal
   path = ~/sieve
@@ -127,32 +126,12 @@ ${
     : ''
 }
 ${
-  {
-    lua: `push_notification coi {
+  roads.events === 'lua'
+    ? `push_notification coi {
   lua_settings {
     coi_sidecar_url = ${sidecar.url}
-    coi_sidecar_token = ${sidecar.token}
     coi_sidecar_spool_dir = ${layout.spoolDir}
   }
-}`,
-    ox: `push_notification coi {
-  ox_url = ${urlWithToken(sidecar, '/v1/ox-events')}
-}`,
-    none: '',
-  }[roads.events]
-}
-${
-  roads.classify === 'none'
-    ? ''
-    : `sieve_script coi {
-  path = ${layout.coiDir}/coi.sieve
-}`
-}
-${roads.classify === 'http' ? `sieve_execute_bin_dir = ${layout.coiDir}/bin` : ''}
-${
-  roads.notices
-    ? `event_exporter coi_sidecar {
-  http_post_url = ${urlWithToken(sidecar, '/v1/imap-commands')}
 }`
     : ''
 }

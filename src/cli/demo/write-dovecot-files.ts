@@ -6,6 +6,7 @@ import { UnavailableError } from '../../errors.ts';
 import { LUA_SCRIPTS } from '../lua-scripts.ts';
 import type { DovecotConfigInput } from './dovecot-config.ts';
 import type { DovecotRelease } from './dovecot-release.ts';
+import { renderSecretFiles } from './render-secret-files.ts';
 import { runCommand } from './run-command.ts';
 
 /** The package: `lua/` and `dovecot-conf/` stand in it, beside `src/` or `dist/`. */
@@ -13,7 +14,7 @@ const PACKAGE_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /**
  * Does what an admin does: copies the snippets to conf.d and the scripts to /etc/dovecot/coi (here:
- * `layout.coiDir`), sets the token, compiles Sieve. Makes the directories that packages make.
+ * `layout.coiDir`), writes the secrets, compiles Sieve. Makes the directories that packages make.
  */
 export async function writeDovecotFiles(
   input: DovecotConfigInput,
@@ -31,12 +32,14 @@ export async function writeDovecotFiles(
 
   for (const path of input.snippets) {
     const name = path.slice(path.lastIndexOf('/') + 1);
-    // 2.4 opens lua_file as it reads the line, so a later value would come too late.
     const text = await readFile(join(shipped, release.version, name), 'utf8');
-    await writeFile(
-      path,
-      text.replace('lua_file = /etc/dovecot/coi/', `lua_file = ${layout.coiDir}/`),
-    );
+    await writeFile(path, text.replaceAll('/etc/dovecot/coi/', `${layout.coiDir}/`));
+  }
+  for (const { name, text, forMailUsers } of renderSecretFiles(input, release.version)) {
+    const path = join(layout.coiDir, name);
+    await writeFile(path, text, { mode: forMailUsers ? 0o640 : 0o600 });
+    // The mail's group is here what coi-mail is for an admin.
+    if (forMailUsers && userInfo().uid === 0) await chown(path, 0, accounts.mailGid);
   }
   for (const name of LUA_SCRIPTS) {
     await copyFile(join(PACKAGE_ROOT, 'lua', name), join(layout.coiDir, name));

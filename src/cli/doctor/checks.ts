@@ -13,6 +13,7 @@ import { dovecot } from './checks/dovecot.ts';
 import { eventsDelivery } from './checks/events-delivery.ts';
 import { eventsDriver } from './checks/events-driver.ts';
 import { eventsUrl } from './checks/events-url.ts';
+import { lda } from './checks/lda.ts';
 import { metadata } from './checks/metadata.ts';
 import { namespace } from './checks/namespace.ts';
 import { notices } from './checks/notices.ts';
@@ -28,7 +29,7 @@ import { trip } from './checks/trip.ts';
 /** All of them, in the order in which they are made and reported. */
 export const checks: readonly Check[] = [
   ...[configuration, service, readiness, tokens, disk, clock],
-  ...[dovecot, plugins, namespace],
+  ...[dovecot, plugins, lda, namespace],
   ...[eventsDriver, eventsUrl, eventsDelivery, spool],
   ...[sieve, classifySocket, classifyProgram, classifyDelivery],
   ...[metadata, dictSocket, notices, capability],

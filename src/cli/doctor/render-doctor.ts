@@ -43,8 +43,8 @@ Exit code: 0 all well, 1 warnings, 2 errors (or called wrongly), as monitoring p
         {
           "severity": "error",
           "fault": "events-url.token-refused",
-          "message": "the service refuses coi_sidecar_token of Dovecot (still change-me).",
-          "remedy": "Set it to http.token of coi-sidecar.yaml in 95-coi-events.conf, and reload Dovecot."
+          "message": "the service refuses coi_sidecar_token of Dovecot (not set).",
+          "remedy": "Set it to http.token of coi-sidecar.yaml in /etc/dovecot/coi/token.conf (95-coi-events.conf), and reload Dovecot."
         }
       ],
       "skipped": [],

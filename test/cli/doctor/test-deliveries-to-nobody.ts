@@ -27,11 +27,11 @@ const sha256 = (content: Buffer): string => createHash('sha256').update(content)
 /** All that a delivery could leave behind, on Dovecot's side and on ours. */
 async function traces({ stage }: DoctorRig): Promise<unknown> {
   const { spoolDir, layout } = stage.dovecot;
-  const filter = sha256(await readFile(join(spoolDir, '.users', 'filter')));
+  const marks = sha256(await readFile(join(spoolDir, '.users', 'marks')));
   const users: string[] = [];
   for await (const user of stage.app.ground.store.users()) users.push(user);
   return {
-    ...{ users: users.sort(), filter },
+    ...{ users: users.sort(), marks },
     owed: await stage.app.ground.outbox.count(),
     spool: await readdir(spoolDir, { recursive: true }),
     mail: await readdir(layout.mailDir).catch(() => []),

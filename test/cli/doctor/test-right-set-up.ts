@@ -138,7 +138,7 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
 
   test('where mail comes by dovecot-lda, a trip takes that', { skip: notRoot }, async () => {
     const report = await rig().examine({
-      ...{ users: [rig().stage.freshUser()], only: ['dovecot', 'plugins', 'trip'] },
+      ...{ users: [rig().stage.freshUser()], only: ['dovecot', 'plugins', 'lda', 'trip'] },
       dovecot: 'protocols = imap',
     });
     assertWell(report);
@@ -196,8 +196,11 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
   });
 
   test('where each user has an own uid, a stand-in is tried', { skip: notRoot }, async () => {
-    const own = await rig().examine({ dovecot: 'mail_uid =', only: ['dict-socket'] });
+    const own = await rig().examine({
+      ...{ dovecot: 'mail_uid =\nprotocols = imap', only: ['dict-socket', 'lda'] },
+    });
     assertWell(own);
+    assert.match(JSON.stringify(own), /coi-classify: each user has an own uid/);
   });
 
   test('an API of Dovecot’s that is away makes no check fail that does not need it', async () => {

@@ -25,7 +25,8 @@ export const doveadmApi = defineCheck({
     refused: {
       severity: 'error',
       what: '{problem}.',
-      remedy: 'Set doveadm.url and doveadm.api_key to what 95-coi-doveadm-api.conf has.',
+      remedy:
+        'Set doveadm.url to what 95-coi-doveadm-api.conf has, and doveadm.api_key to what /etc/dovecot/coi/api-key.conf has.',
     },
     'open-to-all': {
       severity: 'warning',

@@ -27,12 +27,14 @@ export const eventsUrl = defineCheck({
     'token-refused': {
       severity: 'error',
       what: 'the service refuses coi_sidecar_token of Dovecot ({state}).',
-      remedy: 'Set it to http.token of coi-sidecar.yaml in 95-coi-events.conf, and reload Dovecot.',
+      remedy:
+        'Set it to http.token of coi-sidecar.yaml in /etc/dovecot/coi/token.conf (95-coi-events.conf), and reload Dovecot.',
     },
     'password-refused': {
       severity: 'error',
       what: 'the service refuses the password in the URL of the "ox" driver.',
-      remedy: 'Put http.token there, as 95-coi-events-ox.conf says, and reload Dovecot.',
+      remedy:
+        'Put http.token there, in /etc/dovecot/coi/ox-url.conf (95-coi-events-ox.conf), and reload Dovecot.',
     },
   },
   run: async (setup, report) => {

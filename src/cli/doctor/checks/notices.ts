@@ -14,7 +14,8 @@ export const notices = defineCheck({
     'no-exporter': {
       severity: 'warning',
       what: 'no event_exporter leads to {path}: changes are noticed at the next message only.',
-      remedy: 'Copy dovecot-conf/{series}/95-coi-notices.conf to conf.d, and reload Dovecot.',
+      remedy:
+        'Copy dovecot-conf/{series}/95-coi-notices.conf to conf.d, write what it includes, and reload Dovecot.',
     },
     'no-metric': {
       severity: 'warning',
@@ -29,12 +30,14 @@ export const notices = defineCheck({
     elsewhere: {
       severity: 'error',
       what: 'the exporter {name} does not lead to the service: {problem}.',
-      remedy: 'Set its URL to http://dovecot:TOKEN@{host}{path}, and reload Dovecot.',
+      remedy:
+        'Set its URL to http://dovecot:TOKEN@{host}{path} (95-coi-notices.conf), and reload Dovecot.',
     },
     'token-refused': {
       severity: 'error',
       what: 'the service refuses the password in the URL of the exporter {name}.',
-      remedy: 'Put http.token there: http://dovecot:TOKEN@{host}{path}, and reload Dovecot.',
+      remedy:
+        'Put http.token there: http://dovecot:TOKEN@{host}{path} (95-coi-notices.conf), and reload Dovecot.',
     },
   },
   run: async (setup, report) => {

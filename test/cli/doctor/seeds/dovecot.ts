@@ -1,6 +1,9 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { notRoot } from '../../../support/unprivileged.ts';
 import type { Break, Seed } from '../seeded-faults.ts';
+import { withMode } from './change-for-a-while.ts';
+import { setting } from './event-drivers.ts';
 
 /** A doveconf that says that it belongs to another release. */
 const ofVersion =
@@ -106,5 +109,36 @@ export const dovecotFaults: readonly Seed[] = [
       await mkdir(join(dir, 'modules'));
       return examine({ dovecot: `mail_plugin_dir = ${join(dir, 'modules')}` });
     },
+  },
+  {
+    fault: 'lda.unreadable',
+    says: /Error in configuration file .* include file \S+95-coi-doveadm-api\.conf: Permission denied/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withMode(0o600)(join(stage.dovecot.layout.dir, '95-coi-doveadm-api.conf'), examine),
+  },
+  {
+    fault: 'lda.unreadable',
+    cause: 'a file that a setting is read from',
+    versions: ['2.3'],
+    says: /Can't open file \S+token: Permission denied/,
+    skip: notRoot,
+    break: async (rig, examine) => {
+      const file = join(rig.dir, 'closed-token');
+      await writeFile(file, 'a-token\n', { mode: 0o600 });
+      return examine(setting(rig, 'coi_sidecar_token', `<${file}`));
+    },
+  },
+  {
+    fault: 'lda.kept-out',
+    says: /coi-classify: chat stays in INBOX/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withMode(0o600)(stage.dovecot.sockets.classify, () =>
+        examine({
+          dovecot:
+            stage.dovecot.version === '2.3' ? 'protocols = imap' : 'protocols {\n  lmtp = no\n}',
+        }),
+      ),
   },
 ];

@@ -36,9 +36,11 @@ export function oxDriver(
 export const withoutSetting =
   (name: string): Break =>
   ({ stage }, examine) => {
-    const { dir, configFile } = stage.dovecot.layout;
+    const { dir, coiDir, configFile } = stage.dovecot.layout;
     const takeOut = withText((text) => text.replaceAll(new RegExp(`^ *${name} = .*$`, 'gm'), ''));
-    return takeOut(configFile, () => takeOut(join(dir, '95-coi-events.conf'), examine));
+    const snippet = join(dir, '95-coi-events.conf');
+    const secret = join(coiDir, 'token.conf');
+    return takeOut(configFile, () => takeOut(snippet, () => takeOut(secret, examine)));
   };
 
 /** A Dovecot and a service of their own, both set up for the "ox" driver. */
