@@ -152,14 +152,14 @@ function buildMetadata(
 }
 
 function buildTransactionHandler(
-  { config, store, doveadm, doveadmSocket, recent, metrics, log }: Ground,
+  { config, store, doveadm, runMoves, doveadmSocket, recent, metrics, log }: Ground,
   { folders, ownOperations, blockedContacts, subscriptions, delivery }: Domain,
   source: MetadataSource,
   list: ListMessages,
 ) {
   const locate = createLocateMessages(list);
   const { restore, takeRestored } = createRestoreChats(folders);
-  const move = createMoveChatMessages(doveadm, folders.names, restore);
+  const move = createMoveChatMessages(runMoves, folders.names, restore);
   return createHandleTransaction({
     settings: (user) => source.settings(user),
     move,
@@ -170,7 +170,7 @@ function buildTransactionHandler(
     }),
     markChat: createMarkChat({ recent, locate, doveadm, log }),
     setBlockedAside: createSetBlockedAside({
-      ...{ folders, doveadm },
+      ...{ folders, doveadm, runMoves },
       isBlocked: (...asked) => blockedContacts.isBlocked(...asked),
       onMoved: (count) => metrics.moves.inc({ reason: 'blocked' }, count),
     }),

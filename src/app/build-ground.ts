@@ -4,6 +4,7 @@ import { COI_PREFIX } from '../coi/settings.ts';
 import type { Config } from '../config/schema.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
+import { createRunMoves, MOVE_TIMEOUT_MSECS, type RunMoves } from '../dovecot/run-moves.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
@@ -25,6 +26,7 @@ export interface Ground {
   log: Logger;
   metrics: Metrics;
   doveadm: DoveadmClient;
+  runMoves: RunMoves;
   doveadmSocket: DoveadmSocket | undefined;
   store: Store;
   /** What is owed: pushes, and transactions that are still being handled. */
@@ -52,13 +54,16 @@ export async function buildGround(
   sleep: Sleep,
 ): Promise<Ground> {
   const metrics = createMetrics();
-  const doveadm = createDoveadmClient({
-    url: config.doveadm.url,
-    apiKey: config.doveadm.api_key,
-    timeout: config.doveadm.timeout,
-    observe: (command, seconds, result) =>
-      metrics.doveadmDuration.observe({ command, result }, seconds),
-  });
+  const openDoveadm = (timeoutMsecs: number): DoveadmClient =>
+    createDoveadmClient({
+      url: config.doveadm.url,
+      apiKey: config.doveadm.api_key,
+      timeout: timeoutMsecs,
+      observe: (command, seconds, result) =>
+        metrics.doveadmDuration.observe({ command, result }, seconds),
+    });
+  const doveadm = openDoveadm(config.doveadm.timeout);
+  const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
   const opened = await openStore(config.store.url);
@@ -87,6 +92,7 @@ export async function buildGround(
 
   return {
     ...{ config, clock, sleep, log, metrics, doveadm, doveadmSocket, store },
+    runMoves: createRunMoves(mover),
     ...{ outbox, recent, filter },
     publishFilter: async () => {
       if (seesAll) await filterTurns.run('', publishFilter);
@@ -99,7 +105,7 @@ export async function buildGround(
       });
     },
     close: async () => {
-      await Promise.all([doveadm.close(), store.close(), outbox.close()]);
+      await Promise.all([doveadm.close(), mover.close(), store.close(), outbox.close()]);
     },
   };
 }

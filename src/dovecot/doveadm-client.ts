@@ -60,11 +60,14 @@ export interface DoveadmClient {
   /** @throws UnavailableError, saying what to do */
   check(): Promise<void>;
 
+  /** Waits for what is under way, for a few seconds. */
   close(): Promise<void>;
 }
 
 /** Requests beyond these wait: each costs Dovecot a doveadm-server process. */
 const CONNECTIONS = 8;
+
+const CLOSE_GRACE_MSECS = 5_000;
 /** Dovecot 2.3 answers 413 to a body of more than 1 MiB. */
 const MAX_BODY_OCTETS = 524_288;
 
@@ -150,7 +153,10 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     check: async () => {
       await observed('list', () => request('GET'));
     },
-    close: () => pool.close(),
+    close: async () => {
+      const cutOff = setTimeout(() => void pool.destroy(), CLOSE_GRACE_MSECS);
+      await pool.close().finally(() => clearTimeout(cutOff));
+    },
   };
 }
 

@@ -1,9 +1,9 @@
 import { enabledChange, readSettings } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
-import type { DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { findMailboxes } from '../dovecot/find-mailboxes.ts';
-import { errorMessage } from '../errors.ts';
+import { errorMessage, UnavailableError } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import type { Store } from '../stores/store.ts';
@@ -64,7 +64,13 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     log.info({ user, state }, 'COI follows what became of the Chats mailbox');
   }
 
-  /** Stock Dovecot cannot refuse a RENAME. @returns whether the mailbox is where it was */
+  /**
+   * Stock Dovecot cannot refuse a RENAME.
+   *
+   * @returns whether the mailbox is where it was
+   * @throws UnavailableError nobody knows
+   * @throws DoveadmCommandError Dovecot refused, for now
+   */
   async function undo(user: string, { from, to }: { from: string; to: string }): Promise<boolean> {
     try {
       await doveadm.run({
@@ -74,6 +80,8 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
       log.info({ user, mailbox: to }, 'undid a rename that would have taken Chats away');
       return true;
     } catch (error) {
+      // It may have been undone, or can be when Dovecot is back: the event comes again.
+      if (isPassing(error)) throw error;
       log.warn(
         { user, mailbox: to, reason: errorMessage(error) },
         'cannot undo a rename; COI is disabled',
@@ -82,3 +90,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     }
   }
 }
+
+const isPassing = (error: unknown): boolean =>
+  error instanceof UnavailableError ||
+  (error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure);

@@ -1,11 +1,7 @@
 import type { CoiFolderNames } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
-import {
-  DoveadmCommandError,
-  EXIT_CODES,
-  type DoveadmClient,
-  type DoveadmCommand,
-} from '../dovecot/doveadm-client.ts';
+import { DoveadmCommandError, EXIT_CODES, type DoveadmCommand } from '../dovecot/doveadm-client.ts';
+import type { RunMoves } from '../dovecot/run-moves.ts';
 
 export const CHAT_KEYWORD = '$Chat';
 
@@ -32,7 +28,7 @@ const UIDS_A_COMMAND = 500;
  * @throws DoveadmCommandError it refused
  */
 export function createMoveChatMessages(
-  doveadm: DoveadmClient,
+  runMoves: RunMoves,
   { chats }: CoiFolderNames,
   restoreChats: RestoreChats['restore'],
 ): MoveChatMessages {
@@ -52,15 +48,18 @@ export function createMoveChatMessages(
       })),
     ];
     // A message that went away meanwhile is no error: the search finds nothing.
-    const notFound = await attempt(commands);
+    const notFound = await attempt(user, commands);
     if (notFound.length === 0) return;
     await restoreChats(user);
-    await attempt(notFound); // if that is in vain, all of INBOX went away, and with it the task
+    await attempt(user, notFound); // if that is in vain, all of INBOX went away, and with it the task
   };
 
   /** @returns the commands for which a mailbox is missing */
-  async function attempt(commands: readonly DoveadmCommand[]): Promise<DoveadmCommand[]> {
-    const results = await doveadm.runAll(commands);
+  async function attempt(
+    user: string,
+    commands: readonly DoveadmCommand[],
+  ): Promise<DoveadmCommand[]> {
+    const results = await runMoves(user, commands);
     return commands.filter((_command, index) => {
       const result = results[index];
       if (!(result instanceof DoveadmCommandError)) return false;

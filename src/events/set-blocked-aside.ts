@@ -1,8 +1,10 @@
 import type { BlockedContacts } from '../coi/blocked-contacts.ts';
 import type { Folders } from '../coi/folders.ts';
 import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import type { RunMoves } from '../dovecot/run-moves.ts';
 import { selectMailbox } from '../dovecot/select-mailbox.ts';
 import type { MessageNewEvent } from './event-schema.ts';
+import { CHAT_KEYWORD } from './move-chat-messages.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
 /** Keeps messages of blocked contacts away from a user who has enabled COI. */
@@ -15,6 +17,7 @@ export interface SetBlockedAsideParts {
   isBlocked: BlockedContacts['isBlocked'];
   folders: Folders;
   doveadm: DoveadmClient;
+  runMoves: RunMoves;
   onMoved?: (count: number) => void;
 }
 
@@ -30,7 +33,7 @@ const WAIT_MSECS = 5_000;
  * @throws DoveadmCommandError it refused
  */
 export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAside {
-  const { folders, doveadm } = parts;
+  const { folders, doveadm, runMoves } = parts;
   const { blocked } = folders.names;
 
   async function move(user: string, events: readonly MessageNewEvent[]): Promise<void> {
@@ -38,10 +41,12 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
     const queries = await Promise.all(
       [...Map.groupBy(events, ({ mailbox }) => mailbox)].map(async ([mailbox, group]) => [
         ...(await selectMailbox(doveadm, user, mailbox)),
-        ...['uid', group.map(({ uid }) => uid).join(',')],
+        // The keyword, lest another message has the uid by now.
+        ...['uid', group.map(({ uid }) => uid).join(','), 'keyword', CHAT_KEYWORD],
       ]),
     );
-    const results = await doveadm.runAll(
+    const results = await runMoves(
+      user,
       queries.map((query) => ({
         name: 'move',
         parameters: { user, destinationMailbox: blocked, query },

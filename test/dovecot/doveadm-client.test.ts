@@ -9,6 +9,7 @@ import {
 } from '../../src/dovecot/doveadm-client.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import { createTeardown } from '../support/create-teardown.ts';
+import { startRecordingHttpServer } from '../support/recording-http-server.ts';
 
 describe('the doveadm client, on a real Dovecot', () => {
   let dovecot: PrivateDovecot;
@@ -77,6 +78,15 @@ describe('the doveadm client, on a real Dovecot', () => {
     await assert.rejects(stranger.run(create('C')), /must equal Dovecot's doveadm_api_key/);
     await assert.rejects(stranger.check(), UnavailableError);
     await stranger.close();
+  });
+
+  it('ends although Dovecot does not answer', async () => {
+    await using silent = await startRecordingHttpServer(() => null);
+    const waiting = createDoveadmClient({ url: silent.url, apiKey: 'key', timeout: 60_000 });
+    const answer = assert.rejects(waiting.run(create('A')), UnavailableError);
+    await silent.take();
+    await waiting.close();
+    await answer;
   });
 
   it('says what to do when nobody listens', async () => {

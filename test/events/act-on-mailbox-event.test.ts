@@ -11,6 +11,7 @@ import {
 } from '../../src/dovecot/doveadm-client.ts';
 import { createActOnMailboxEvent } from '../../src/events/act-on-mailbox-event.ts';
 import type { MailboxEvent } from '../../src/events/event-schema.ts';
+import { UnavailableError } from '../../src/errors.ts';
 import type { Store } from '../../src/stores/store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
@@ -26,6 +27,8 @@ class Mailboxes {
   readonly names: Set<string>;
   /** Commands that Dovecot refuses, with this exit code. */
   readonly refused = new Map<string, number>();
+  /** Commands to which Dovecot does not answer. */
+  readonly unanswered = new Set<string>();
   readonly asked: string[] = [];
   /** Holds every command back. */
   wait: Promise<unknown> = Promise.resolve();
@@ -48,6 +51,7 @@ class Mailboxes {
     const { name, parameters } = command;
     this.asked.push(name);
     await this.wait;
+    if (this.unanswered.has(name)) throw new UnavailableError('no answer');
     const exitCode = this.refused.get(name);
     if (exitCode !== undefined) return new DoveadmCommandError(command, 'exitCode', exitCode);
     const [mailbox = ''] = [parameters['mailbox'] ?? ''].flat() as string[];
@@ -205,6 +209,22 @@ describe('what becomes of COI with the Chats mailbox', () => {
     assert.equal(await isEnabled(), false);
     assert.deepEqual(recorded.said('warn'), ['cannot undo a rename; COI is disabled']);
     expectChange(false);
+  });
+
+  it('RENAME of Chats of which nobody knows whether it is undone: nothing yet, to be tried again', async () => {
+    await enable();
+    const mailboxes = new Mailboxes('Elsewhere');
+    const act = acting(mailboxes);
+    const event = renamed(names.chats, 'Elsewhere');
+    mailboxes.unanswered.add('mailboxRename');
+    await assert.rejects(act('alice', event), UnavailableError);
+    mailboxes.unanswered.clear();
+    mailboxes.refused.set('mailboxRename', EXIT_CODES.temporaryFailure);
+    await assert.rejects(act('alice', event), DoveadmCommandError);
+    mailboxes.refused.clear();
+    await act('alice', event);
+    assert.equal(await isEnabled(), true);
+    expectNoChange();
   });
 
   it('other mailboxes change nothing, and Dovecot is not asked', async () => {

@@ -7,6 +7,7 @@ import {
   type DoveadmClient,
   type DoveadmCommand,
 } from '../../src/dovecot/doveadm-client.ts';
+import { createRunMoves } from '../../src/dovecot/run-moves.ts';
 import { createMoveChatMessages } from '../../src/events/move-chat-messages.ts';
 
 /** Moves three messages, the second with its keyword; Dovecot refuses with these codes, one a try. */
@@ -26,8 +27,8 @@ async function move(...refusals: number[]): Promise<{ asked: string[]; error: un
     asked.push(`restore ${user}`);
     return Promise.resolve();
   };
-  const doveadm = { runAll } as unknown as DoveadmClient;
-  const moveChatMessages = createMoveChatMessages(doveadm, folderNames('COI', '/'), restore);
+  const runMoves = createRunMoves({ runAll } as unknown as DoveadmClient);
+  const moveChatMessages = createMoveChatMessages(runMoves, folderNames('COI', '/'), restore);
   const error = await moveChatMessages({
     ...{ user: 'alice', uids: [1, 2, 3], restoreKeyword: [2] },
   }).catch((thrown: unknown) => thrown);
