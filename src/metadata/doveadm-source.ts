@@ -51,29 +51,39 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     });
   }
 
-  /** Clients' changes, one by one: a refused one does not keep the others from having effect. */
+  /**
+   * Clients' changes, one by one: a refused one does not keep the others from having effect, nor does
+   * one that has to wait. Each is noted as seen with its effect, whatever becomes of writing back: it
+   * must not have effect again, least of all its validation push.
+   *
+   * @throws UnavailableError something has to wait for the next look
+   */
   async function takeIn(user: string, shown: ReadonlyMap<string, string>): Promise<void> {
     const seen = await seenBefore(user);
     // What the store says was written by this service, even if it stopped before it noted that.
     const ours = shown.size > 0 ? await wantedBy(user) : new Map<string, string>();
     const names = new Set([...shown.keys(), ...seen.keys()]);
+    const failures: unknown[] = [];
     for (const entry of names) {
       const value = shown.get(entry);
       if (value === seen.get(entry) || SERVER_OWNED.includes(entry)) continue;
       if (value !== undefined && value === ours.get(entry)) continue;
-      const wish: Change =
-        value === undefined
-          ? { op: 'unset', key: entry }
-          : { op: 'set', key: entry, value: Buffer.from(value) };
-      try {
-        await change(user, [wish], []);
-      } catch (error) {
-        if (!(error instanceof InvalidInputError)) throw error;
-        parts.onRefused?.(user);
-        log.info({ user, reason: error.message }, 'an annotation breaks a rule and has no effect');
-        // An invalid setting counts as absent.
-        if (SETTINGS.includes(entry)) await store.commit(user, [{ op: 'unset', key: entry }]);
-      }
+      await takeInOne(user, entry, value).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async function takeInOne(user: string, entry: string, value: string | undefined): Promise<void> {
+    const note = asChange(SEEN_PREFIX + entry, value);
+    try {
+      await change(user, [asChange(entry, value)], [note]);
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error;
+      parts.onRefused?.(user);
+      log.info({ user, reason: error.message }, 'an annotation breaks a rule and has no effect');
+      // An invalid setting counts as absent.
+      const absent = SETTINGS.includes(entry) ? [asChange(entry, undefined)] : [];
+      await store.commit(user, [...absent, note]);
     }
   }
 
@@ -124,13 +134,9 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
   async function remember(user: string, shown: ReadonlyMap<string, string>): Promise<void> {
     const seen = await seenBefore(user);
     const changes: Change[] = [];
-    for (const [entry, value] of shown) {
-      if (seen.get(entry) !== value) {
-        changes.push({ op: 'set', key: SEEN_PREFIX + entry, value: Buffer.from(value) });
-      }
-    }
-    for (const entry of seen.keys()) {
-      if (!shown.has(entry)) changes.push({ op: 'unset', key: SEEN_PREFIX + entry });
+    for (const entry of new Set([...shown.keys(), ...seen.keys()])) {
+      const value = shown.get(entry);
+      if (seen.get(entry) !== value) changes.push(asChange(SEEN_PREFIX + entry, value));
     }
     if (changes.length > 0) await store.commit(user, [...changes, KNOWN]);
     else if ((await store.get(user, KNOWN.key)) === undefined) await store.commit(user, [KNOWN]);
@@ -191,6 +197,9 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
 const SETTINGS: readonly string[] = [COI_ENTRIES.enabled, COI_ENTRIES.messageFilter];
 /** Clients read these; what they write there is overwritten. */
 const SERVER_OWNED: readonly string[] = [COI_ENTRIES.mailboxRoot, VAPID_KEY];
+
+const asChange = (key: string, value: string | undefined): Change =>
+  value === undefined ? { op: 'unset', key } : { op: 'set', key, value: Buffer.from(value) };
 
 /** An invalid setting is left for the client to see, as long as it means what the store holds. */
 function meansTheSame(entry: string, one: string | undefined, other: string | undefined): boolean {
