@@ -2,13 +2,13 @@ import { LRUCache } from 'lru-cache';
 import { COI_ENTRIES, readSettings, settingsFrom } from '../coi/settings.ts';
 import type { AnnotationChange, DoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { errorMessage, InvalidInputError } from '../errors.ts';
-import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import type { Change, Store } from '../stores/store.ts';
 import { VAPID_KEY } from '../webpush/vapid/vapid-record.ts';
 import type { ChangeOwnEntries } from './change-own-entries.ts';
 import type { MetadataSource } from './metadata-source.ts';
 import type { OwnEntries } from './own-entries.ts';
+import { SharedTurns } from './shared-turns.ts';
 
 export interface DoveadmSourceParts {
   annotations: DoveadmAnnotations;
@@ -37,18 +37,22 @@ const MAX_USERS = 100_000;
 export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
   const { annotations, store, own, change, log } = parts;
   const fresh = new LRUCache<string, true>({ max: MAX_USERS, ttl: parts.cacheLifetime || 1 });
-  const turns = new KeyedMutex();
+  const looks = new SharedTurns(look);
   const catchingUp = new Set<string>();
 
-  /** @param introduce whether a user without any entry of ours gets those that the server owns */
-  async function synchronise(user: string, introduce: boolean): Promise<void> {
-    await turns.run(user, async () => {
-      const shown = await annotations.read(user);
-      await takeIn(user, shown);
-      if (shown.size > 0 || introduce) await writeBack(user, shown);
-      else await remember(user, shown);
-      fresh.set(user, true);
-    });
+  /**
+   * @param thorough whether to look although what is known is fresh, and give a user without any entry
+   * of ours those that the server owns
+   */
+  async function look(user: string, thorough: boolean): Promise<void> {
+    if (thorough) fresh.delete(user);
+    // The one before may have begun after this one was asked for.
+    else if (fresh.has(user)) return;
+    const shown = await annotations.read(user);
+    await takeIn(user, shown);
+    if (shown.size > 0 || thorough) await writeBack(user, shown);
+    else await remember(user, shown);
+    fresh.set(user, true);
   }
 
   /**
@@ -120,7 +124,7 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     const latest = await annotations.read(user);
     const unchanged = changes.filter(({ entry }) => latest.get(entry) === shown.get(entry));
     await annotations.write(user, unchanged);
-    if (unchanged.length < changes.length) synchroniseLater(user);
+    if (unchanged.length < changes.length) lookLater(user);
     return unchanged;
   }
 
@@ -150,12 +154,11 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     const introduced = await store.get(user, SEEN_PREFIX + COI_ENTRIES.mailboxRoot);
     if (catchingUp.has(user) || (introduced !== undefined && fresh.has(user))) return;
     catchingUp.add(user);
-    await synchronise(user, true).finally(() => catchingUp.delete(user));
+    await looks.ask(user, true).finally(() => catchingUp.delete(user));
   }
 
-  function synchroniseLater(user: string): void {
-    fresh.delete(user);
-    synchronise(user, true).catch((error: unknown) => sayLater(user, error));
+  function lookLater(user: string): void {
+    looks.ask(user, true).catch((error: unknown) => sayLater(user, error));
   }
 
   const sayLater = (user: string, error: unknown): void =>
@@ -166,7 +169,7 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
     parts.onLookup?.(isFresh ? 'hit' : 'miss');
     if (isFresh) return;
     try {
-      await synchronise(user, false);
+      await looks.ask(user, false);
     } catch (error) {
       // Old settings are better than none; a user of whom nothing is known must not lose chat mail.
       if ((await store.get(user, KNOWN.key)) === undefined) throw error;
@@ -179,16 +182,13 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
       await refresh(user);
       return readSettings(store, user);
     },
-    publish: async (user) => {
-      fresh.delete(user);
-      await synchronise(user, true);
-    },
+    publish: (user) => looks.ask(user, true),
     forget: (user) => {
       if (user === undefined) fresh.clear();
       else fresh.delete(user);
     },
     onNotice: (user, command) => {
-      if (command !== 'GETMETADATA') synchroniseLater(user);
+      if (command !== 'GETMETADATA') lookLater(user);
       else catchUp(user).catch((error: unknown) => sayLater(user, error));
     },
   };

@@ -193,7 +193,9 @@ for (const { version, skip, metadata } of runs) {
         await eventually(async () => {
           assert.equal((await stage.app.flows.source.settings(user)).enabled, false);
         });
-        assert.equal(await stage.app.flows.spool.pending(), 0);
+        await eventually(async () => {
+          assert.equal(await stage.app.flows.spool.pending(), 0);
+        });
       });
     }
 

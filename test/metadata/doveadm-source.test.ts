@@ -36,10 +36,11 @@ class Annotations implements DoveadmAnnotations {
 
   async read(): Promise<Map<string, string>> {
     this.reads += 1;
-    // As if from another process: others get their turn meanwhile.
+    const entries = new Map(this.entries);
+    // The answer takes its time, and may be out of date when it comes.
     await new Promise((resolve) => setImmediate(resolve));
     if (!this.isReadable) throw new UnavailableError('Dovecot is away');
-    return new Map(this.entries);
+    return entries;
   }
 
   write(_user: string, changes: readonly AnnotationChange[]): Promise<void> {
@@ -174,5 +175,43 @@ describe('annotations that Dovecot keeps', () => {
     write(`${SUBSCRIPTION}/validate`, tokenOf(pushes[1]!));
     await look();
     assert.equal(await isValidated(), true);
+  });
+
+  it('are read once for all who ask while they are read', async () => {
+    write(ENABLED, 'yes');
+    await look();
+    source.forget(USER);
+    annotations.reads = 0;
+    const first = source.settings(USER);
+    while (annotations.reads === 0) await Promise.resolve();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => source.settings(USER)));
+    assert.equal(annotations.reads, 1);
+    for (const { enabled } of [...answers, await first]) assert.equal(enabled, true);
+  });
+
+  it('are asked for once for all who ask meanwhile, of a Dovecot that is away', async () => {
+    await look();
+    source.forget(USER);
+    annotations.isReadable = false;
+    annotations.reads = 0;
+    const first = source.settings(USER);
+    while (annotations.reads === 0) await Promise.resolve();
+    await Promise.all(Array.from({ length: 20 }, () => source.settings(USER)));
+    await first;
+    assert.equal(annotations.reads, 2);
+  });
+
+  it('are read at most once more, however many notices come meanwhile', async () => {
+    await look();
+    await source.publish(USER);
+    annotations.reads = 0;
+    source.onNotice(USER, 'SETMETADATA');
+    while (annotations.reads === 0) await Promise.resolve();
+    write(FILTER, 'seen');
+    for (let count = 0; count < 50; count++) source.onNotice(USER, 'SETMETADATA');
+    const { messageFilter } = await source.settings(USER);
+    assert.equal(messageFilter, 'seen', 'what was noticed before the question has effect');
+    await source.publish(USER);
+    assert.equal(annotations.reads, 3);
   });
 });
