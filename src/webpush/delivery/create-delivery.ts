@@ -19,6 +19,7 @@ import { PayloadShelf } from './payload-shelf.ts';
 import { PushQueue } from './push-queue.ts';
 import { PushRunner } from './push-runner.ts';
 import { Settler } from './settler.ts';
+import { UnsureAdds } from './unsure-adds.ts';
 import { Workload } from './workload.ts';
 
 const LOAD_PAGE = 500;
@@ -40,6 +41,7 @@ class PushDelivery implements Delivery {
   readonly #queue: PushQueue;
   readonly #shelf: PayloadShelf;
   readonly #settler: Settler;
+  readonly #adds: UnsureAdds;
   readonly #workload: Workload;
   readonly #runner: PushRunner;
   readonly #firstAttempts: FirstAttempts;
@@ -68,6 +70,7 @@ class PushDelivery implements Delivery {
     const payloadOctets = options.payloadOctets ?? 32 * 1_048_576;
     this.#shelf = new PayloadShelf(store, (id) => this.#queue.has(id), payloadOctets);
     this.#settler = new Settler(store, log, timers);
+    this.#adds = new UnsureAdds(store);
     this.#workload = new Workload({
       limit: options.totalLimit ?? 256,
       timers,
@@ -100,11 +103,11 @@ class PushDelivery implements Delivery {
   }
 
   async enqueue(pushes: readonly NewPush[]): Promise<void> {
-    this.#accept(await this.#parts.store.add(pushes));
+    this.#accept(await this.#adds.add(pushes));
   }
 
   async attemptNow(push: NewPush): Promise<FirstAttemptReport> {
-    const [owed] = await this.#parts.store.add([push]);
+    const [owed] = await this.#adds.add([push]);
     if (owed === undefined) return { verdict: 'deferred', reason: 'duplicate' };
     if (this.#state !== 'running' && this.#state !== 'loading') {
       return { verdict: 'deferred', reason: 'stopped' };
@@ -209,13 +212,28 @@ class PushDelivery implements Delivery {
       this.#shelf.put(push);
       this.#schedule(push);
     }
+    this.#goOn();
+    void this.#acceptFound();
+  }
+
+  /** Their payloads stay in the store: should it let go of one in this moment, that one is not sent. */
+  async #acceptFound(): Promise<void> {
+    for await (const push of this.#adds.find()) {
+      if (!this.#isIn('running')) return;
+      this.#schedule(push);
+      this.#goOn();
+    }
+  }
+
+  #goOn(): void {
     this.#keepWithinLimit();
     this.#keepSweeping();
     this.#workload.fillSoon();
   }
 
   #schedule(push: OwedPush): void {
-    if (this.#queue.has(push.id)) return;
+    this.#adds.saw(push.id);
+    if (this.#queue.has(push.id) || this.#settler.has(push.id)) return;
     const now = this.#monotonic();
     const wallNow = this.#parts.clock.now();
     const life = push.expiresAt - wallNow;

@@ -22,6 +22,8 @@ export class Settler {
   readonly #log: Logger;
   readonly #timers: Timers;
   #waiting: number[] = [];
+  /** Those that wait, and those that the store is being told of. */
+  readonly #ids = new Set<number>();
   readonly #calls = new Set<Promise<void>>();
   #failures = 0;
   #retry: unknown;
@@ -33,8 +35,14 @@ export class Settler {
   }
 
   settle(id: number): void {
+    this.#ids.add(id);
     this.#waiting.push(id);
     if (this.#retry === undefined) this.#work();
+  }
+
+  /** Whether the push is settled and the store may still have it. */
+  has(id: number): boolean {
+    return this.#ids.has(id);
   }
 
   /** Settled pushes that the store has not been told of, or has refused. */
@@ -65,6 +73,7 @@ export class Settler {
   async #tell(ids: number[]): Promise<void> {
     try {
       await this.#store.settle(ids);
+      for (const id of ids) this.#ids.delete(id);
       this.#failures = 0;
     } catch (error) {
       this.#waiting = ids.concat(this.#waiting);

@@ -251,12 +251,20 @@ describe('attemptNow', () => {
 describe('trouble on our side', () => {
   class TroubledStore extends MemoryOutboxStore {
     broken = false;
+    /** Adds take place, and their caller is told that they may not have, once this is over. */
+    silence: Promise<undefined> | undefined;
     settles = 0;
     #check<T>(work: () => Promise<T>): Promise<T> {
       return this.broken ? Promise.reject(new UnavailableError('database is locked')) : work();
     }
     override add(pushes: readonly NewPush[]): Promise<OwedPush[]> {
-      return this.#check(() => super.add(pushes));
+      return this.#check(async () => {
+        const { silence } = this;
+        const added = await super.add(pushes);
+        await silence;
+        if (silence) throw new UnavailableError('the writer stopped; the change may be lost');
+        return added;
+      });
     }
     override settle(ids: readonly number[]): Promise<void> {
       this.settles += 1;
@@ -280,6 +288,60 @@ describe('trouble on our side', () => {
     await assert.rejects(rig.delivery.enqueue([rig.push('a/1')]), UnavailableError);
     await assert.rejects(rig.delivery.attemptNow(rig.push('a/1')), UnavailableError);
     assert.equal(rig.delivery.levels().owed, 0);
+  });
+
+  it('sends what the store has taken without saying so, once', async () => {
+    const store = new TroubledStore();
+    const rig = await start({ store });
+    const [push, other] = [rig.push('a/1'), rig.push('b/1')];
+    store.silence = Promise.resolve(undefined);
+    await assert.rejects(rig.delivery.enqueue([push]), UnavailableError);
+    await assert.rejects(rig.delivery.attemptNow(other), UnavailableError);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.receivers, []);
+    store.silence = undefined;
+    // Its event is repeated, and the store has it already.
+    await rig.delivery.enqueue([push]);
+    await rig.clock.advance(1_000);
+    await rig.delivery.enqueue([push]);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.receivers, ['a/1', 'b/1']);
+    assert.deepEqual(await rig.owed(), []);
+  });
+
+  it('looks again for what the store took when it could not be looked for', async () => {
+    const store = new TroubledStore();
+    const rig = await start({ store });
+    store.silence = Promise.resolve(undefined);
+    await assert.rejects(rig.delivery.enqueue([rig.push('a/1')]), UnavailableError);
+    store.silence = undefined;
+    const page = store.page.bind(store);
+    store.page = () => Promise.reject(new UnavailableError('database is locked'));
+    await rig.delivery.enqueue([rig.push('b/1')]);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.receivers, ['b/1']);
+    store.page = page;
+    await rig.delivery.enqueue([rig.push('c/1')]);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.receivers.toSorted(), ['a/1', 'b/1', 'c/1']);
+  });
+
+  it('sends nothing twice that it has sent and the store still has, when it looks there', async () => {
+    const store = new TroubledStore();
+    const rig = await start({ store });
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    store.silence = promise;
+    const failing = rig.delivery.enqueue([rig.push('a/1')]);
+    store.silence = undefined;
+    store.settle = () => Promise.reject(new UnavailableError('database is locked'));
+    await rig.delivery.enqueue([rig.push('b/1')]);
+    await rig.clock.advance(100);
+    assert.deepEqual(rig.receivers, ['b/1']);
+    resolve(undefined);
+    await assert.rejects(failing, UnavailableError);
+    await rig.delivery.enqueue([rig.push('c/1')]);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.receivers.toSorted(), ['a/1', 'b/1', 'c/1']);
   });
 
   it('settles later what the store does not let go of now, and sends nothing twice', async () => {
