@@ -40,8 +40,10 @@ export interface Ground {
   close(): Promise<void>;
 }
 
-/** A settled push is remembered for as long as Dovecot's script may report its message again. */
-const REMEMBER_SETTLED_MSECS = 86_400_000;
+/** For so long an event is repeated that Dovecot refuses to have handled (src/events/spool.ts) … */
+const REPEATED_MSECS = 86_400_000;
+/** … and the last time is somewhat later. */
+const MARGIN_MSECS = 3_600_000;
 
 /** Whoever has such keys may want to hear of new messages; nobody else can. */
 const MATTERING = [COI_PREFIX, SUBSCRIPTION_PREFIX];
@@ -118,7 +120,8 @@ async function openOutbox(
   // What an earlier process left may be of another store.
   await filter.remove();
   return openSqliteOutboxStore(config.outbox.path, {
-    rememberMsecs: REMEMBER_SETTLED_MSECS,
+    // What is reported again later than that is not worth sending: its time is over.
+    rememberMsecs: Math.max(REPEATED_MSECS, config.webpush.message_ttl) + MARGIN_MSECS,
     clock,
   });
 }
