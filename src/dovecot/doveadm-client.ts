@@ -33,6 +33,15 @@ export const EXIT_CODES = {
   noPermission: 77,
 } as const;
 
+/**
+ * Whether doveadm failed for a reason that may be over in a moment: the user database is not up yet. It
+ * says the same of a user whose mail will stay out of reach.
+ *
+ * @see Dovecot src/doveadm/doveadm-mail.c, doveadm_mail_cmd_exec
+ */
+export const isTemporary = (error: unknown): boolean =>
+  error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure;
+
 export interface DoveadmClientOptions {
   url: string;
   apiKey: string;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoiFolderNames } from '../../coi/folders.ts';
 import type { CoiSettings } from '../../coi/settings.ts';
+import { isTemporary } from '../../dovecot/doveadm-client.ts';
 import { errorMessage, UnavailableError } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import type { ListMessages } from '../../messages/list-messages.ts';
@@ -29,6 +30,8 @@ export interface CatchUp {
 
 const USERS_AT_A_TIME = 4;
 const PAUSE_MSECS = 5_000;
+/** Times that Dovecot may fail for now where one user is concerned: a minute, which is long for a start. */
+const MOST_FAILURES = 12;
 /** What was being handled when the service ended was handed in no earlier than this before. */
 const MARGIN_SECONDS = 5;
 
@@ -90,11 +93,12 @@ export function createCatchUp(parts: CatchUpParts): CatchUp {
 
   /** Until Dovecot answers: after a boot it may come later than we do. */
   async function patiently<T>(work: () => Promise<T>): Promise<T | undefined> {
-    while (!stopping.signal.aborted) {
+    for (let failures = 0; !stopping.signal.aborted;) {
       try {
         return await work();
       } catch (error) {
-        const isPassing = error instanceof UnavailableError;
+        const isPassing =
+          error instanceof UnavailableError || (isTemporary(error) && ++failures < MOST_FAILURES);
         log.warn(
           { reason: errorMessage(error) },
           `cannot look for mail that came while nobody was here${isPassing ? ' yet' : ''}`,

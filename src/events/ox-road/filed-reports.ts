@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
+import { isTemporary } from '../../dovecot/doveadm-client.ts';
 import { errorMessage, UnavailableError } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import type { ListMessages } from '../../messages/list-messages.ts';
@@ -46,7 +47,12 @@ export function createFiledReports(parts: FiledReportsParts): FiledReports {
     if (!(await parts.wantsPushes(user))) return;
     for (let attempt = 0; attempt < pauses.length;) {
       await sleep(pauses[attempt], undefined, { signal: stopping.signal });
-      const place = await find(user, mailbox, messageId);
+      const place = await find(user, mailbox, messageId).catch((error: unknown) => {
+        const isPassing =
+          error instanceof UnavailableError || (isTemporary(error) && ++attempt < pauses.length);
+        if (!isPassing) throw error;
+        return 'nobody answers' as const;
+      });
       if (place === 'nobody answers') {
         await sleep(pauses.at(-1), undefined, { signal: stopping.signal });
         continue;
@@ -63,13 +69,8 @@ export function createFiledReports(parts: FiledReportsParts): FiledReports {
 
   async function find(user: string, mailbox: string, messageId: string) {
     const criteria = ['header', 'message-id', messageId];
-    try {
-      const [listing] = await list(user, [{ mailbox, criteria }]);
-      return listing && newestOf(listing);
-    } catch (error) {
-      if (error instanceof UnavailableError) return 'nobody answers';
-      throw error;
-    }
+    const [listing] = await list(user, [{ mailbox, criteria }]);
+    return listing && newestOf(listing);
   }
 
   return {

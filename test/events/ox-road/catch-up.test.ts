@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { folderNames } from '../../../src/coi/folders.ts';
+import { DoveadmCommandError, EXIT_CODES } from '../../../src/dovecot/doveadm-client.ts';
 import { UnavailableError } from '../../../src/errors.ts';
 import { createCatchUp } from '../../../src/events/ox-road/catch-up.ts';
 import { transactionValidator, type Transaction } from '../../../src/events/event-schema.ts';
@@ -8,14 +9,22 @@ import type { MailboxQuery } from '../../../src/messages/list-messages.ts';
 import { recordLog } from '../../support/record-log.ts';
 
 const SINCE = 1_700_000_000_900;
+const noUserDatabase = (): Error =>
+  new DoveadmCommandError(
+    { name: 'mailboxStatus', parameters: {} },
+    'exitCode',
+    EXIT_CODES.temporaryFailure,
+  );
 
 describe('mail that came while the service was away and nobody kept its events', () => {
   let asked: (MailboxQuery & { user: string })[];
   let failures: Error[];
+  let refuse: (user: string) => Error | undefined;
   let spooled: Transaction[];
   beforeEach(() => {
     asked = [];
     failures = [];
+    refuse = () => undefined;
     spooled = [];
   });
 
@@ -31,7 +40,7 @@ describe('mail that came while the service was away and nobody kept its events',
         Promise.resolve({ enabled: user.startsWith('coi'), messageFilter: 'active' }),
       wantsPushes: (user) => Promise.resolve(user.startsWith('sub')),
       list: (user, queries) => {
-        const failure = failures.shift();
+        const failure = failures.shift() ?? refuse(user);
         if (failure !== undefined) return Promise.reject(failure);
         asked.push(...queries.map((query) => ({ user, ...query })));
         return Promise.resolve(
@@ -101,6 +110,22 @@ describe('mail that came while the service was away and nobody kept its events',
     await start(['coi-1', 'coi-2']).catchUp.run(SINCE);
     assert.equal(spooled.length, 1);
     assert.equal(asked.length, 4);
+  });
+
+  it('is found although Dovecot’s user database comes later', async () => {
+    failures = Array.from({ length: 5 }, noUserDatabase);
+    const { catchUp, recorded } = start(['coi-1']);
+    await catchUp.run(SINCE);
+    assert.equal(spooled.length, 1);
+    assert.equal(recorded.said('warn').length, 5);
+  });
+
+  it('is found although looking at one user’s mail fails for now, and for good', async () => {
+    const { catchUp, recorded } = start(['coi-2', 'coi-1']);
+    refuse = (user) => (user === 'coi-2' ? noUserDatabase() : undefined);
+    await catchUp.run(SINCE);
+    assert.equal(spooled.length, 1);
+    assert.match(recorded.said('warn').at(-1) ?? '', /nobody was here$/);
   });
 
   it('is found although Dovecot refuses to look at one user’s mail', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { systemClock } from '../../../src/clock.ts';
+import { DoveadmCommandError, EXIT_CODES } from '../../../src/dovecot/doveadm-client.ts';
 import { UnavailableError } from '../../../src/errors.ts';
 import type { Transaction } from '../../../src/events/event-schema.ts';
 import {
@@ -17,6 +18,12 @@ const there: MailboxListing = {
   messages: [1, 3, 2].map((uid) => ({ uid, keywords: ['$Chat'], received: 0 })),
 };
 const notYet: MailboxListing = { ...there, messages: [] };
+const noUserDatabase = (): Error =>
+  new DoveadmCommandError(
+    { name: 'fetch', parameters: {} },
+    'exitCode',
+    EXIT_CODES.temporaryFailure,
+  );
 
 describe('chat that Sieve was told to file', () => {
   let answers: (MailboxListing | Error)[];
@@ -91,6 +98,18 @@ describe('chat that Sieve was told to file', () => {
     expect();
     await over();
     assert.equal(taken.length, 1);
+  });
+
+  it('is waited for while Dovecot’s user database does not answer, not for ever', async () => {
+    answers = [noUserDatabase(), noUserDatabase(), there];
+    expect();
+    await over();
+    assert.equal(taken.length, 1);
+    answers = [noUserDatabase(), noUserDatabase(), noUserDatabase(), there];
+    expect();
+    await over();
+    assert.equal(taken.length, 1);
+    assert.deepEqual(recorded.said('warn'), ['filed chat will not be pushed']);
   });
 
   it('is given up, with a word, when Dovecot refuses', async () => {
