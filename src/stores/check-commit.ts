@@ -1,12 +1,12 @@
 import { InvalidInputError } from '../errors.ts';
-import { MAX_KEY_OCTETS, type Change } from './store.ts';
+import { MAX_KEY_OCTETS, type Change, type Expectation } from './store.ts';
 
 /**
  * The rules that every kind of store holds a commit to, before it touches anything.
  *
  * @throws InvalidInputError a name is not Unicode text or too long, or `by` is not a whole number
  */
-export function checkCommit(user: string, changes: readonly Change[]): void {
+export function checkCommit(user: string, changes: readonly (Change | Expectation)[]): void {
   checkText('user', user);
   for (const change of changes) {
     checkText('key', change.key);

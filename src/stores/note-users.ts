@@ -13,7 +13,8 @@ export function noteUsers(store: Store, filter: UserFilter, prefixes: readonly s
     list: (user, prefix) => store.list(user, prefix),
     commit: async (user, changes) => {
       const matters = changes.some(
-        ({ op, key }) => op !== 'unset' && prefixes.some((prefix) => key.startsWith(prefix)),
+        ({ op, key }) =>
+          (op === 'set' || op === 'increment') && prefixes.some((prefix) => key.startsWith(prefix)),
       );
       if (matters) await filter.add(user);
       const result = await store.commit(user, changes);

@@ -24,11 +24,12 @@ export interface Store {
    *
    * @throws UnavailableError the store is full, locked or gone; nothing was changed. Only when the
    *   way to a remote store broke after the commit was sent, it may have taken place all the same
+   * @throws OvertakenError an `expect` is not so; nothing was changed
    * @throws InvalidInputError an `increment` names a value that is not a whole number in its
    *   shortest form, or leads out of 64 bits; or a user or key is too long or not Unicode text.
    *   Nothing was changed
    */
-  commit(user: string, changes: readonly Change[]): Promise<CommitResult>;
+  commit(user: string, changes: readonly (Change | Expectation)[]): Promise<CommitResult>;
 
   /** Every user that has at least one entry, in no particular order. */
   users(): AsyncIterable<string>;
@@ -55,6 +56,16 @@ export type Change =
   | { op: 'set'; key: string; value: Buffer }
   | { op: 'unset'; key: string }
   | { op: 'increment'; key: string; by: number };
+
+/**
+ * The commit is to take place only if `key` had this value before it; undefined, if there was none. For
+ * what is read, changed and written back where several sidecars share a store.
+ */
+export interface Expectation {
+  op: 'expect';
+  key: string;
+  value: Buffer | undefined;
+}
 
 export type CommitResult = 'committed' | 'missing';
 

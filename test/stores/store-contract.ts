@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { InvalidInputError, UnavailableError } from '../../src/errors.ts';
-import { MAX_KEY_OCTETS, type Change, type Store } from '../../src/stores/store.ts';
+import { OvertakenError } from '../../src/stores/overtaken-error.ts';
+import {
+  MAX_KEY_OCTETS,
+  type Change,
+  type Expectation,
+  type Store,
+} from '../../src/stores/store.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 
 export interface StoreFixture {
@@ -17,6 +23,11 @@ const set = (key: string, value: string | Buffer = ''): Change => ({
 });
 const unset = (key: string): Change => ({ op: 'unset', key });
 const increment = (key: string, by: number): Change => ({ op: 'increment', key, by });
+const expect = (key: string, value?: string | Buffer): Expectation => ({
+  op: 'expect',
+  key,
+  value: value === undefined ? undefined : Buffer.from(value),
+});
 
 const ODD_KEYS = [
   'priv/0123456789abcdef0123456789abcdef/vendor/vendor.dovecot/coi/config/enabled',
@@ -298,6 +309,63 @@ export function testStoreContract(kind: string, open: () => Promise<StoreFixture
         ] as const)
           await assert.rejects(store.commit(user, [increment(key, by)]), InvalidInputError);
         assert.deepEqual(await contents(store, user), { max: '9223372036854775807', n: '1' });
+      });
+
+      it('takes place when everything is as expected, by its octets', async () => {
+        const user = newUser();
+        const changes = ODD_VALUES.map((value, index) => set(`v${index}`, value));
+        await store.commit(user, changes);
+        const expectations = ODD_VALUES.map((value, index) => expect(`v${index}`, value));
+        const result = await store.commit(user, [
+          ...expectations,
+          expect('none'),
+          set('v0', 'now'),
+          set('none', 'now'),
+        ]);
+        assert.equal(result, 'committed');
+        assert.equal((await store.get(user, 'v0'))?.toString(), 'now');
+        assert.equal((await store.get(user, 'none'))?.toString(), 'now');
+      });
+
+      it('does not take place when anything is not as expected', async () => {
+        const user = newUser();
+        await store.commit(user, [set('a', '1'), set('empty', ''), set('n', '1')]);
+        const doomed = [
+          [expect('a')],
+          [expect('a', '2')],
+          [expect('a', '1\0')],
+          [expect('empty')],
+          [expect('none', '')],
+          [expect('a', '1'), expect('none', 'x')],
+        ];
+        for (const expectations of doomed) {
+          const changes = [...expectations, set('a', '3'), increment('n', 1), unset('empty')];
+          await assert.rejects(store.commit(user, changes), OvertakenError);
+          await assert.rejects(store.commit(user, changes.toReversed()), OvertakenError);
+        }
+        assert.deepEqual(await contents(store, user), { a: '1', empty: '', n: '1' });
+        const nobody = newUser();
+        await assert.rejects(store.commit(nobody, [expect('a', ''), set('a')]), OvertakenError);
+        assert(!(await allUsers(store)).includes(nobody));
+      });
+
+      it('expects what was there before it, wherever that stands', async () => {
+        const user = newUser();
+        await store.commit(user, [set('a', '1')]);
+        const changes = [set('a', '2'), set('b', '1'), expect('a', '1'), expect('b')];
+        assert.equal(await store.commit(user, changes), 'committed');
+        assert.deepEqual(await contents(store, user), { a: '2', b: '1' });
+      });
+
+      it('of several that expect the same takes place once', async () => {
+        const user = newUser();
+        await store.commit(user, [set('a', '0')]);
+        const commits = await Promise.allSettled(
+          Array.from({ length: 20 }, (_, n) =>
+            store.commit(user, [expect('a', '0'), set('a', `${n + 1}`)]),
+          ),
+        );
+        assert.equal(commits.filter(({ status }) => status === 'fulfilled').length, 1);
       });
 
       it('is seen by a read as soon as it resolves', async () => {

@@ -1,7 +1,14 @@
 import { UnavailableError } from '../../src/errors.ts';
 import { addToDecimal } from '../../src/stores/add-to-decimal.ts';
 import { checkCommit } from '../../src/stores/check-commit.ts';
-import type { Change, CommitResult, Store, StoreEntry } from '../../src/stores/store.ts';
+import { OvertakenError } from '../../src/stores/overtaken-error.ts';
+import type {
+  Change,
+  CommitResult,
+  Expectation,
+  Store,
+  StoreEntry,
+} from '../../src/stores/store.ts';
 
 /** A store that forgets everything with the process: for tests and trials. */
 export class MemoryStore implements Store {
@@ -25,12 +32,17 @@ export class MemoryStore implements Store {
     );
   }
 
-  commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
+  commit(user: string, changes: readonly (Change | Expectation)[]): Promise<CommitResult> {
     return this.#attempt(() => {
       checkCommit(user, changes);
       const entries = new Map(this.#users.get(user));
       for (const change of changes) {
-        if (!apply(entries, change)) return 'missing';
+        if (change.op === 'expect' && !isSame(entries.get(change.key), change.value)) {
+          throw new OvertakenError();
+        }
+      }
+      for (const change of changes) {
+        if (change.op !== 'expect' && !apply(entries, change)) return 'missing';
       }
       if (entries.size > 0) this.#users.set(user, entries);
       else this.#users.delete(user);
@@ -80,3 +92,6 @@ function apply(entries: Map<string, Buffer>, change: Change): boolean {
     }
   }
 }
+
+const isSame = (one: Buffer | undefined, other: Buffer | undefined): boolean =>
+  one === undefined || other === undefined ? one === other : one.equals(other);

@@ -62,12 +62,14 @@ export function createImportAnnotations(parts: ImportParts): ImportAnnotations {
     const changed = await compare(user, settings, options, report.settings);
     if (!options.dryRun && shared.length > 0) await store.commit(SHARED_OWNER, shared);
     if (sorted.vapid) await adoptVapid(user, sorted.vapid, options, report);
-    await subscriptions.transact(user, async (plan, commit) => {
-      adoptSubscriptions(plan, sorted.subscriptions, options, report);
+    return subscriptions.transact(user, async (plan, commit) => {
+      // A transaction may begin anew.
+      const whole = structuredClone(report);
+      adoptSubscriptions(plan, sorted.subscriptions, options, whole);
       if (!options.dryRun) await commit([...foreign, ...changed]);
+      if (whole.subscriptions.added > 0 && whole.vapid === 'none') whole.warnings.push(NO_KEY);
+      return whole;
     });
-    if (report.subscriptions.added > 0 && report.vapid === 'none') report.warnings.push(NO_KEY);
-    return report;
   };
 
   async function findInbox(user: string): Promise<string> {

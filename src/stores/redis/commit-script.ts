@@ -22,13 +22,19 @@ end
 
 for i = 3, #ARGV, 3 do
   local op, key, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if op == 'expect' and redis.call('HGET', entries, key) ~= value
+    or op == 'expect none' and redis.call('HEXISTS', entries, key) == 1 then return 'overtaken' end
+end
+
+for i = 3, #ARGV, 3 do
+  local op, key, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if op == 'set' then
     remember(key)
     redis.call('HSET', entries, key, value)
   elseif op == 'unset' then
     remember(key)
     redis.call('HDEL', entries, key)
-  else
+  elseif op == 'increment' then
     if redis.call('HEXISTS', entries, key) == 0 then return give_up('missing') end
     remember(key)
     local reply = redis.pcall('HINCRBY', entries, key, value)
@@ -50,7 +56,8 @@ return 'committed'
  * One commit, as a Lua script: Redis runs it whole, with nothing else in between.
  *
  * KEYS: the user's hash, the set of users. ARGV: the user, `1` if anything is incremented, then for
- * each change its op, key and value. Replies `committed`, `missing` or `invalid`.
+ * each change or expectation its op, key and value. Replies `committed`, `missing`, `invalid` or
+ * `overtaken`.
  *
  * A script that gives up halfway does not take its writes back by itself, so those before an
  * increment are remembered. All other errors (out of memory, read-only replica, wrong type) come

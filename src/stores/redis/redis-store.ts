@@ -1,7 +1,8 @@
 import { InvalidInputError } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import { checkCommit } from '../check-commit.ts';
-import type { Change, CommitResult, Store, StoreEntry } from '../store.ts';
+import { OvertakenError } from '../overtaken-error.ts';
+import type { Change, CommitResult, Expectation, Store, StoreEntry } from '../store.ts';
 import { COMMIT_SCRIPT } from './commit-script.ts';
 import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
@@ -84,7 +85,7 @@ class RedisStore implements Store {
       .map(([key, value]) => ({ key: key.toString(), value }));
   }
 
-  async commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
+  async commit(user: string, changes: readonly (Change | Expectation)[]): Promise<CommitResult> {
     checkCommit(user, changes);
     const increments = changes.some(({ op }) => op === 'increment');
     const args = [
@@ -100,6 +101,7 @@ class RedisStore implements Store {
       throw new InvalidInputError(
         'An increment names a value that is not a whole number, or leads out of 64 bits.',
       );
+    if (result === 'overtaken') throw new OvertakenError();
     return result === 'missing' ? 'missing' : 'committed';
   }
 
@@ -135,7 +137,7 @@ class RedisStore implements Store {
 
 const hashOf = (user: string): string => `${PREFIX}u:${user}`;
 
-const toArgs = (change: Change): [string, string, string | Buffer] => {
+const toArgs = (change: Change | Expectation): [string, string, string | Buffer] => {
   switch (change.op) {
     case 'set':
       return ['set', change.key, Buffer.from(change.value)];
@@ -143,6 +145,10 @@ const toArgs = (change: Change): [string, string, string | Buffer] => {
       return ['unset', change.key, ''];
     case 'increment':
       return ['increment', change.key, `${change.by}`];
+    case 'expect':
+      return change.value === undefined
+        ? ['expect none', change.key, '']
+        : ['expect', change.key, Buffer.from(change.value)];
   }
 };
 

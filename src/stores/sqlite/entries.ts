@@ -3,11 +3,14 @@ import type { CommitResult } from '../store.ts';
 import type { JobRunner } from './job-runner.ts';
 import { RolledBack } from './run-group.ts';
 
-/** A change as it travels to the writer: `Change` with octets that may cross threads. */
+/** As they travel to the writer: `Change` and `Expectation` with octets that may cross threads. */
 export type EntryChange =
   | { op: 'set'; key: string; value: Uint8Array }
   | { op: 'unset'; key: string }
-  | { op: 'increment'; key: string; by: number };
+  | { op: 'increment'; key: string; by: number }
+  | { op: 'expect'; key: string; value: Uint8Array | undefined };
+
+export type EntriesResult = CommitResult | 'overtaken';
 
 export type EntriesJob =
   | { op: 'commit'; user: string; changes: readonly EntryChange[] }
@@ -32,7 +35,7 @@ const VERSION_1 = `
 `;
 
 /** Users' entries: the writing half of the SQLite store. */
-export const entries: JobRunner<EntriesJob, CommitResult, undefined> = {
+export const entries: JobRunner<EntriesJob, EntriesResult, undefined> = {
   // "COIs"
   schema: { applicationId: 0x434f4973, migrations: [VERSION_1] },
 
@@ -60,15 +63,27 @@ export const entries: JobRunner<EntriesJob, CommitResult, undefined> = {
           return;
         case 'increment': {
           const old = get.get(user, change.key)?.['value'];
-          if (!(old instanceof Uint8Array)) throw new RolledBack<CommitResult>('missing');
+          if (!(old instanceof Uint8Array)) throw new RolledBack<EntriesResult>('missing');
           set.run(user, change.key, addToDecimal(old, change.by));
+          return;
         }
+        case 'expect':
       }
+    };
+
+    const isAsExpected = (user: string, change: EntryChange): boolean => {
+      if (change.op !== 'expect') return true;
+      const value = get.get(user, change.key)?.['value'];
+      if (!(value instanceof Uint8Array)) return change.value === undefined;
+      return change.value !== undefined && Buffer.compare(value, change.value) === 0;
     };
 
     return (job) => {
       if (job.op === 'check') probe.run();
-      if (job.op === 'commit') for (const change of job.changes) apply(job.user, change);
+      if (job.op !== 'commit') return 'committed';
+      const { user, changes } = job;
+      if (!changes.every((change) => isAsExpected(user, change))) return 'overtaken';
+      for (const change of changes) apply(user, change);
       return 'committed';
     };
   },

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { checkCommit } from '../check-commit.ts';
-import type { Change, CommitResult, Store, StoreEntry } from '../store.ts';
+import { OvertakenError } from '../overtaken-error.ts';
+import type { Change, CommitResult, Expectation, Store, StoreEntry } from '../store.ts';
 import { withDeadline } from '../with-deadline.ts';
-import type { EntriesJob, EntryChange } from './entries.ts';
+import type { EntriesJob, EntriesResult, EntryChange } from './entries.ts';
 import { EntryReader } from './entry-reader.ts';
 import { GroupWriter } from './group-writer.ts';
 import { ownFile, type OwnedFile } from './own-file.ts';
@@ -32,7 +33,7 @@ export async function openSqliteStore(
 ): Promise<Store> {
   const file = ownFile(path);
   try {
-    const writer = await GroupWriter.open<EntriesJob, CommitResult>({
+    const writer = await GroupWriter.open<EntriesJob, EntriesResult>({
       purpose: 'entries',
       path: file.path,
       inode: file.inode,
@@ -49,11 +50,11 @@ export async function openSqliteStore(
 class SqliteStore implements Store {
   readonly kind = 'sqlite';
   readonly #file: OwnedFile;
-  readonly #writer: GroupWriter<EntriesJob, CommitResult>;
+  readonly #writer: GroupWriter<EntriesJob, EntriesResult>;
   readonly #reader: EntryReader;
   readonly #cache = new ReadCache();
 
-  constructor(file: OwnedFile, writer: GroupWriter<EntriesJob, CommitResult>) {
+  constructor(file: OwnedFile, writer: GroupWriter<EntriesJob, EntriesResult>) {
     this.#file = file;
     this.#writer = writer;
     this.#reader = new EntryReader(file.path);
@@ -72,11 +73,13 @@ class SqliteStore implements Store {
     return [...this.#cache.read(user, `< ${prefix}`, read, countEntryOctets)];
   }
 
-  async commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
+  async commit(user: string, changes: readonly (Change | Expectation)[]): Promise<CommitResult> {
     checkCommit(user, changes);
     const job: EntriesJob = { op: 'commit', user, changes: changes.map(detach) };
     const octets = countOctets(job.changes);
-    return this.#cache.around(user, () => this.#writer.run(job, { octets }));
+    const result = await this.#cache.around(user, () => this.#writer.run(job, { octets }));
+    if (result === 'overtaken') throw new OvertakenError();
+    return result;
   }
 
   async *users(): AsyncIterable<string> {
@@ -109,11 +112,13 @@ class SqliteStore implements Store {
 }
 
 /** A small Buffer is a window on a large one, and all of that would be copied to the writer. */
-const detach = (change: Change): EntryChange =>
-  change.op === 'set' ? { ...change, value: new Uint8Array(change.value) } : change;
+const detach = (change: Change | Expectation): EntryChange =>
+  'value' in change && change.value !== undefined
+    ? { ...change, value: new Uint8Array(change.value) }
+    : change;
 
 const countOctets = (changes: readonly EntryChange[]): number =>
-  changes.reduce((sum, change) => sum + (change.op === 'set' ? change.value.length : 0), 0);
+  changes.reduce((sum, change) => sum + (('value' in change && change.value?.length) || 0), 0);
 
 const countEntryOctets = (entries: readonly StoreEntry[]): number =>
   entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);

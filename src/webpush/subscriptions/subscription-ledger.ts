@@ -2,7 +2,8 @@ import type { Clock } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import { KeyedMutex } from '../../keyed-mutex.ts';
 import type { Logger } from '../../logging.ts';
-import type { Change, CommitResult, Store } from '../../stores/store.ts';
+import { OvertakenError } from '../../stores/overtaken-error.ts';
+import type { Change, CommitResult, Expectation, Store, StoreEntry } from '../../stores/store.ts';
 import { historyOf, joinHistories, NO_DELIVERIES } from './delivery-history.ts';
 import type { DeliveryHistory, DeliveryResult } from './delivery-history.ts';
 import { HistoryBuffer } from './history-buffer.ts';
@@ -34,6 +35,8 @@ const FLUSH_MSECS = 60_000;
 const MAX_BUFFERED = 10_000;
 /** Users stored at a time in the background; the store groups their commits. */
 const BATCH = 64;
+/** How often a transaction begins anew that another sidecar has overtaken. */
+const MOST_ATTEMPTS = 5;
 
 /**
  * Keeps the subscription records of all users, one transaction per user at a time.
@@ -63,13 +66,7 @@ export class SubscriptionLedger {
 
   /** A user's records by ID; a damaged one is empty, so that its ID can be used or removed. */
   async readAll(user: string): Promise<Map<string, SubscriptionRecord>> {
-    const entries = await this.#options.store.list(user, SUBSCRIPTION_PREFIX);
-    return new Map(
-      entries.map(({ key, value }) => {
-        const id = key.slice(SUBSCRIPTION_PREFIX.length);
-        return [id, this.#decode(user, id, value)];
-      }),
-    );
+    return this.#decodeAll(user, await this.#options.store.list(user, SUBSCRIPTION_PREFIX));
   }
 
   /**
@@ -77,7 +74,8 @@ export class SubscriptionLedger {
    * stored unless `work` calls `commit`; if it throws first, nothing has changed.
    *
    * `work` must not start another transaction of the same user: it would wait for itself. Waiting
-   * for a push service belongs after it.
+   * for a push service belongs after it. It is run again when another sidecar over the same store has
+   * changed the same subscriptions before it could commit.
    *
    * @throws UnavailableError the store cannot be read or written
    */
@@ -86,10 +84,24 @@ export class SubscriptionLedger {
     work: (plan: SubscriptionPlan, commit: CommitPlan) => Promise<T>,
   ): Promise<T> {
     return this.#turns.run(user, async () => {
-      const records = await this.readAll(user);
-      const plan = new SubscriptionPlan(user, records, this.#options, this.#options.clock.now());
-      return work(plan, (alongside = []) => this.#store(user, plan, alongside));
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#attempt(user, work);
+        } catch (error) {
+          if (!(error instanceof OvertakenError) || attempt === MOST_ATTEMPTS) throw error;
+        }
+      }
     });
+  }
+
+  async #attempt<T>(
+    user: string,
+    work: (plan: SubscriptionPlan, commit: CommitPlan) => Promise<T>,
+  ): Promise<T> {
+    const entries = await this.#options.store.list(user, SUBSCRIPTION_PREFIX);
+    const records = this.#decodeAll(user, entries);
+    const plan = new SubscriptionPlan(user, records, this.#options, this.#options.clock.now());
+    return work(plan, (alongside = []) => this.#store(user, plan, alongside, entries));
   }
 
   /** Notes how an attempt to push ended; costs no disk access. */
@@ -125,7 +137,7 @@ export class SubscriptionLedger {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#forEach(this.#buffer.users(), 'store delivery results', (user) =>
-      this.transact(user, (plan) => this.#store(user, plan, [])),
+      this.#write(user),
     );
     if (this.#buffer.size > 0) this.#schedule(this.#options.flushMsecs ?? FLUSH_MSECS);
   }
@@ -134,14 +146,14 @@ export class SubscriptionLedger {
   async sweep(): Promise<void> {
     const now = this.#options.clock.now();
     const due = [...this.#expiries].filter(([, expiry]) => now > expiry).map(([user]) => user);
-    await this.#forEach(due, 'remove expired subscriptions', (user) => this.#discard(user));
+    await this.#forEach(due, 'remove expired subscriptions', (user) => this.#write(user));
   }
 
   /** The same for every user of the store: once at start, for what an earlier process left. */
   async sweepAll(): Promise<void> {
     const users: string[] = [];
     for await (const user of this.#options.store.users()) users.push(user);
-    await this.#forEach(users, 'remove expired subscriptions', (user) => this.#discard(user));
+    await this.#forEach(users, 'remove expired subscriptions', (user) => this.#write(user));
   }
 
   /** Stores what is in memory. Nothing may be noted afterwards. */
@@ -150,7 +162,8 @@ export class SubscriptionLedger {
     clearTimeout(this.#timer);
   }
 
-  #discard(user: string): Promise<CommitResult> {
+  /** Stores what there is to store without anyone's asking. */
+  #write(user: string): Promise<CommitResult> {
     return this.transact(user, (_plan, commit) => commit());
   }
 
@@ -158,12 +171,14 @@ export class SubscriptionLedger {
     user: string,
     plan: SubscriptionPlan,
     alongside: readonly Change[],
+    before: readonly StoreEntry[],
   ): Promise<CommitResult> {
     const results = this.#buffer.take(user);
     let stored: CommitResult | undefined;
     try {
       plan.addHistory(results);
-      const changes = [...alongside, ...plan.changes()];
+      const own = plan.changes();
+      const changes = [...own.map(({ key }) => asBefore(key, before)), ...alongside, ...own];
       stored = changes.length > 0 ? await this.#options.store.commit(user, changes) : 'committed';
     } finally {
       if (stored !== 'committed') this.#buffer.putBack(user, results);
@@ -177,6 +192,15 @@ export class SubscriptionLedger {
     else this.#expiries.set(user, expiry);
     for (const event of plan.events) this.#options.onChange?.(user, event);
     return 'committed';
+  }
+
+  #decodeAll(user: string, entries: readonly StoreEntry[]): Map<string, SubscriptionRecord> {
+    return new Map(
+      entries.map(({ key, value }) => {
+        const id = key.slice(SUBSCRIPTION_PREFIX.length);
+        return [id, this.#decode(user, id, value)];
+      }),
+    );
   }
 
   #decode(user: string, id: string, octets: Buffer): SubscriptionRecord {
@@ -211,3 +235,9 @@ export class SubscriptionLedger {
     this.#timer.unref();
   }
 }
+
+const asBefore = (key: string, before: readonly StoreEntry[]): Expectation => ({
+  op: 'expect',
+  key,
+  value: before.find((entry) => entry.key === key)?.value,
+});

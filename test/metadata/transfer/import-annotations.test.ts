@@ -351,6 +351,18 @@ describe('an import', () => {
     });
   });
 
+  it('counts once what it has to store again because another sidecar was faster', async () => {
+    const rig = createImportRig();
+    rig.store.overtaken = 2;
+    const report = await rig.importAll([
+      entry(pluginKey(`subscriptions/${ID}`), pluginSubscription()),
+      entry(pluginKey(`subscriptions/${OTHER_ID}`), 'no subscription'),
+    ]);
+    assert.deepEqual(report.subscriptions, { ...NOTHING, added: 1 });
+    assert.equal(report.skipped, 1);
+    assert.equal(rig.store.commits.length, 1);
+  });
+
   it('loses nothing when the store fails half-way and it is repeated', async () => {
     const rig = createImportRig();
     const dict = [

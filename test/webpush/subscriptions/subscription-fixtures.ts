@@ -1,6 +1,7 @@
 import type { Clock } from '../../../src/clock.ts';
 import { createLogger } from '../../../src/logging.ts';
-import type { Change, CommitResult } from '../../../src/stores/store.ts';
+import { OvertakenError } from '../../../src/stores/overtaken-error.ts';
+import type { Change, CommitResult, Expectation } from '../../../src/stores/store.ts';
 import { UnavailableError } from '../../../src/errors.ts';
 import type { SubscriptionChange } from '../../../src/webpush/subscriptions/subscription-change.ts';
 import {
@@ -65,15 +66,25 @@ export class ManualClock implements Clock {
 
 /** A store whose commits can be counted and made to fail. */
 export class TestStore extends MemoryStore {
+  /** Without what was expected. */
   commits: Change[][] = [];
   full = false;
+  /** So many commits are overtaken from now on, if they expect anything. */
+  overtaken = 0;
 
-  override async commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
+  override async commit(
+    user: string,
+    changes: readonly (Change | Expectation)[],
+  ): Promise<CommitResult> {
     // Gives others a chance to get in between, as a real store does.
     await new Promise((resolve) => setImmediate(resolve));
     if (this.full) throw new UnavailableError('the store is full');
+    if (this.overtaken > 0 && changes.some(({ op }) => op === 'expect')) {
+      this.overtaken -= 1;
+      throw new OvertakenError();
+    }
     const result = await super.commit(user, changes);
-    if (result === 'committed') this.commits.push([...changes]);
+    if (result === 'committed') this.commits.push(changes.filter((it) => it.op !== 'expect'));
     return result;
   }
 }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PushKind } from '../../../src/stores/outbox-store.ts';
 import { UnavailableError } from '../../../src/errors.ts';
+import { OvertakenError } from '../../../src/stores/overtaken-error.ts';
 import { NO_DELIVERIES } from '../../../src/webpush/subscriptions/delivery-history.ts';
 import { formatSubscription } from '../../../src/webpush/subscriptions/subscription-record.ts';
 import { SubscriptionRefusedError } from '../../../src/webpush/subscriptions/subscription-refused-error.ts';
@@ -525,5 +526,40 @@ describe('the delivery record', () => {
     await harness.subscriptions.flush();
     assert.deepEqual(await harness.store.list(USER, ''), []);
     assert.deepEqual(await historyIn(harness), NO_DELIVERIES);
+  });
+});
+
+describe('several sidecars over one store', () => {
+  const [one, other] = ((): [Harness, Harness] => {
+    const first = createHarness();
+    return [first, createHarness({ store: first.store, clock: first.clock })];
+  })();
+
+  it('take nothing back that another did meanwhile', async () => {
+    const push = await one.subscriptions.register(USER, ID, subscriptionJson());
+    other.subscriptions.record(USER, ID, ENDPOINT, { delivered: true, outcome: 'accepted' });
+    await Promise.all([
+      one.subscriptions.validate(USER, ID, tokenOf(push)),
+      other.subscriptions.flush(),
+    ]);
+    assert.deepEqual(await shown(one), [`${ID} validated ${ENDPOINT}`]);
+    assert.equal((await one.subscriptions.history(USER, ID, ENDPOINT)).successes, 1);
+    other.subscriptions.record(USER, ID, ENDPOINT, { delivered: true, outcome: 'accepted' });
+    await Promise.all([one.subscriptions.unsubscribe(USER, ID), other.subscriptions.flush()]);
+    assert.deepEqual(await shown(other), []);
+    assert.deepEqual(one.events, ['registered', 'validated', 'removed']);
+  });
+
+  it('give up after a few attempts, with nothing changed and no result lost', async () => {
+    const harness = createHarness();
+    await subscribe(harness);
+    harness.subscriptions.record(USER, ID, ENDPOINT, { delivered: true, outcome: 'accepted' });
+    harness.store.overtaken = 100;
+    await assert.rejects(harness.subscriptions.unsubscribe(USER, ID), OvertakenError);
+    assert.equal(harness.store.overtaken, 95);
+    harness.store.overtaken = 2;
+    await harness.subscriptions.flush();
+    assert.deepEqual(await shown(harness), [`${ID} validated ${ENDPOINT}`]);
+    assert.equal((await harness.subscriptions.history(USER, ID, ENDPOINT)).successes, 1);
   });
 });
