@@ -84,6 +84,7 @@ export async function createApp(
     await flows.intake.drain();
     await flows.held.stop();
     await delivery.stop(STOP_GRACE_MSECS);
+    await flows.source.stop(STOP_GRACE_MSECS);
     await subscriptions.close();
     await client.close();
     await encryptor.close();

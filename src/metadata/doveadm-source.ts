@@ -187,6 +187,7 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
       if (user === undefined) fresh.clear();
       else fresh.delete(user);
     },
+    stop: (deadlineMsecs) => looks.stop(deadlineMsecs),
     onNotice: (user, command) => {
       if (command !== 'GETMETADATA') lookLater(user);
       else catchUp(user).catch((error: unknown) => sayLater(user, error));

@@ -22,6 +22,9 @@ export interface MetadataSource {
 
   /** Drops what it remembers of one user's settings, or of everybody's, so that they are read anew. */
   forget(user?: string): void;
+
+  /** Lets what is under way come to its end, for at most so long: it is noted then, for the next process. */
+  stop(deadlineMsecs: number): Promise<void>;
 }
 
 /** `dict`: what is in the store is what clients see. */
@@ -30,4 +33,5 @@ export const dictSource = (store: Store): MetadataSource => ({
   publish: () => Promise.resolve(),
   onNotice: () => undefined,
   forget: () => undefined,
+  stop: () => Promise.resolve(),
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { folderNames } from '../../src/coi/folders.ts';
 import type {
   AnnotationChange,
@@ -33,23 +34,25 @@ class Annotations implements DoveadmAnnotations {
   reads = 0;
   isReadable = true;
   isWritable = true;
+  /** When the answer to a write comes. */
+  answered: Promise<unknown> = Promise.resolve();
 
   async read(): Promise<Map<string, string>> {
     this.reads += 1;
     const entries = new Map(this.entries);
     // The answer takes its time, and may be out of date when it comes.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     if (!this.isReadable) throw new UnavailableError('Dovecot is away');
     return entries;
   }
 
-  write(_user: string, changes: readonly AnnotationChange[]): Promise<void> {
-    if (!this.isWritable) return Promise.reject(new UnavailableError('Dovecot is away'));
+  async write(_user: string, changes: readonly AnnotationChange[]): Promise<void> {
+    if (!this.isWritable) throw new UnavailableError('Dovecot is away');
     for (const { entry, value } of changes) {
       if (value === undefined) this.entries.delete(entry);
       else this.entries.set(entry, value);
     }
-    return Promise.resolve();
+    await this.answered;
   }
 }
 
@@ -213,5 +216,37 @@ describe('annotations that Dovecot keeps', () => {
     assert.equal(messageFilter, 'seen', 'what was noticed before the question has effect');
     await source.publish(USER);
     assert.equal(annotations.reads, 3);
+  });
+
+  it('are noted as written before the service ends, and not looked at any more', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    annotations.answered = promise;
+    write(SUBSCRIPTION, subscriptionJson());
+    const value = annotations.entries.get(SUBSCRIPTION);
+    const looking = look();
+    while (annotations.entries.get(SUBSCRIPTION) === value) await turn();
+    const order: string[] = [];
+    const stopped = source.stop(60_000).then(() => order.push('stopped'));
+    for (let count = 0; count < 5; count++) await turn();
+    order.push('answered');
+    resolve(undefined);
+    await stopped;
+    assert.deepEqual(order, ['answered', 'stopped']);
+    const seen = await harness.store.get(USER, `mirror/${SUBSCRIPTION}`);
+    assert.equal(seen?.toString(), annotations.entries.get(SUBSCRIPTION));
+    await looking;
+    annotations.reads = 0;
+    await look();
+    await source.publish(USER);
+    assert.equal(annotations.reads, 0);
+  });
+
+  it('keep nobody from ending the service', async () => {
+    annotations.answered = new Promise(() => undefined);
+    write(SUBSCRIPTION, subscriptionJson());
+    const value = annotations.entries.get(SUBSCRIPTION);
+    void look();
+    while (annotations.entries.get(SUBSCRIPTION) === value) await turn();
+    await source.stop(1);
   });
 });
