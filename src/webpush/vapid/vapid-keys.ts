@@ -2,7 +2,8 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { systemClock, type Clock } from '../../clock.ts';
 import { KeyedMutex } from '../../keyed-mutex.ts';
-import type { Store } from '../../stores/store.ts';
+import { OvertakenError } from '../../stores/overtaken-error.ts';
+import type { Expectation, Store } from '../../stores/store.ts';
 import type { VapidCurve, VapidKey } from './vapid-key.ts';
 import {
   decodeVapidRecord,
@@ -54,7 +55,7 @@ export class VapidKeys {
       this.#cache.get(user) ??
       this.#turns.run(
         user,
-        async () => this.#cache.get(user) ?? (await this.#load(user)) ?? this.#create(user),
+        async () => this.#cache.get(user) ?? (await this.#load(user)) ?? this.#create(user, [NONE]),
       )
     );
   }
@@ -119,18 +120,29 @@ export class VapidKeys {
     return key;
   }
 
-  #create(user: string): Promise<VapidKey> {
+  #create(user: string, expected: readonly Expectation[] = []): Promise<VapidKey> {
     const { curve } = this.#options;
-    return this.#save(user, generateKeyPairSync('ec', { namedCurve: curve }).privateKey);
+    return this.#save(user, generateKeyPairSync('ec', { namedCurve: curve }).privateKey, expected);
   }
 
-  async #save(user: string, privateKey: KeyObject): Promise<VapidKey> {
+  async #save(
+    user: string,
+    privateKey: KeyObject,
+    expected: readonly Expectation[] = [],
+  ): Promise<VapidKey> {
     const { store, sealer } = this.#options;
     const value = encodeVapidRecord(user, privateKey, sealer);
-    await store.commit(user, [{ op: 'set', key: VAPID_KEY, value }]);
+    try {
+      await store.commit(user, [...expected, { op: 'set', key: VAPID_KEY, value }]);
+    } catch (error) {
+      if (!(error instanceof OvertakenError)) throw error;
+    }
     this.#cache.delete(user);
     // Read back: if another sidecar stored its own in the same moment, the store's is the one.
     const key = await this.#load(user);
     return key ?? decodeVapidRecord(user, value, sealer);
   }
 }
+
+/** No key is there yet. */
+const NONE: Expectation = { op: 'expect', key: VAPID_KEY, value: undefined };

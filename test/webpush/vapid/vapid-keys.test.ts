@@ -170,6 +170,14 @@ describe('a VAPID key', () => {
     assert.equal((await create({ store, sealer }).get('u')).publicPem, other.publicPem);
   });
 
+  it('is one key, although several sidecars make one at the same moment', async () => {
+    const shared = { sealer: createSealer(), store: new TestStore() };
+    const sidecars = [1, 2, 3].map(() => create(shared));
+    const keys = await Promise.all(sidecars.map((keys) => keys.get('u')));
+    assert.equal(new Set(keys.map(({ publicPem }) => publicPem)).size, 1);
+    assert.equal(shared.store.commits.length, 1);
+  });
+
   it('comes from memory, and from the store again after a while or when memory is short', async () => {
     const clock = new ManualClock();
     const store = new TestStore();
