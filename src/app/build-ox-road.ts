@@ -51,9 +51,11 @@ export function buildOxRoad(
     start: async () => {
       const since = await alive.read();
       const caughtUp = since === undefined ? Promise.resolve() : catchUp.run(since);
-      void caughtUp.then(() => {
-        if (!stopped) alive.start();
-      });
+      caughtUp
+        .then(() => {
+          if (!stopped) alive.start();
+        })
+        .catch((error: unknown) => log.error({ err: error }));
     },
     stop: async () => {
       stopped = true;

@@ -51,12 +51,12 @@ export function createCatchUp(parts: CatchUpParts): CatchUp {
 
   async function run(since: number): Promise<void> {
     const found = { users: 0, messages: 0 };
-    const users = parts.users()[Symbol.asyncIterator]();
+    // All of them first: a listing that breaks off cannot be resumed.
+    const users = ((await patiently(allUsers)) ?? []).values();
     const workers = Array.from({ length: USERS_AT_A_TIME }, async () => {
-      for (;;) {
-        const next = await users.next();
-        if (next.done === true || stopping.signal.aborted) return;
-        const messages = await patiently(() => lookAt(next.value, since));
+      for (const user of users) {
+        if (stopping.signal.aborted) return;
+        const messages = await patiently(() => lookAt(user, since));
         found.users += messages === undefined ? 0 : 1;
         found.messages += messages ?? 0;
       }
@@ -67,6 +67,12 @@ export function createCatchUp(parts: CatchUpParts): CatchUp {
       { ...found, since: new Date(since) },
       'looked for mail that came while nobody was here',
     );
+  }
+
+  async function allUsers(): Promise<string[]> {
+    const users: string[] = [];
+    for await (const user of parts.users()) users.push(user);
+    return users;
   }
 
   /** @returns how many messages it found, or undefined when nothing depends on this user's mail */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import { KeyedMutex } from '../../keyed-mutex.ts';
@@ -33,7 +34,7 @@ export type CommitPlan = (alongside?: readonly Change[]) => Promise<CommitResult
 const FLUSH_MSECS = 60_000;
 /** Subscriptions with results in memory before they are stored ahead of time: some megabytes. */
 const MAX_BUFFERED = 10_000;
-/** Users stored at a time in the background; the store groups their commits. */
+/** Users at a time in the background; the store groups their commits, and others have their turn. */
 const BATCH = 64;
 /** How often a transaction begins anew that another sidecar has overtaken. */
 const MOST_ATTEMPTS = 5;
@@ -54,6 +55,10 @@ export class SubscriptionLedger {
   /** What octets of the store mean; a store that reads from memory gives the same ones again. */
   readonly #decoded = new WeakMap<Buffer, SubscriptionRecord>();
   #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> | undefined;
+  /** Whether the next sweep has to look at everyone. */
+  #allDue = false;
+  #closing = false;
 
   constructor(options: SubscriptionLedgerOptions) {
     this.#options = options;
@@ -142,24 +147,58 @@ export class SubscriptionLedger {
     if (this.#buffer.size > 0) this.#schedule(this.#options.flushMsecs ?? FLUSH_MSECS);
   }
 
-  /** Removes the subscriptions that this process stored and whose time for validation is over. */
-  async sweep(): Promise<void> {
-    const now = this.#options.clock.now();
-    const due = [...this.#expiries].filter(([, expiry]) => now > expiry).map(([user]) => user);
-    await this.#forEach(due, 'remove expired subscriptions', (user) => this.#write(user));
+  /**
+   * Removes the subscriptions that this process stored and whose time for validation is over; one
+   * sweep at a time. Never rejects.
+   */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#removeExpired()
+      .catch((error: unknown) => {
+        this.#allDue = true;
+        const { logger } = this.#options;
+        logger.warn({ error: errorMessage(error) }, 'could not list all users; trying later');
+      })
+      .finally(() => (this.#sweeping = undefined));
+    return this.#sweeping;
   }
 
   /** The same for every user of the store: once at start, for what an earlier process left. */
-  async sweepAll(): Promise<void> {
-    const users: string[] = [];
-    for await (const user of this.#options.store.users()) users.push(user);
-    await this.#forEach(users, 'remove expired subscriptions', (user) => this.#write(user));
+  sweepAll(): Promise<void> {
+    this.#allDue = true;
+    return this.sweep();
   }
 
-  /** Stores what is in memory. Nothing may be noted afterwards. */
+  /** Ends a sweep under way and stores what is in memory. Nothing may be noted afterwards. */
   async close(): Promise<void> {
+    this.#closing = true;
+    await this.#sweeping;
     await this.flush();
     clearTimeout(this.#timer);
+  }
+
+  async #removeExpired(): Promise<void> {
+    const users = this.#allDue ? await this.#allUsers() : this.#dueUsers();
+    this.#allDue = false;
+    await this.#forEach(users, 'remove expired subscriptions', (user) => this.#discard(user));
+  }
+
+  async #allUsers(): Promise<string[]> {
+    const users: string[] = [];
+    for await (const user of this.#options.store.users()) {
+      if (this.#closing) return [];
+      users.push(user);
+    }
+    return users;
+  }
+
+  #dueUsers(): string[] {
+    const now = this.#options.clock.now();
+    return [...this.#expiries].filter(([, expiry]) => now > expiry).map(([user]) => user);
+  }
+
+  async #discard(user: string): Promise<void> {
+    if (this.#closing) return;
+    await this.#write(user);
   }
 
   /** Stores what there is to store without anyone's asking. */
@@ -222,6 +261,8 @@ export class SubscriptionLedger {
   ): Promise<void> {
     for (let start = 0; start < users.length; start += BATCH) {
       const results = await Promise.allSettled(users.slice(start, start + BATCH).map(work));
+      // Work that finds nothing to store never leaves this turn of the event loop by itself.
+      await setImmediate();
       const failed = results.filter((result) => result.status === 'rejected');
       if (failed.length === 0) continue;
       const error = errorMessage(failed[0]?.reason);

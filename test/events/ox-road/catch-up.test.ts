@@ -20,11 +20,13 @@ describe('mail that came while the service was away and nobody kept its events',
   let asked: (MailboxQuery & { user: string })[];
   let failures: Error[];
   let refuse: (user: string) => Error | undefined;
+  let listingFailures: Error[];
   let spooled: Transaction[];
   beforeEach(() => {
     asked = [];
     failures = [];
     refuse = () => undefined;
+    listingFailures = [];
     spooled = [];
   });
 
@@ -34,7 +36,10 @@ describe('mail that came while the service was away and nobody kept its events',
     const catchUp = createCatchUp({
       // eslint-disable-next-line @typescript-eslint/require-await -- as stores list them
       users: async function* () {
-        yield* users;
+        yield* users.slice(0, 1);
+        const failure = listingFailures.shift();
+        if (failure !== undefined) throw failure;
+        yield* users.slice(1);
       },
       settings: (user) =>
         Promise.resolve({ enabled: user.startsWith('coi'), messageFilter: 'active' }),
@@ -126,6 +131,13 @@ describe('mail that came while the service was away and nobody kept its events',
     await catchUp.run(SINCE);
     assert.equal(spooled.length, 1);
     assert.match(recorded.said('warn').at(-1) ?? '', /nobody was here$/);
+  });
+
+  it('is found although the store lists its users later', async () => {
+    listingFailures = [new UnavailableError('Redis does not answer')];
+    await start(['coi-2', 'coi-1']).catchUp.run(SINCE);
+    assert.equal(spooled.length, 1);
+    assert.equal(asked.length, 4);
   });
 
   it('is found although Dovecot refuses to look at one user’s mail', async () => {

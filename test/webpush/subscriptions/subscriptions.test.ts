@@ -319,6 +319,63 @@ describe('"When no validation is received within the timeframe … the server SH
     await after.subscriptions.sweep();
     assert.deepEqual(await collect(before.store.users()), []);
   });
+
+  it('is removed by a later sweep when the store could not list the users at the start', async () => {
+    const { store, ...before } = createHarness();
+    await before.subscriptions.register(USER, ID, subscriptionJson());
+    const { subscriptions, clock } = createHarness({ store });
+    clock.msecs += 6 * MINUTE;
+    const users = store.users.bind(store);
+    // eslint-disable-next-line @typescript-eslint/require-await, require-yield -- as a store fails
+    store.users = async function* () {
+      throw new UnavailableError('Redis does not answer');
+    };
+    await subscriptions.sweepAll();
+    store.users = users;
+    await subscriptions.sweep();
+    assert.deepEqual(await collect(store.users()), []);
+  });
+});
+
+describe('a sweep over many users', () => {
+  const MANY = 1_000;
+  async function manyUsers(): Promise<Harness> {
+    const harness = createHarness();
+    const set = { op: 'set', key: 'coi/enabled', value: Buffer.from('yes') } as const;
+    for (let n = 0; n < MANY; n++) await harness.store.commit(`user-${n}`, [set]);
+    return harness;
+  }
+
+  it('lets the event loop turn, also where nothing has to be stored', async () => {
+    const { subscriptions } = await manyUsers();
+    let turns = 0;
+    let over = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!over) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await subscriptions.sweepAll();
+    over = true;
+    assert(turns > MANY / 100, `${turns} turns`);
+  });
+
+  it('ends when the subscriptions are closed, before the store is', async () => {
+    const { subscriptions, store } = await manyUsers();
+    let looks = 0;
+    const list = store.list.bind(store);
+    store.list = (user, prefix) => {
+      looks += 1;
+      return list(user, prefix);
+    };
+    const sweeping = subscriptions.sweepAll();
+    await new Promise((resolve) => setImmediate(resolve));
+    await subscriptions.close();
+    const looksUntilClosed = looks;
+    await sweeping;
+    assert(looks < MANY, `${looks} looks`);
+    assert.equal(looks, looksUntilClosed);
+  });
 });
 
 describe('forMessage', () => {
