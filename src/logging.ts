@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import { openStandardOutput } from './standard-output.ts';
 
 export type Logger = PinoLogger;
 
@@ -6,7 +7,10 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** One JSON object a line on standard output: journald and container runtimes take it as it is. */
-export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+export function createLogger(
+  level: LogLevel,
+  destination: DestinationStream = openStandardOutput(),
+): Logger {
   const options = {
     level,
     base: null,

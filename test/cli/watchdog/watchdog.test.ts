@@ -118,7 +118,7 @@ describe('the watchdog', () => {
   });
 
   it('starts from a build', async () => {
-    const built = buildSource(['src/logging.ts', 'src/cli/watchdog/*.ts']);
+    const built = buildSource(['src/{logging,standard-output}.ts', 'src/cli/watchdog/*.ts']);
     after(built.remove);
     const module = `${built.path}/src/cli/watchdog/start-watchdog.js`;
     const { signal, output } = await run(1_000, 'spin(40_000)', { module });
