@@ -71,7 +71,11 @@ export function buildDoors(
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     },
     close: async (graceMsecs) => {
-      await Promise.all([http.close(), ...sockets.map((server) => server.close(graceMsecs))]);
+      const cut = setTimeout(() => http.server.closeAllConnections(), graceMsecs);
+      await Promise.all([
+        http.close().finally(() => clearTimeout(cut)),
+        ...sockets.map((server) => server.close(graceMsecs)),
+      ]);
     },
   };
 }

@@ -46,6 +46,8 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     // Dovecot keeps connections open between deliveries.
     keepAliveTimeout: 75_000,
+    // Node's own; fastify has none, and whoever vanished amid a request would be waited for for ever.
+    requestTimeout: 300_000,
     // A user's name is longer than the 100 characters that are usual for a part of a path.
     routerOptions: { maxParamLength: LIMITS.pathParameter },
   }).withTypeProvider<TypeBoxTypeProvider>();

@@ -66,6 +66,10 @@ describe('the HTTP service', () => {
     headers: Record<string, string> = { authorization },
   ) => app.inject({ method: 'POST', url, payload: payload as object, headers });
 
+  it('does not wait for ever for the rest of a request', () => {
+    assert(app.server.requestTimeout > 0);
+  });
+
   it('hands events on and answers 204', async () => {
     const response = await post('/v1/events', { user: 'alice', events: [{ ...event, extra: 1 }] });
     assert.equal(response.statusCode, 204);

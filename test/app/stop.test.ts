@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { createApp, type App } from '../../src/app.ts';
+import { readConfig } from '../../src/config/load-config.ts';
+import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { recordLog } from '../support/record-log.ts';
+
+const TOKEN = 'a-token-for-dovecot';
+
+/** The service in this process; no Dovecot is there to answer it. */
+async function startApp(test: TestContext): Promise<App> {
+  const directory = makeTempDir();
+  test.after(directory.remove);
+  const at = (name: string): string => `${directory.path}/${name}`;
+  const config = {
+    http: { listen: '127.0.0.1:0', token: TOKEN },
+    dict: { socket: at('dict.sock') },
+    sieve: { socket: at('classify') },
+    store: { url: `sqlite:${at('state.db')}` },
+    outbox: { path: at('outbox.db') },
+    spool: { dir: directory.path },
+    doveadm: { api_key: 'a-key' },
+  };
+  const app = await createApp(readConfig(JSON.stringify(config)), { log: recordLog().log });
+  await app.start();
+  test.after(() => app.stop());
+  return app;
+}
+
+describe('a stop', () => {
+  it(
+    'does not wait for a peer that vanished in the middle of a request',
+    { timeout: 60_000 },
+    async (test) => {
+      const app = await startApp(test);
+      const { hostname, port } = new URL(app.url);
+      const peer = connect(Number(port), hostname);
+      test.after(() => peer.destroy());
+      peer.on('error', () => undefined);
+      const head = `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\n`;
+      const body = 'content-type: application/json\r\ncontent-length: 99\r\n';
+      peer.write(`${head}${body}expect: 100-continue\r\n\r\n`);
+      const [answer] = (await once(peer, 'data')) as [Buffer];
+      assert.match(answer.toString(), /100 Continue/);
+      await app.stop();
+    },
+  );
+});
