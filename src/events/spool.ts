@@ -1,12 +1,20 @@
 import { watch, type FSWatcher } from 'node:fs';
-import { mkdir, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import { transactionValidator, type Transaction } from './event-schema.ts';
-import { checkSpoolDir, spoolFileName, TEMPORARY_PREFIX, writeSpoolFile } from './spool-files.ts';
+import type { Transaction } from './event-schema.ts';
+import {
+  checkSpoolDir,
+  readSpoolFile,
+  REJECTED,
+  spoolFileName,
+  TEMPORARY_PREFIX,
+  writeSpoolFile,
+} from './spool-files.ts';
+import { createSpoolReader, type SpooledTransaction } from './spool-reader.ts';
 
 export interface SpoolParts {
   dir: string;
@@ -53,8 +61,6 @@ export interface Spool {
   check(): Promise<void>;
 }
 
-/** Where files go that no sidecar will ever understand or get done, for a person to look at. */
-const REJECTED = 'rejected';
 const FILES_A_ROUND = 512;
 const USERS_AT_A_TIME = 8;
 /** A transaction that failed waits longer each time; what kept it may be over at any moment. */
@@ -62,12 +68,6 @@ const LONGEST_PAUSE_MSECS = 60_000;
 /** What Dovecot has refused for so long it will go on refusing. */
 const LONGEST_REFUSAL_MSECS = 86_400_000;
 const ABANDONED_TEMPORARY_MSECS = 3_600_000;
-
-interface SpooledTransaction {
-  name: string;
-  receivedAt: number;
-  transaction: Transaction;
-}
 
 /**
  * Files are named so that their order is the order of events; both `lua/coi.lua` and this module
@@ -83,6 +83,7 @@ export function createSpool(parts: SpoolParts): Spool {
   const inHand = new Set<string>();
   /** Copies that were discarded; a round may have read them before. */
   const discarded = new Set<string>();
+  const reader = createSpoolReader({ dir, log, onRejected: () => parts.onFile?.('rejected') });
   let watcher: FSWatcher | undefined;
   let timer: NodeJS.Timeout | undefined;
   let round: Promise<void> | undefined;
@@ -99,7 +100,9 @@ export function createSpool(parts: SpoolParts): Spool {
     const names = await fileNames();
     for (const name of pauses.keys()) if (!names.includes(name)) pauses.delete(name);
     for (let at = 0; at < names.length && !stopped; at += FILES_A_ROUND) {
-      const read = await Promise.all(names.slice(at, at + FILES_A_ROUND).map(readOne));
+      const read = await Promise.all(
+        names.slice(at, at + FILES_A_ROUND).map((name) => reader.read(name)),
+      );
       const queues = [
         ...Map.groupBy(
           read.filter((one) => one !== undefined),
@@ -113,38 +116,6 @@ export function createSpool(parts: SpoolParts): Spool {
       });
       await Promise.all(workers);
     }
-  }
-
-  async function readOne(name: string): Promise<SpooledTransaction | undefined> {
-    const path = join(dir, name);
-    try {
-      const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
-      const transaction: unknown = JSON.parse(text);
-      if (transactionValidator.Check(transaction)) {
-        return { name, receivedAt: Math.round(mtimeMs), transaction };
-      }
-      const [problem] = transactionValidator.Errors(transaction);
-      await reject(name, `${problem?.instancePath ?? ''} ${problem?.message ?? 'is not an event'}`);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      if (error instanceof SyntaxError) await reject(name, 'not JSON');
-      else
-        log.error(
-          { file: path, reason: errorMessage(error) },
-          'cannot read a spool file; make it readable for this service',
-        );
-    }
-    return undefined;
-  }
-
-  async function reject(name: string, reason: string): Promise<void> {
-    await mkdir(join(dir, REJECTED), { recursive: true });
-    await rename(join(dir, name), join(dir, REJECTED, name));
-    parts.onFile?.('rejected');
-    log.error(
-      { file: join(dir, REJECTED, name), reason },
-      'a spool file was set aside: nothing can be made of it',
-    );
   }
 
   async function handleInOrder(queue: readonly SpooledTransaction[]): Promise<void> {
@@ -163,7 +134,7 @@ export function createSpool(parts: SpoolParts): Spool {
       } catch (error) {
         const refused = error instanceof DoveadmCommandError;
         if (refused && clock.now() - receivedAt > LONGEST_REFUSAL_MSECS) {
-          await reject(name, `given up after a day: ${error.message}`);
+          await reader.reject(name, `given up after a day: ${error.message}`);
           continue;
         }
         const msecs = Math.min(LONGEST_PAUSE_MSECS, 2 * (pause?.msecs ?? parts.pollInterval / 2));
@@ -233,7 +204,7 @@ export function createSpool(parts: SpoolParts): Spool {
     );
     let removed = 0;
     for (const name of [...(await fileNames()), ...aside]) {
-      const text = await readFile(join(dir, name), 'utf8').catch(() => '');
+      const { text } = await readSpoolFile(join(dir, name)).catch(() => ({ text: '' }));
       if (userIn(text) !== user) continue;
       await unlink(join(dir, name));
       discarded.add(name);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { DoveadmCommandError } from '../../src/dovecot/doveadm-client.ts';
 import type { Transaction } from '../../src/events/event-schema.ts';
@@ -145,6 +147,39 @@ describe('the spool', () => {
     await spool.takeIn();
     assert.deepEqual(handled, ['alice:1']);
     assert.deepEqual((await readdir(join(dir, 'rejected'))).length, 2);
+  });
+
+  it('goes on although it can set nothing aside', async () => {
+    await writeFile(join(dir, 'rejected'), 'in the way');
+    await writeFile(join(dir, '00000000000000001-a.json'), '{"user":');
+    await spool.write(transaction('alice', 1));
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:1']);
+    assert.deepEqual(await readdir(dir), ['00000000000000001-a.json', 'rejected']);
+  });
+
+  it('puts nothing where a link of somebody else leads', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'coi-elsewhere-'));
+    await symlink(elsewhere, join(dir, 'rejected'));
+    await writeFile(join(dir, '00000000000000001-a.json'), '{"user":');
+    await spool.takeIn();
+    assert.deepEqual(await readdir(elsewhere), []);
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it('is held up by no pipe, and follows no link', { timeout: 60_000 }, async () => {
+    const pipes = [1, 2, 3, 4, 5].map((n) => join(dir, `0000000000000000${n}-pipe.json`));
+    await promisify(execFile)('mkfifo', pipes);
+    const secret = join(dir, 'secret');
+    await writeFile(secret, JSON.stringify(transaction('mallory', 1)));
+    await symlink(secret, join(dir, '00000000000000006-link.json'));
+    await mkdir(join(dir, '00000000000000007-dir.json'));
+    await spool.write(transaction('alice', 1));
+    assert.equal(await spool.forget('mallory'), 0);
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:1']);
+    assert.equal((await readdir(join(dir, 'rejected'))).length, 7);
+    assert.equal(await spool.forget('alice'), 0, 'nor do they hold it up when set aside');
   });
 
   it('forgets the events of one user, those that were set aside too', async () => {
