@@ -65,20 +65,36 @@ const FILES_A_ROUND = 512;
 const USERS_AT_A_TIME = 8;
 /** A transaction that failed waits longer each time; what kept it may be over at any moment. */
 const LONGEST_PAUSE_MSECS = 60_000;
+/** What has failed for so long lets its user's others pass. */
+const PATIENCE_MSECS = 120_000;
+/** So many of one user; past it, it is no longer single messages that something is wrong with. */
+const MOST_STUCK = 8;
 /** What Dovecot has refused for so long it will go on refusing. */
 const LONGEST_REFUSAL_MSECS = 86_400_000;
 const ABANDONED_TEMPORARY_MSECS = 3_600_000;
 
+/** Since when a file has failed, when it may be tried again, and whether Dovecot itself refused it. */
+interface Pause {
+  since: number;
+  until: number;
+  msecs: number;
+  refused: boolean;
+}
+
+/** Stands for a file that is handled elsewhere. */
+const NOT_OURS: Pause = { since: Infinity, until: 0, msecs: 0, refused: false };
+
 /**
  * Files are named so that their order is the order of events; both `lua/coi.lua` and this module
  * write them under a temporary name first. Order is kept per user: while one of a user's transactions
- * fails, those behind it wait, and other users do not. One that Dovecot refuses lets the others pass,
- * and is set aside after a day: mail that nobody but its user can decrypt is never moved, say.
+ * fails, those behind it wait, and other users do not. A few that have failed for minutes let the others
+ * pass: Dovecot may hang up at one message, and order matters less than arriving. So does one that
+ * Dovecot refuses, and is set aside after a day: mail that nobody but its user can decrypt, say.
  */
 export function createSpool(parts: SpoolParts): Spool {
   const { dir, clock, log } = parts;
-  /** When a failed file may be tried again, after how long, and whether those behind it may pass. */
-  const pauses = new Map<string, { until: number; msecs: number; refused: boolean }>();
+  /** Of files that failed. */
+  const pauses = new Map<string, Pause>();
   /** Copies of what is being handled elsewhere. */
   const inHand = new Set<string>();
   /** Copies that were discarded; a round may have read them before. */
@@ -98,7 +114,9 @@ export function createSpool(parts: SpoolParts): Spool {
   async function runRound(): Promise<void> {
     discarded.clear();
     const names = await fileNames();
-    for (const name of pauses.keys()) if (!names.includes(name)) pauses.delete(name);
+    const present = new Set(names);
+    for (const name of pauses.keys()) if (!present.has(name)) pauses.delete(name);
+    const inTheWay = new Map<string, number>();
     for (let at = 0; at < names.length && !stopped; at += FILES_A_ROUND) {
       const read = await Promise.all(
         names.slice(at, at + FILES_A_ROUND).map((name) => reader.read(name)),
@@ -111,40 +129,62 @@ export function createSpool(parts: SpoolParts): Spool {
       ];
       const workers = Array.from({ length: USERS_AT_A_TIME }, async () => {
         for (let queue = queues.shift(); queue !== undefined; queue = queues.shift()) {
-          await handleInOrder(queue);
+          await handleInOrder(queue, inTheWay);
         }
       });
       await Promise.all(workers);
     }
   }
 
-  async function handleInOrder(queue: readonly SpooledTransaction[]): Promise<void> {
-    for (const { name, transaction, receivedAt } of queue) {
+  /** @param inTheWay how many of a user's transactions this round has found stuck; many: all wait */
+  async function handleInOrder(
+    queue: readonly SpooledTransaction[],
+    inTheWay: Map<string, number>,
+  ): Promise<void> {
+    for (const one of queue) {
+      const { name, transaction } = one;
+      const stuck = inTheWay.get(transaction.user) ?? 0;
+      if (stopped || stuck > MOST_STUCK) return;
       if (discarded.has(name)) continue;
-      if (stopped || inHand.has(name)) return;
-      const pause = pauses.get(name);
-      if (pause !== undefined && pause.until > clock.monotonic()) {
-        if (pause.refused) continue;
-        return;
+      const pause = inHand.has(name) ? NOT_OURS : (pauseOf(name) ?? (await attempt(one)));
+      if (pause === undefined || pause.refused) continue;
+      const more = clock.monotonic() - pause.since < PATIENCE_MSECS ? Infinity : 1;
+      inTheWay.set(transaction.user, stuck + more);
+    }
+  }
+
+  function pauseOf(name: string): Pause | undefined {
+    const pause = pauses.get(name);
+    return pause && pause.until > clock.monotonic() ? pause : undefined;
+  }
+
+  /** @returns undefined when it is done with */
+  async function attempt(one: SpooledTransaction): Promise<Pause | undefined> {
+    const { name, transaction, receivedAt } = one;
+    try {
+      await parts.handle(transaction, receivedAt);
+      await unlink(join(dir, name));
+      parts.onFile?.('taken');
+      return undefined;
+    } catch (error) {
+      const refused = error instanceof DoveadmCommandError;
+      const now = clock.monotonic();
+      const { since, msecs: last } = pauses.get(name) ?? {
+        since: now,
+        msecs: parts.pollInterval / 2,
+      };
+      const msecs = Math.min(LONGEST_PAUSE_MSECS, 2 * last);
+      const pause = { since, until: now + msecs, msecs, refused };
+      pauses.set(name, pause);
+      if (refused && clock.now() - receivedAt > LONGEST_REFUSAL_MSECS) {
+        await reader.reject(name, `given up after a day: ${error.message}`);
+        return pause;
       }
-      try {
-        await parts.handle(transaction, receivedAt);
-        await unlink(join(dir, name));
-        parts.onFile?.('taken');
-      } catch (error) {
-        const refused = error instanceof DoveadmCommandError;
-        if (refused && clock.now() - receivedAt > LONGEST_REFUSAL_MSECS) {
-          await reader.reject(name, `given up after a day: ${error.message}`);
-          continue;
-        }
-        const msecs = Math.min(LONGEST_PAUSE_MSECS, 2 * (pause?.msecs ?? parts.pollInterval / 2));
-        pauses.set(name, { until: clock.monotonic() + msecs, msecs, refused });
-        log.warn(
-          { file: name, reason: errorMessage(error), retryInMsecs: msecs },
-          'a spooled event could not be handled yet',
-        );
-        if (!refused) return;
-      }
+      log.warn(
+        { file: name, reason: errorMessage(error), retryInMsecs: msecs },
+        'a spooled event could not be handled yet',
+      );
+      return pause;
     }
   }
 

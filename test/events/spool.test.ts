@@ -44,7 +44,7 @@ describe('the spool', () => {
         await waitFor;
         const [event] = events;
         const name = `${user}:${event !== undefined && 'uid' in event ? event.uid : ''}`;
-        if (failing.has(user)) throw new Error('Dovecot does not answer');
+        if (failing.has(user) || failing.has(name)) throw new Error('Dovecot does not answer');
         if (refused.has(name)) {
           throw new DoveadmCommandError({ name: 'move', parameters: {} }, 'exitCode', 75);
         }
@@ -83,6 +83,44 @@ describe('the spool', () => {
     now += 1_000_000;
     await spool.takeIn();
     assert.deepEqual(handled, ['bob:1', 'alice:1', 'alice:2']);
+  });
+
+  it('keeps the order of a user who has more than one round looks at together', async () => {
+    for (let uid = 1; uid <= 600; uid++) {
+      const name = `${String(uid).padStart(20, '0')}-x.json`;
+      await writeFile(join(dir, name), JSON.stringify(transaction('alice', uid)));
+    }
+    await spool.write(transaction('bob', 1));
+    failing.add('alice:1');
+    await spool.takeIn();
+    assert.deepEqual(handled, ['bob:1']);
+    assert.equal(begun, 2);
+  });
+
+  it('lets others pass a few that fail for minutes, and no more', async () => {
+    for (let uid = 1; uid <= 12; uid++) await spool.write(transaction('alice', uid));
+    failing.add('alice:1');
+    await spool.takeIn();
+    assert.deepEqual(handled, []);
+    now += 120_000;
+    failing.add('alice:3');
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:2'], 'one that fails for the first time holds up the others');
+
+    for (let uid = 1; uid < 12; uid++) failing.add(`alice:${uid}`);
+    for (let minutes = 0; minutes < 60; minutes++) {
+      now += 60_000;
+      await spool.takeIn();
+    }
+    begun = 0;
+    now += 60_000;
+    await spool.takeIn();
+    assert.deepEqual(handled, ['alice:2'], 'more are an outage');
+    assert.equal(begun, 9);
+    failing.clear();
+    now += 60_000;
+    await spool.takeIn();
+    assert.equal(await spool.pending(), 0);
   });
 
   it('lets others pass what Dovecot refuses, and sets it aside after a day', async () => {
