@@ -4,7 +4,6 @@ import { buildDoors } from './app/build-doors.ts';
 import { buildFlows, type Flows } from './app/build-flows.ts';
 import { buildGround, type Ground } from './app/build-ground.ts';
 import { buildStatus } from './app/build-status.ts';
-import { createClockWatch } from './clock-watch.ts';
 import { systemClock, systemSleep, type Clock, type Sleep } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { UnavailableError } from './errors.ts';
@@ -52,8 +51,7 @@ export async function createApp(
     throw error;
   });
   const flows = buildFlows(ground, domain);
-  const clockWatch = createClockWatch(clock, log);
-  const { doveadm, doveadmSocket } = ground;
+  const { clockWatch, doveadm, doveadmSocket } = ground;
   const checks: ReadinessCheck[] = [
     { name: 'doveadm', check: () => doveadm.check() },
     ...(doveadmSocket ? [{ name: 'doveadm.socket', check: () => doveadmSocket.check() }] : []),

@@ -38,4 +38,25 @@ describe('the clock watch', () => {
       assert.equal(watch.remark(), undefined);
     });
   }
+
+  it('tells what today’s clock would have said when something was noted', async () => {
+    const clock = new ManualClock();
+    const watch = createClockWatch(clock, recordLog().log);
+    const age = (noted: number): number => clock.now() - watch.byToday(noted);
+    const first = clock.now();
+    await clock.advance(HOUR);
+    clock.step(48 * HOUR);
+    assert.equal(age(first), HOUR);
+    const second = clock.now();
+    await clock.advance(HOUR);
+    clock.step(HOUR);
+    assert.deepEqual([age(first), age(second)], [2 * HOUR, HOUR]);
+    const third = clock.now();
+    await clock.advance(HOUR);
+    clock.step(-HOUR / 2);
+    assert.equal(age(third), HOUR / 2, 'younger than it is, but never older');
+    const fourth = clock.now();
+    await clock.advance(HOUR);
+    assert.equal(age(fourth), HOUR);
+  });
 });

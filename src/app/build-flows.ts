@@ -52,7 +52,7 @@ export interface Flows {
 }
 
 export function buildFlows(ground: Ground, domain: Domain): Flows {
-  const { log, metrics, clock, config } = ground;
+  const { log, metrics, clock, clockWatch, config } = ground;
   const { gate, source } = buildMetadata(ground, domain);
   domain.onRemoved((user) => {
     source
@@ -71,6 +71,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
     pollInterval: config.spool.poll_interval,
     handle,
     clock,
+    byToday: (noted) => clockWatch.byToday(noted),
     log,
     onFile: (result) => metrics.spoolFiles.inc({ result }),
   });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { createClockWatch, type ClockWatch } from '../clock-watch.ts';
 import type { Clock, Sleep } from '../clock.ts';
 import { COI_PREFIX } from '../coi/settings.ts';
 import type { Config } from '../config/schema.ts';
@@ -22,6 +23,7 @@ import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-recor
 export interface Ground {
   config: Config;
   clock: Clock;
+  clockWatch: ClockWatch;
   sleep: Sleep;
   log: Logger;
   metrics: Metrics;
@@ -55,6 +57,7 @@ export async function buildGround(
   clock: Clock,
   sleep: Sleep,
 ): Promise<Ground> {
+  const clockWatch = createClockWatch(clock, log);
   const metrics = createMetrics();
   const openDoveadm = (timeoutMsecs: number): DoveadmClient =>
     createDoveadmClient({
@@ -93,7 +96,7 @@ export async function buildGround(
   const filterTurns = new KeyedMutex();
 
   return {
-    ...{ config, clock, sleep, log, metrics, doveadm, doveadmSocket, store },
+    ...{ config, clock, clockWatch, sleep, log, metrics, doveadm, doveadmSocket, store },
     runMoves: createRunMoves(mover),
     ...{ outbox, recent, filter },
     publishFilter: async () => {

@@ -12,8 +12,8 @@ export interface SpoolReaderParts {
 
 export interface SpooledTransaction {
   name: string;
-  /** Milliseconds since the epoch. */
-  receivedAt: number;
+  /** Milliseconds since the epoch, by the clock of that time. */
+  writtenAt: number;
   transaction: Transaction;
 }
 
@@ -29,7 +29,7 @@ export function createSpoolReader({ dir, log, onRejected }: SpoolReaderParts): S
   async function read(name: string): Promise<SpooledTransaction | undefined> {
     try {
       const { text, writtenAt } = await readSpoolFile(join(dir, name));
-      return { name, receivedAt: writtenAt, transaction: parse(text) };
+      return { name, writtenAt, transaction: parse(text) };
     } catch (error) {
       if (error instanceof InvalidInputError) await reject(name, error.message);
       else if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {

@@ -23,6 +23,8 @@ export interface SpoolParts {
   /** Handles one transaction; `receivedAt` is when it was spooled, in milliseconds since the epoch. */
   handle: (transaction: Transaction, receivedAt: number) => Promise<void>;
   clock: Clock;
+  /** {@link ClockWatch.byToday}, for the times of files. */
+  byToday: (noted: number) => number;
   log: Logger;
   onFile?: (result: 'taken' | 'needless' | 'rejected') => void;
 }
@@ -160,7 +162,8 @@ export function createSpool(parts: SpoolParts): Spool {
 
   /** @returns undefined when it is done with */
   async function attempt(one: SpooledTransaction): Promise<Pause | undefined> {
-    const { name, transaction, receivedAt } = one;
+    const { name, transaction } = one;
+    const receivedAt = parts.byToday(one.writtenAt);
     try {
       await parts.handle(transaction, receivedAt);
       await unlink(join(dir, name));

@@ -22,6 +22,8 @@ describe('the spool', () => {
   let failing: Set<string>;
   let refused: Set<string>;
   let now: number;
+  let stepped: number;
+  let times: number[];
   let spool: Spool;
   let results: string[];
   let begun: number;
@@ -32,6 +34,8 @@ describe('the spool', () => {
     handled = [];
     failing = new Set();
     refused = new Set();
+    stepped = 0;
+    times = [];
     results = [];
     begun = 0;
     waitFor = Promise.resolve();
@@ -39,8 +43,9 @@ describe('the spool', () => {
     spool = createSpool({
       dir,
       pollInterval: 60_000,
-      handle: async ({ user, events }) => {
+      handle: async ({ user, events }, receivedAt) => {
         begun += 1;
+        times.push(receivedAt);
         await waitFor;
         const [event] = events;
         const name = `${user}:${event !== undefined && 'uid' in event ? event.uid : ''}`;
@@ -51,6 +56,7 @@ describe('the spool', () => {
         handled.push(name);
       },
       clock: { now: () => now++, monotonic: () => now },
+      byToday: (noted) => noted + stepped,
       log: pino({ level: 'silent' }),
       onFile: (result) => results.push(result),
     });
@@ -138,6 +144,18 @@ describe('the spool', () => {
     await spool.takeIn();
     assert.equal(await spool.pending(), 0);
     assert.equal((await readdir(join(dir, 'rejected'))).length, 1);
+  });
+
+  it('tells since when an event waits by the clock as it is now', async () => {
+    const before = Date.now();
+    await spool.write(transaction('alice', 1));
+    refused.add('alice:1');
+    stepped = 7 * 86_400_000;
+    now = Date.now() + stepped;
+    await spool.takeIn();
+    const [time = 0] = times;
+    assert(Math.abs(time - stepped - before) < 60_000, String(time));
+    assert.equal(await spool.pending(), 1, 'nor is it given up as if it had waited for days');
   });
 
   it('leaves a copy alone, and what follows it, until it is discarded', async () => {
