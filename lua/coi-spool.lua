@@ -75,24 +75,26 @@ end
 
 -- Takes a report that was tried in vain, or not tried because of `held`, the open file of above.
 return function(report, held)
-  if held then
-    if is_held(held) then
-      report.problem = 'too slow a moment ago'
-    else
-      os.remove(report.hold)
-      if report.try() then return end
-    end
+  local untried = held and is_held(held)
+  if untried then
+    report.problem = 'too slow a moment ago'
+  elseif held then
+    os.remove(report.hold)
+    if report.try() then return end
   end
   if report.waited and report.dir ~= '' then hold(report.hold) end
 
-  local reason = 'coi-sidecar did not take events of ' .. report.user.username
-    .. ' (' .. tostring(report.problem) .. ')'
+  local function reason()
+    return 'coi-sidecar did not take events of ' .. report.user.username
+      .. ' (' .. tostring(report.problem) .. ')'
+  end
   if report.dir == '' then
-    error(reason .. ' and coi_sidecar_spool_dir is not set: they are lost', 0)
+    error(reason() .. ' and coi_sidecar_spool_dir is not set: they are lost', 0)
   end
   local failure = spool(report.dir, report.body)
   if failure then
-    error(reason .. ' and spooling failed (' .. failure .. '): they are lost', 0)
+    if untried and report.try() then return end -- rather wait than lose it
+    error(reason() .. ' and spooling failed (' .. failure .. '): they are lost', 0)
   end
-  dovecot.i_warning('coi: ' .. reason .. ': spooled')
+  dovecot.i_warning('coi: ' .. reason() .. ': spooled')
 end

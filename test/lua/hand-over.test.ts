@@ -245,6 +245,21 @@ for (const { version, skip } of dovecotVersions)
       await emptySpool();
     });
 
+    test('a sidecar that hung is asked all the same when the spool takes nothing', async () => {
+      answer = null;
+      await send(MAIL);
+      await http.take();
+      answer = { status: 204 };
+      const before = dovecot.errors().length;
+      await chmod(dovecot.spoolDir, 0o555);
+      await send(MAIL);
+      await chmod(dovecot.spoolDir, 0o1777);
+      assert.deepEqual(dovecot.errors().slice(before), []);
+      assert.equal(parse((await http.take()).body).user, alice);
+      assert.equal((await spooled()).length, 1, 'the one before');
+      await emptySpool();
+    });
+
     describe('with nobody listening', () => {
       let deaf: PrivateDovecot;
       const teardown = createTeardown();
