@@ -32,8 +32,12 @@ export interface AppOptions {
 
 /** How often subscriptions that were never validated are looked for. */
 const SWEEP_MSECS = 30_000;
-/** How long a stop waits for push requests under way and for open connections. */
+/** How long a stop waits for open connections, and for push requests under way. */
 const STOP_GRACE_MSECS = 5_000;
+/** It waits longer for push requests that may take longer, but `serve` ends the process after 30 s. */
+const LONGEST_GRACE_MSECS = 15_000;
+/** What is done with the answer of a push service. */
+const AFTER_ANSWER_MSECS = 1_000;
 
 /**
  * Opens the stores and wires everything; listens on nothing until {@link App.start}.
@@ -81,7 +85,9 @@ export async function createApp(
     await flows.spool.stop();
     await flows.intake.drain();
     await flows.held.stop();
-    await delivery.stop(STOP_GRACE_MSECS);
+    // What is cut off here was perhaps sent, and is sent again by the next process.
+    const pushMsecs = config.webpush.timeout_msecs + AFTER_ANSWER_MSECS;
+    await delivery.stop(Math.min(Math.max(STOP_GRACE_MSECS, pushMsecs), LONGEST_GRACE_MSECS));
     await flows.source.stop(STOP_GRACE_MSECS);
     await subscriptions.close();
     await client.close();

@@ -10,7 +10,7 @@ import { recordLog } from '../support/record-log.ts';
 const TOKEN = 'a-token-for-dovecot';
 
 /** The service in this process; no Dovecot is there to answer it. */
-async function startApp(test: TestContext): Promise<App> {
+async function startApp(test: TestContext, webpush = {}): Promise<App> {
   const directory = makeTempDir();
   test.after(directory.remove);
   const at = (name: string): string => `${directory.path}/${name}`;
@@ -22,6 +22,7 @@ async function startApp(test: TestContext): Promise<App> {
     outbox: { path: at('outbox.db') },
     spool: { dir: directory.path },
     doveadm: { api_key: 'a-key' },
+    webpush,
   };
   const app = await createApp(readConfig(JSON.stringify(config)), { log: recordLog().log });
   await app.start();
@@ -47,4 +48,17 @@ describe('a stop', () => {
       await app.stop();
     },
   );
+
+  for (const [timeout, grace] of [
+    [2_000, 5_000],
+    [12_000, 13_000],
+    [60_000, 15_000],
+  ] as const) {
+    it(`waits ${grace} ms for pushes that may take ${timeout} ms`, async (test) => {
+      const app = await startApp(test, { timeout_msecs: timeout });
+      const stop = test.mock.method(app.domain.delivery, 'stop');
+      await app.stop();
+      assert.deepEqual(stop.mock.calls[0]?.arguments, [grace]);
+    });
+  }
 });
