@@ -31,6 +31,8 @@ export function createHeldTransactions(parts: HeldTransactionsParts): HeldTransa
   const held: { transaction: Transaction; octets: number }[] = [];
   let octets = 0;
   let timer: NodeJS.Timeout | undefined;
+  let retrying: Promise<void> | undefined;
+  let stopped = false;
 
   function drop(): void {
     octets -= held.shift()?.octets ?? 0;
@@ -45,8 +47,9 @@ export function createHeldTransactions(parts: HeldTransactionsParts): HeldTransa
   }
 
   function retryLater(): void {
+    if (stopped) return;
     timer ??= setTimeout(() => {
-      void spoolAll()
+      retrying = spoolAll()
         .catch(() => undefined) // said when it began
         .finally(() => {
           timer = undefined;
@@ -72,7 +75,9 @@ export function createHeldTransactions(parts: HeldTransactionsParts): HeldTransa
       retryLater();
     },
     stop: async () => {
+      stopped = true;
       clearTimeout(timer);
+      await retrying;
       if (held.length === 0) return;
       await spoolAll().catch((error: unknown) => {
         const reason = errorMessage(error);

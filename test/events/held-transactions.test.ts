@@ -62,6 +62,30 @@ describe('transactions that neither outbox nor spool takes', () => {
     assert.match(lost.said('error').join(), /are lost/);
   });
 
+  it('are not tried after the end, though a try was under way', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    let tries = 0;
+    const held = createHeldTransactions({
+      spool: {
+        write: async () => {
+          tries += 1;
+          await promise;
+          throw new Error('disk full');
+        },
+      },
+      log: recordLog().log,
+      retryInterval: 10,
+    });
+    held.hold(transaction('a'));
+    await eventually(() => assert.equal(tries, 1));
+    const stopped = held.stop();
+    resolve(undefined);
+    await stopped;
+    assert.equal(tries, 2);
+    await sleep(50);
+    assert.equal(tries, 2);
+  });
+
   it('take no more memory than they may: the oldest are given up', async () => {
     const size = 2 * JSON.stringify(transaction('a')).length;
     const { held, spooled, disk, said } = holding(2 * size);
