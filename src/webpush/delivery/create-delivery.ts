@@ -98,7 +98,10 @@ class PushDelivery implements Delivery {
       log,
       maxPushes: options.maxPushes,
       owed: () => this.#queue.size,
-      onDropped: ({ id }) => this.#discard(id, 'overflow'),
+      onDropped: ({ id }) => {
+        this.#discard(id, 'overflow');
+        this.#workload.fillSoon(); // what was behind it may go
+      },
     });
   }
 

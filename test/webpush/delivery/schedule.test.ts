@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { AttemptResult } from '../../../src/webpush/client/attempt-result.ts';
+import { ManualClock, settleMicrotasks } from '../../support/manual-clock.ts';
+import { MemoryOutboxStore } from '../../support/memory-outbox-store.ts';
 import { DeliveryRig, SERVICE, status, type RigOptions } from '../../support/delivery-rig.ts';
 
 const OTHER = 'https://other.example.net';
@@ -240,6 +242,27 @@ describe('the end of a push', () => {
       [1, 3, 5, 6, 7].map((uid) => `{"uid":${uid}}`),
     );
     assert.equal(rig.delivery.levels().owed, 5);
+  });
+
+  it('lets what is behind it go at once when the outbox is full', async () => {
+    const clock = new ManualClock();
+    const store = new MemoryOutboxStore({ rememberMsecs: 3_600_000 }, clock);
+    const trim = store.trim.bind(store);
+    store.trim = async (keep) => {
+      await settleMicrotasks();
+      return trim(keep);
+    };
+    const rig = await start({
+      ...{ clock, store, maxPushes: 2 },
+      answer: ({ payload }) => (payload === '{"uid":1}' ? status(500, '60') : forever),
+    });
+    const first = rig.push('alice/1', { expiresAt: clock.now() + 3_600_000 });
+    await rig.delivery.enqueue([first, rig.push('alice/1')]);
+    await rig.clock.advance(0);
+    assert.deepEqual(rig.receivers, ['alice/1']);
+    await rig.delivery.enqueue([rig.push('bob/1', {}, OTHER)]);
+    for (let turn = 0; turn < 3; turn++) await rig.clock.advance(0);
+    assert.deepEqual(rig.log, ['0 alice/1 {"uid":1}', '0 bob/1 {"uid":3}', '0 alice/1 {"uid":2}']);
   });
 });
 
