@@ -44,10 +44,14 @@ export function startWatchdog(timeoutMsecs: number, log: Pick<Logger, 'warn'>): 
 
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const workerData: WatchdogData = { beats, lookMsecs, patience };
-  new Worker(new URL(`./watchdog-thread.${extension}`, import.meta.url), {
+  const thread = new Worker(new URL(`./watchdog-thread.${extension}`, import.meta.url), {
     workerData,
     // Options of this process, as --input-type, may not suit a file of ours.
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
-  }).unref();
+  });
+  thread.unref();
+  thread.on('error', (error) => {
+    log.warn({ err: error }, 'no watchdog any more: its thread has ended');
+  });
 }

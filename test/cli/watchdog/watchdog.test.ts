@@ -30,7 +30,7 @@ async function run(
 ): Promise<Run> {
   const script = `
     const { startWatchdog } = await import(${JSON.stringify(module)});
-    startWatchdog(${timeoutMsecs}, { warn: (text) => console.log(text) });
+    startWatchdog(${timeoutMsecs}, { warn: (...said) => console.log(said.at(-1)) });
     const spin = (msecs) => { for (const end = performance.now() + msecs; performance.now() < end;); };
     const sleep = (msecs) => new Promise((resolve) => setTimeout(resolve, msecs));
     await sleep(1_000); // until the thread is there
@@ -124,5 +124,14 @@ describe('the watchdog', () => {
     const { signal, output } = await run(1_000, 'spin(40_000)', { module });
     assert.equal(signal, 'SIGKILL');
     assert.match(output, /"stack":\[.*"spin /);
+  });
+
+  it('ends nothing when it cannot be there, and says so', async () => {
+    const built = buildSource(['src/cli/watchdog/start-watchdog.ts']); // without its thread
+    after(built.remove);
+    const module = `${built.path}/src/cli/watchdog/start-watchdog.js`;
+    const { exitCode, output } = await run(1_000, 'process.exit(7);', { module });
+    assert.equal(exitCode, 7);
+    assert.match(output, /no watchdog any more/);
   });
 });
