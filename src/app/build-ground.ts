@@ -84,12 +84,13 @@ export async function buildGround(
     capacity: config.coi.recent_messages * 1_048_576,
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
   });
+  let closed = false;
   async function publishFilter(): Promise<void> {
     try {
       await addStoredUsers(store, filter, MATTERING);
       await filter.publish();
     } catch (error) {
-      log.warn({ err: error }, 'cannot tell Dovecot whose mail matters');
+      if (!closed) log.warn({ err: error }, 'cannot tell Dovecot whose mail matters');
     }
   }
   // One after the other: what one has not added yet, another may not publish.
@@ -110,6 +111,7 @@ export async function buildGround(
       });
     },
     close: async () => {
+      closed = true;
       await Promise.all([doveadm.close(), mover.close(), store.close(), outbox.close()]);
     },
   };

@@ -10,7 +10,10 @@ import { recordLog } from '../support/record-log.ts';
 const TOKEN = 'a-token-for-dovecot';
 
 /** The service in this process; no Dovecot is there to answer it. */
-async function startApp(test: TestContext, webpush = {}): Promise<App> {
+async function startApp(
+  test: TestContext,
+  { webpush = {}, log = recordLog().log } = {},
+): Promise<App> {
   const directory = makeTempDir();
   test.after(directory.remove);
   const at = (name: string): string => `${directory.path}/${name}`;
@@ -24,7 +27,7 @@ async function startApp(test: TestContext, webpush = {}): Promise<App> {
     doveadm: { api_key: 'a-key' },
     webpush,
   };
-  const app = await createApp(readConfig(JSON.stringify(config)), { log: recordLog().log });
+  const app = await createApp(readConfig(JSON.stringify(config)), { log });
   await app.start();
   test.after(() => app.stop());
   return app;
@@ -49,13 +52,26 @@ describe('a stop', () => {
     },
   );
 
+  it('is quiet while all users are still being looked through', async (test) => {
+    const recorded = recordLog();
+    const app = await startApp(test, { log: recorded.log });
+    const { ground, domain } = app;
+    const change = { op: 'set', key: 'coi/enabled', value: Buffer.from('yes') } as const;
+    const users = Array.from({ length: 1_000 }, (_, n) => `user-${n}`);
+    await Promise.all(users.map((user) => ground.store.commit(user, [change])));
+    const looking = [domain.subscriptions.sweepAll(), ground.publishFilter()];
+    await app.stop();
+    await Promise.all(looking);
+    assert.deepEqual(recorded.said('warn'), []);
+  });
+
   for (const [timeout, grace] of [
     [2_000, 5_000],
     [12_000, 13_000],
     [60_000, 15_000],
   ] as const) {
     it(`waits ${grace} ms for pushes that may take ${timeout} ms`, async (test) => {
-      const app = await startApp(test, { timeout_msecs: timeout });
+      const app = await startApp(test, { webpush: { timeout_msecs: timeout } });
       const stop = test.mock.method(app.domain.delivery, 'stop');
       await app.stop();
       assert.deepEqual(stop.mock.calls[0]?.arguments, [grace]);
