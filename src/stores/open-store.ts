@@ -4,7 +4,8 @@ import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store } from './store.ts';
 
 export interface OpenStoreOptions {
-  log?: Logger;
+  /** Told when a store comes, goes, or is set up to lose what it is given. */
+  log: Logger;
 }
 
 type Opener = (url: string, options: OpenStoreOptions) => Promise<Store>;
@@ -28,7 +29,7 @@ const openers: Readonly<Record<string, Opener>> = {
  * @throws InvalidInputError no such kind of store, or an address that it does not understand
  * @throws UnavailableError the store cannot be opened; the message says why and what to do
  */
-export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
+export async function openStore(url: string, options: OpenStoreOptions): Promise<Store> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
   const open = scheme !== undefined && Object.hasOwn(openers, scheme) ? openers[scheme] : undefined;
   if (open === undefined)

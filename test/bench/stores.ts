@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
+import { createLogger } from '../../src/logging.ts';
 import type { NewPush } from '../../src/stores/outbox-store.ts';
 import { openRedisStore } from '../../src/stores/redis/redis-store.ts';
 import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-store.ts';
@@ -145,9 +146,10 @@ async function benchOutbox(): Promise<void> {
   console.log(`outbox file when closed: ${mebibytes(statSync(path).size)}`);
 }
 
-async function benchRedis(...options: string[]): Promise<void> {
-  const server = await RedisServer.start(...options);
-  await benchStore(['redis', ...options].join(' '), await openRedisStore(server.url()));
+async function benchRedis(...settings: string[]): Promise<void> {
+  const server = await RedisServer.start(...settings);
+  const store = await openRedisStore(server.url(), { log: createLogger('error') });
+  await benchStore(['redis', ...settings].join(' '), store);
   await server.dispose();
 }
 

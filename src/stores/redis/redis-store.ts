@@ -8,7 +8,7 @@ import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
 
 export interface RedisStoreOptions {
-  log?: Logger;
+  log: Logger;
   /** How long a call may take before it fails, in milliseconds; two seconds unless given. */
   deadlineMsecs?: number;
 }
@@ -35,13 +35,13 @@ const USERS_PER_PAGE = '500';
  */
 export async function openRedisStore(
   url: string,
-  { log, deadlineMsecs = 2000 }: RedisStoreOptions = {},
+  { log, deadlineMsecs = 2000 }: RedisStoreOptions,
 ): Promise<Store> {
   checkUrl(url);
   const link = new RedisLink(url, {
     deadlineMsecs,
-    onDown: (reason) => log?.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
-    onUp: () => log?.info('connected to Redis'),
+    onDown: (reason) => log.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
+    onUp: () => log.info('connected to Redis'),
   });
   const store = new RedisStore(link);
   try {
