@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock, Sleep } from '../clock.ts';
 import { COI_PREFIX } from '../coi/settings.ts';
+import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
@@ -48,7 +49,10 @@ const MARGIN_MSECS = 3_600_000;
 /** Whoever has such keys may want to hear of new messages; nobody else can. */
 const MATTERING = [COI_PREFIX, SUBSCRIPTION_PREFIX];
 
-/** @throws UnavailableError a store cannot be opened, or a file in the spool directory is in the way */
+/**
+ * @throws InvalidInputError, UnavailableError naming the option: a store cannot be opened, or a file
+ *   in the spool directory is in the way
+ */
 export async function buildGround(
   config: Config,
   log: Logger,
@@ -68,7 +72,7 @@ export async function buildGround(
   const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
-  const opened = await openStore(config.store.url, { log });
+  const opened = await forOption('store.url', () => openStore(config.store.url, { log }));
   const filter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
@@ -118,10 +122,12 @@ async function openOutbox(
   clock: Clock,
 ): Promise<Ground['outbox']> {
   // What an earlier process left may be of another store.
-  await filter.remove();
-  return openSqliteOutboxStore(config.outbox.path, {
-    // What is reported again later than that is not worth sending: its time is over.
-    rememberMsecs: Math.max(REPEATED_MSECS, config.webpush.message_ttl) + MARGIN_MSECS,
-    clock,
-  });
+  await forOption('spool.dir', () => filter.remove());
+  return forOption('outbox.path', () =>
+    openSqliteOutboxStore(config.outbox.path, {
+      // What is reported again later than that is not worth sending: its time is over.
+      rememberMsecs: Math.max(REPEATED_MSECS, config.webpush.message_ttl) + MARGIN_MSECS,
+      clock,
+    }),
+  );
 }

@@ -14,6 +14,12 @@ export function findConflicts(config: Config): string[] {
     ...(/^\s*$|\p{Cc}/u.test(config.coi.mailbox_root)
       ? ['coi.mailbox_root: must name a mailbox, such as COI']
       : []),
+    ...(config.metadata.source === 'dict' && config.dict.socket === config.sieve.socket
+      ? ['dict.socket: must be another path than sieve.socket']
+      : []),
+    ...(config.store.url.replace(/^sqlite:(\/\/)?/i, '') === config.outbox.path
+      ? ['outbox.path: must be another file than that of store.url']
+      : []),
     ...(config.abuse.lockout < config.abuse.pause
       ? ['abuse.lockout: must be at least as long as abuse.pause']
       : []),
