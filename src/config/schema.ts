@@ -108,7 +108,7 @@ export const schema = {
     },
     timeout: {
       doc: 'How long one doveadm call may take.',
-      format: 'duration',
+      format: 'positive-duration',
       default: seconds(10),
     },
     socket: {
@@ -125,7 +125,7 @@ export const schema = {
     },
     poll_interval: {
       doc: 'How often the directory is looked at besides being watched.',
-      format: 'duration',
+      format: 'positive-duration',
       default: seconds(5),
     },
   },
@@ -159,7 +159,7 @@ export const schema = {
   webpush: {
     subscription_expire: {
       doc: 'How fast a subscription has to be validated, once the push service has taken the validation push. Before that, the push is tried for as long.',
-      format: 'duration',
+      format: 'positive-duration',
       default: minutes(5),
     },
     subscription_limit: {
@@ -204,7 +204,7 @@ export const schema = {
     },
     message_ttl: {
       doc: 'How long a push for a message is worth delivering.',
-      format: 'duration',
+      format: 'positive-duration',
       default: hours(24),
     },
     proxy_url: {
