@@ -136,7 +136,6 @@ async function benchOutbox(): Promise<void> {
   }
   await measure('outbox, add, 256 in flight', 50_000, 256, () => outbox.add([push()]));
   reportSize('with 50,000 owed');
-  await measure('outbox, count of 50,000', 20, 1, () => outbox.count());
   await measure('outbox, page of 64', 50, 1, () => outbox.page(10_000, 64));
   const owed = (await outbox.page(0, 50_000)).map(({ id }) => id);
   const settleNext = (): Promise<void> => outbox.settle([owed.pop() ?? 0]);

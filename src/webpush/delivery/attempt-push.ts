@@ -71,7 +71,7 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     if (!(error instanceof InvalidInputError)) throw error;
     return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, error.message);
   }
-  const topic = shelved.topic ?? findTopic(form.payload, resource.keys.auth);
+  const topic = findTopic(form.payload, resource.keys.auth);
   // The client's time to validate begins when the push service takes this, however late that is.
   const isValidation = push.kind === 'validation';
   const request = buildPushRequest({

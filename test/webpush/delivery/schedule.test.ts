@@ -24,17 +24,15 @@ describe('a push on its own', () => {
     assert.deepEqual(await rig.owed(), []);
   });
 
-  it('carries the rest of its life as its TTL, and its urgency and topic', async () => {
+  it('carries the rest of its life as its TTL, and its urgency', async () => {
     const rig = await start({ answer: () => status(rig.sent.length === 1 ? 500 : 201) });
-    const changes = { urgency: 'high', topic: 'abc' } as const;
     const expiresAt = rig.clock.now() + 60_000;
-    await rig.delivery.enqueue([rig.push('alice/1', { ...changes, expiresAt })]);
+    await rig.delivery.enqueue([rig.push('alice/1', { urgency: 'high', expiresAt })]);
     await rig.clock.advance(1_000);
     const [first, second] = rig.sent.map(({ request }) => request.headers);
     assert.equal(first?.['TTL'], '60');
     assert.equal(second?.['TTL'], '59');
     assert.equal(second['Urgency'], 'high');
-    assert.equal(second['Topic'], 'abc');
   });
 
   it('is owed once, however often it is handed in', async () => {
