@@ -126,7 +126,7 @@ export class LmtpConnection {
 }
 
 /** The message as DATA wants it, with the closing dot. Octets are left as they are. */
-export function dotStuff(message: string | Buffer): Buffer {
+function dotStuff(message: string | Buffer): Buffer {
   const octets = Buffer.isBuffer(message) ? message.toString('latin1') : toLatin1(message);
   const lines = octets.replace(/\r?\n$/, '').split(/\r?\n/);
   const body = lines.map((line) => (line.startsWith('.') ? `.${line}` : line)).join('\r\n');

@@ -117,11 +117,6 @@ export class AbuseThrottle {
     });
   }
 
-  /** How many users are remembered, throttled or not. */
-  get size(): number {
-    return this.#offenders.size;
-  }
-
   #find(user: string): Offender | undefined {
     const offender = this.#offenders.get(user);
     if (offender === undefined || this.#options.clock.monotonic() < offender.forgottenAt) {
