@@ -163,6 +163,12 @@ export function createMetrics(registry = new Registry()) {
       registers,
       collect,
     }),
+    unsettled: new Gauge({
+      name: 'coi_push_unsettled',
+      help: 'Pushes that are done and that the outbox cannot let go of yet; if the service ends now, they are sent again.',
+      registers,
+      collect,
+    }),
     outboxDropped: new Counter({
       name: 'coi_outbox_dropped_total',
       help: 'Owed pushes that were never delivered, by reason (expired, overflow, gone, refused, admin).',
