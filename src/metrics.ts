@@ -49,6 +49,12 @@ export function createMetrics(registry = new Registry()) {
       buckets: DURATION_BUCKETS,
       registers,
     }),
+    eventsWaiting: new Gauge({
+      name: 'coi_events_waiting',
+      help: 'Events that are being handled, in the journal or while Dovecot waits; those in the spool are not among them.',
+      registers,
+      collect,
+    }),
     spoolFiles: new Counter({
       name: 'coi_spool_files_total',
       help: 'Spool files, by result (taken, needless, rejected).',
