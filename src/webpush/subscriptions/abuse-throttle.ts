@@ -128,7 +128,7 @@ export class AbuseThrottle {
 
   #pauseAfter(refusals: number): number {
     const { refusals: granted, pauseMsecs, lockoutMsecs } = this.#options;
-    if (refusals <= granted) return 0;
+    if (refusals <= granted || pauseMsecs === 0) return 0;
     return Math.min(pauseMsecs * 2 ** (refusals - granted - 1), lockoutMsecs);
   }
 

@@ -121,6 +121,14 @@ describe('"IMAP servers SHOULD introduce throttling of subscriptions"', () => {
     assert.equal(throttle.lift('u'), false);
   });
 
+  it('never pauses where the first pause is 0, however often a user is refused', () => {
+    const { refuse, pause } = create({ pauseMsecs: 0 });
+    for (let count = 1; count <= 2_000; count++) {
+      refuse(1);
+      assert.equal(pause(), 0, `after ${count} refusals`);
+    }
+  });
+
   it('is lifted by an admin', () => {
     const { throttle, refuse, pause } = create();
     refuse(10);
