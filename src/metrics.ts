@@ -183,7 +183,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     origins: new Gauge({
       name: 'coi_push_origins',
-      help: 'Push services with owed pushes, by state (open, held, failing).',
+      help: 'Push services with owed pushes, by state (open: pushes go out; held: it asked for a pause; failing: left alone for a while).',
       labelNames: ['state'],
       registers,
       collect,
