@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { ConfigError, readConfig } from '../../src/config/load-config.ts';
 import { parseDuration } from '../../src/config/parse-duration.ts';
-import { renderExample } from '../../src/config/render-example.ts';
+import { renderExample } from '../../scripts/docs/render-example.ts';
 import { leaves } from '../../src/config/schema.ts';
 
 const SECRETS = 'http: { token: 0123456789abcdef }\ndoveadm: { api_key: secret }\n';

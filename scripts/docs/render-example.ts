@@ -1,4 +1,4 @@
-import { environmentName, leaves, type Leaf } from './schema.ts';
+import { environmentName, leaves, type Leaf } from '../../src/config/schema.ts';
 
 /** Options that an installation has to set itself. */
 const REQUIRED = new Set(['http.token', 'doveadm.api_key']);
