@@ -1,6 +1,6 @@
+import { tabUnescape } from '../dovecot/tab-escaping.ts';
 import { LineReader } from '../socket/line-reader.ts';
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
-import { tabUnescape } from '../socket/tab-escaping.ts';
 import type { ScriptRequest } from './script-handler.ts';
 import { ScriptProtocolError } from './script-protocol-error.ts';
 

@@ -3,13 +3,13 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
+import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { createLogger } from '../../src/logging.ts';
 import { UserFilter } from '../../src/stores/user-filter.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
-import { deliver } from '../support/lmtp-client.ts';
 import { eventually } from '../support/start-stage.ts';
 import {
   type Answer,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { tabEscape } from '../../src/dovecot/tab-escaping.ts';
 import { ScriptRequestReader } from '../../src/script/protocol.ts';
 import { ScriptProtocolError } from '../../src/script/script-protocol-error.ts';
 import { SOCKET_LIMITS } from '../../src/socket/socket-limits.ts';
-import { tabEscape } from '../../src/socket/tab-escaping.ts';
 
 const octets = (text: string) => Buffer.from(text, 'latin1');
 
