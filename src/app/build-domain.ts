@@ -73,7 +73,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   const subscriptions = new Subscriptions({
     store,
     clock,
-    logger: log,
+    log,
     limit: webpush.subscription_limit,
     expireMsecs: webpush.subscription_expire,
     judgeEndpoint: (endpoint) => {

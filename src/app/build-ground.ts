@@ -33,7 +33,7 @@ export interface Ground {
   /** What is owed: pushes, and transactions that are still being handled. */
   outbox: OutboxStore & EventJournal;
   recent: RecentMessages;
-  filter: UserFilter;
+  userFilter: UserFilter;
   /** Lets Dovecot know whose messages need not be reported, as far as that can be told. */
   publishFilter(): Promise<void>;
   /** The same, from the beginning: without those whom nothing is stored of any more. */
@@ -73,11 +73,11 @@ export async function buildGround(
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
   const opened = await forOption('store.url', () => openStore(config.store.url, { log }));
-  const filter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
+  const userFilter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
-  const store = seesAll ? noteUsers(opened, filter, MATTERING) : opened;
-  const outbox = await openOutbox(config, filter, clock).catch(async (error: unknown) => {
+  const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
+  const outbox = await openOutbox(config, userFilter, clock).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
@@ -87,8 +87,8 @@ export async function buildGround(
   });
   async function publishFilter(): Promise<void> {
     try {
-      await addStoredUsers(store, filter, MATTERING);
-      await filter.publish();
+      await addStoredUsers(store, userFilter, MATTERING);
+      await userFilter.publish();
     } catch (error) {
       log.warn({ err: error }, 'cannot tell Dovecot whose mail matters');
     }
@@ -99,14 +99,14 @@ export async function buildGround(
   return {
     ...{ config, clock, sleep, log, metrics, doveadm, doveadmSocket, store },
     runMoves: createRunMoves(mover),
-    ...{ outbox, recent, filter },
+    ...{ outbox, recent, userFilter },
     publishFilter: async () => {
       if (seesAll) await filterTurns.run('', publishFilter);
     },
     renewFilter: async () => {
       if (!seesAll) return;
       await filterTurns.run('', async () => {
-        await filter.clear();
+        await userFilter.clear();
         await publishFilter();
       });
     },
@@ -118,11 +118,11 @@ export async function buildGround(
 
 async function openOutbox(
   config: Config,
-  filter: UserFilter,
+  userFilter: UserFilter,
   clock: Clock,
 ): Promise<Ground['outbox']> {
   // What an earlier process left may be of another store.
-  await forOption('spool.dir', () => filter.remove());
+  await forOption('spool.dir', () => userFilter.remove());
   return forOption('outbox.path', () =>
     openSqliteOutboxStore(config.outbox.path, {
       // What is reported again later than that is not worth sending: its time is over.

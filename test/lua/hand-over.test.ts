@@ -234,13 +234,13 @@ for (const { version, skip } of dovecotVersions)
 
     test('a sidecar that hangs delays a message by at most 2.5 s, for all its recipients together', async () => {
       answer = null;
-      const { replies, elapsedMs } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
+      const { replies, elapsedMsecs } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
       assert.deepEqual(
         replies.map((reply) => reply.code),
         [250, 250, 250],
       );
       await http.take();
-      assert.ok(elapsedMs > 1_000 && elapsedMs < 2_500, `${elapsedMs} ms`);
+      assert.ok(elapsedMsecs > 1_000 && elapsedMsecs < 2_500, `${elapsedMsecs} ms`);
       assert.equal((await spooled()).length, 3);
       await emptySpool();
     });
@@ -255,9 +255,14 @@ for (const { version, skip } of dovecotVersions)
 
       test('mail is delivered without delay, events wait in the spool in their order', async () => {
         for (let i = 0; i < 3; i++) {
-          const { replies, elapsedMs } = await deliver(deaf.lmtp, 'b@example.org', ['carol'], MAIL);
+          const { replies, elapsedMsecs } = await deliver(
+            deaf.lmtp,
+            'b@example.org',
+            ['carol'],
+            MAIL,
+          );
           assert.equal(replies[0]?.code, 250);
-          assert.ok(elapsedMs < 500, `${elapsedMs} ms`);
+          assert.ok(elapsedMsecs < 500, `${elapsedMsecs} ms`);
           await new Promise((resolve) => setTimeout(resolve, 15)); // the clock's grain is 10 ms
         }
         const imap = await ImapClient.open(deaf.imap, { user: 'carol', password: deaf.password });
