@@ -4,17 +4,22 @@ import tseslint from 'typescript-eslint';
 /**
  * The floors of the building (see CONTRIBUTING.md): doors → flows → domain → ground.
  * A folder imports from its own floor's ground and from the floors below it, never upwards,
- * and the two domain folders do not know each other.
+ * and the two domain folders do not know each other. What puts everything together stands outside:
+ * nobody imports it but the command line.
  */
 const doors = ['http', 'dict', 'script', 'socket', 'cli'];
 const flows = ['metadata', 'events'];
 const forbid = (folders, message) => ({
-  regex: `^(\\.\\./)+(src/)?(${folders.join('|')})/`,
+  regex: `^(\\.\\.?/)+(src/)?(${folders.join('|')})/`,
   message,
 });
+const noWhole = {
+  regex: '^(\\.\\.?/)+(src/)?(app/|(app|main)\\.ts$)',
+  message: 'Parts do not know the whole.',
+};
 const restrict = (folder, patterns) => ({
   files: [`src/${folder}/**/*.ts`],
-  rules: { 'no-restricted-imports': ['error', { patterns }] },
+  rules: { 'no-restricted-imports': ['error', { patterns: [noWhole, ...patterns] }] },
 });
 const noServers = {
   regex: '^(fastify|@fastify/.*|node:net|node:http)$',
@@ -46,6 +51,7 @@ export default tseslint.config(
       ],
     },
   },
+  ...doors.filter((folder) => folder !== 'cli').map((folder) => restrict(folder, [])),
   ...flows.map((folder) => restrict(folder, [forbid(doors, 'Flows do not import doors.')])),
   restrict('coi', [
     forbid([...doors, ...flows], 'The domain imports neither doors nor flows.'),
@@ -62,6 +68,24 @@ export default tseslint.config(
       forbid([...doors, ...flows, 'coi', 'webpush'], 'The ground floor imports nothing above it.'),
     ]),
   ),
+  {
+    files: ['src/*.ts'],
+    ignores: ['src/app.ts', 'src/main.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            noWhole,
+            forbid(
+              [...doors, ...flows, 'coi', 'webpush'],
+              'The ground floor imports nothing above it.',
+            ),
+          ],
+        },
+      ],
+    },
+  },
   {
     files: ['test/**/*.ts'],
     rules: {

@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { format } from 'prettier';
 import { checks } from '../src/cli/doctor/checks.ts';
-import { renderDoctor } from '../src/cli/doctor/render-doctor.ts';
-import { renderExample } from '../src/config/render-example.ts';
 import { createMetrics } from '../src/metrics.ts';
-import { renderMetrics } from '../src/render-metrics.ts';
+import { renderDoctor } from './docs/render-doctor.ts';
+import { renderExample } from './docs/render-example.ts';
+import { renderMetrics } from './docs/render-metrics.ts';
 
 writeFileSync('config.example.yaml', renderExample());
 writeFileSync(

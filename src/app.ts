@@ -79,7 +79,7 @@ export async function createApp(
     clearInterval(sweeper);
     clockWatch.stop();
     status.stop();
-    await ground.filter.close().catch((error: unknown) => log.error({ err: error }));
+    await ground.userFilter.close().catch((error: unknown) => log.error({ err: error }));
     await doors.close(STOP_GRACE_MSECS);
     await flows.ox?.stop();
     await flows.spool.stop();

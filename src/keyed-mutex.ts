@@ -20,9 +20,4 @@ export class KeyedMutex {
       resolve(undefined);
     }
   }
-
-  /** How many keys are held right now. */
-  get size(): number {
-    return this.#last.size;
-  }
 }

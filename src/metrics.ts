@@ -49,6 +49,12 @@ export function createMetrics(registry = new Registry()) {
       buckets: DURATION_BUCKETS,
       registers,
     }),
+    eventsWaiting: new Gauge({
+      name: 'coi_events_waiting',
+      help: 'Events that are being handled, in the journal or while Dovecot waits; those in the spool are not among them.',
+      registers,
+      collect,
+    }),
     spoolFiles: new Counter({
       name: 'coi_spool_files_total',
       help: 'Spool files, by result (taken, needless, rejected).',
@@ -163,6 +169,12 @@ export function createMetrics(registry = new Registry()) {
       registers,
       collect,
     }),
+    unsettled: new Gauge({
+      name: 'coi_push_unsettled',
+      help: 'Pushes that are done and that the outbox cannot let go of yet; if the service ends now, they are sent again.',
+      registers,
+      collect,
+    }),
     outboxDropped: new Counter({
       name: 'coi_outbox_dropped_total',
       help: 'Owed pushes that were never delivered, by reason (expired, overflow, gone, refused, admin).',
@@ -171,7 +183,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     origins: new Gauge({
       name: 'coi_push_origins',
-      help: 'Push services with owed pushes, by state (open, held, failing).',
+      help: 'Push services with owed pushes, by state (open: pushes go out; held: it asked for a pause; failing: left alone for a while).',
       labelNames: ['state'],
       registers,
       collect,

@@ -34,14 +34,4 @@ describe('KeyedMutex', () => {
     await assert.rejects(failing, /^Error: no$/);
     assert.equal(await next, 7);
   });
-
-  it('forgets a key when nothing runs or waits for it', async () => {
-    const mutex = new KeyedMutex();
-    const first = mutex.run('key', () => turn());
-    const second = mutex.run('key', () => turn());
-    await first;
-    assert.equal(mutex.size, 1);
-    await second;
-    assert.equal(mutex.size, 0);
-  });
 });

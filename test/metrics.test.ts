@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { format } from 'prettier';
 import { createMetrics } from '../src/metrics.ts';
-import { renderMetrics } from '../src/render-metrics.ts';
+import { renderMetrics } from '../scripts/docs/render-metrics.ts';
 
 describe('metrics', () => {
   const { registry, ...metrics } = createMetrics();

@@ -7,9 +7,10 @@ export function bindDeliveryMetrics(
   levels: () => DeliveryLevels,
 ): DeliveryMetrics {
   metrics.onCollect(() => {
-    const { owed, oldestAgeSeconds, origins } = levels();
+    const { owed, oldestAgeSeconds, unsettled, origins } = levels();
     metrics.outboxDepth.set(owed);
     metrics.outboxAge.set(oldestAgeSeconds);
+    metrics.unsettled.set(unsettled);
     for (const [state, count] of Object.entries(origins)) metrics.origins.set({ state }, count);
   });
   return {

@@ -1,13 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import { createBlockedContacts, type BlockedContacts } from '../coi/blocked-contacts.ts';
 import { createFolders, folderNames, type Folders } from '../coi/folders.ts';
 import { createOwnOperations, type OwnOperations } from '../coi/own-operations.ts';
 import { createReadBlockedHashes } from '../coi/read-blocked-hashes.ts';
+import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { createSealer } from '../stores/seal.ts';
 import { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
 import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
 import { createPushClient, type PushClient } from '../webpush/client/push-client.ts';
+import { readCaFile } from '../webpush/client/read-ca-file.ts';
 import type { PushEncryptor } from '../webpush/encryption/push-encryptor.ts';
 import { createThreadedEncryptor } from '../webpush/encryption/threaded-encryptor.ts';
 import { createDelivery } from '../webpush/delivery/create-delivery.ts';
@@ -72,7 +73,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   const subscriptions = new Subscriptions({
     store,
     clock,
-    logger: log,
+    log,
     limit: webpush.subscription_limit,
     expireMsecs: webpush.subscription_expire,
     judgeEndpoint: (endpoint) => {
@@ -86,7 +87,9 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
       if (['removed', 'expired', 'unsent', 'refused'].includes(change)) tellRemoved(user);
     },
   });
-  const sealer = createSealer(config.store.key_file === '' ? undefined : config.store.key_file);
+  const sealer = await forOption('store.key_file', () =>
+    createSealer(config.store.key_file === '' ? undefined : config.store.key_file),
+  );
   const vapidKeys = new VapidKeys({ store, sealer, curve: webpush.vapid_curve, clock });
   await checkRawlogDir(webpush.rawlog_dir);
   const rawlog = webpush.rawlog_dir === '' ? undefined : createRawlog(webpush.rawlog_dir, log);
@@ -139,7 +142,7 @@ async function buildPushClient(
     username: webpush.proxy_username,
     password: webpush.proxy_password,
   });
-  const ca = webpush.ca_file === '' ? [] : [await readFile(webpush.ca_file, 'utf8')];
+  const ca = await readCaFile(webpush.ca_file);
   return createPushClient({
     timeoutMsecs: webpush.timeout_msecs,
     ...{ policy, proxy, ca, clock },

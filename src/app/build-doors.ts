@@ -1,12 +1,15 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Classify } from '../coi/classify.ts';
+import { forOption } from '../config/for-option.ts';
 import { parseListenAddress } from '../config/parse-listen-address.ts';
 import { serveDict } from '../dict/server.ts';
+import { errorMessage, InvalidInputError } from '../errors.ts';
 import { createHttpServer } from '../http/create-http-server.ts';
 import type { ReadinessCheck } from '../readiness.ts';
 import { serveScript } from '../script/server.ts';
 import type { UnixServer } from '../socket/serve-unix-socket.ts';
+import { systemErrorCode } from '../socket/socket-setup-error.ts';
 import { createAnswerScript } from './create-answer-script.ts';
 import type { Ground } from './build-ground.ts';
 import type { Flows } from './build-flows.ts';
@@ -43,30 +46,41 @@ export function buildDoors(
 
   async function openSockets(): Promise<void> {
     sockets.push(
-      await serveScript({
-        ...{ name: 'classify', clock, log },
-        ...{ path: config.sieve.socket, mode: config.sieve.mode, group: config.sieve.group },
-        requestMsecs: CLASSIFY_DEADLINE_MSECS,
-        handler: { handle: answerScript },
-      }),
+      await forOption('sieve.socket', () =>
+        serveScript({
+          ...{ name: 'classify', clock, log },
+          ...{ path: config.sieve.socket, mode: config.sieve.mode, group: config.sieve.group },
+          requestMsecs: CLASSIFY_DEADLINE_MSECS,
+          handler: { handle: answerScript },
+        }),
+      ),
     );
     if (config.metadata.source !== 'dict') return;
     sockets.push(
-      await serveDict({
-        ...{ backend: flows.gate, clock, log },
-        ...{ path: config.dict.socket, mode: config.dict.mode, group: config.dict.group },
-        observe: (command, result, msecs) => {
-          metrics.dictCommands.inc({ command, result });
-          metrics.dictDuration.observe({ command }, msecs / 1_000);
-        },
-      }),
+      await forOption('dict.socket', () =>
+        serveDict({
+          ...{ backend: flows.gate, clock, log },
+          ...{ path: config.dict.socket, mode: config.dict.mode, group: config.dict.group },
+          observe: (command, result, msecs) => {
+            metrics.dictCommands.inc({ command, result });
+            metrics.dictDuration.observe({ command }, msecs / 1_000);
+          },
+        }),
+      ),
     );
   }
+
+  const listen = (): Promise<string> =>
+    http.listen(parseListenAddress(config.http.listen)).catch((error: unknown) => {
+      // A port below 1024, say: no later attempt gets it.
+      if (systemErrorCode(error) !== 'EACCES') throw error;
+      throw new InvalidInputError(errorMessage(error), { cause: error });
+    });
 
   return {
     open: async () => {
       await openSockets();
-      await http.listen(parseListenAddress(config.http.listen));
+      await forOption('http.listen', listen);
       const { address, port, family } = http.server.address() as AddressInfo;
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     },

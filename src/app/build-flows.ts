@@ -91,6 +91,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
     now: () => clock.now(),
     log,
   });
+  metrics.onCollect(() => metrics.eventsWaiting.set(intake.waiting()));
   const ox =
     config.events.driver === 'ox'
       ? buildOxRoad(ground, domain, {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createClockWatch, type ClockWatch } from '../clock-watch.ts';
 import type { Clock, Sleep } from '../clock.ts';
 import { COI_PREFIX } from '../coi/settings.ts';
+import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
@@ -34,7 +35,7 @@ export interface Ground {
   /** What is owed: pushes, and transactions that are still being handled. */
   outbox: OutboxStore & EventJournal;
   recent: RecentMessages;
-  filter: UserFilter;
+  userFilter: UserFilter;
   /** Lets Dovecot know whose messages need not be reported, as far as that can be told. */
   publishFilter(): Promise<void>;
   /** The same, from the beginning: without those whom nothing is stored of any more. */
@@ -50,7 +51,10 @@ const MARGIN_MSECS = 3_600_000;
 /** Whoever has such keys may want to hear of new messages; nobody else can. */
 const MATTERING = [COI_PREFIX, SUBSCRIPTION_PREFIX];
 
-/** @throws UnavailableError a store cannot be opened, or a file in the spool directory is in the way */
+/**
+ * @throws InvalidInputError, UnavailableError naming the option: a store cannot be opened, or a file
+ *   in the spool directory is in the way
+ */
 export async function buildGround(
   config: Config,
   log: Logger,
@@ -71,12 +75,12 @@ export async function buildGround(
   const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
-  const opened = await openStore(config.store.url);
-  const filter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
+  const opened = await forOption('store.url', () => openStore(config.store.url, { log }));
+  const userFilter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
-  const store = seesAll ? noteUsers(opened, filter, MATTERING) : opened;
-  const outbox = await openOutbox(config, filter, clock).catch(async (error: unknown) => {
+  const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
+  const outbox = await openOutbox(config, userFilter, clock).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
@@ -87,8 +91,8 @@ export async function buildGround(
   let closed = false;
   async function publishFilter(): Promise<void> {
     try {
-      await addStoredUsers(store, filter, MATTERING);
-      await filter.publish();
+      await addStoredUsers(store, userFilter, MATTERING);
+      await userFilter.publish();
     } catch (error) {
       if (!closed) log.warn({ err: error }, 'cannot tell Dovecot whose mail matters');
     }
@@ -99,14 +103,14 @@ export async function buildGround(
   return {
     ...{ config, clock, clockWatch, sleep, log, metrics, doveadm, doveadmSocket, store },
     runMoves: createRunMoves(mover),
-    ...{ outbox, recent, filter },
+    ...{ outbox, recent, userFilter },
     publishFilter: async () => {
       if (seesAll) await filterTurns.run('', publishFilter);
     },
     renewFilter: async () => {
       if (!seesAll) return;
       await filterTurns.run('', async () => {
-        await filter.clear();
+        await userFilter.clear();
         await publishFilter();
       });
     },
@@ -119,14 +123,16 @@ export async function buildGround(
 
 async function openOutbox(
   config: Config,
-  filter: UserFilter,
+  userFilter: UserFilter,
   clock: Clock,
 ): Promise<Ground['outbox']> {
   // What an earlier process left may be of another store.
-  await filter.remove();
-  return openSqliteOutboxStore(config.outbox.path, {
-    // What is reported again later than that is not worth sending: its time is over.
-    rememberMsecs: Math.max(REPEATED_MSECS, config.webpush.message_ttl) + MARGIN_MSECS,
-    clock,
-  });
+  await forOption('spool.dir', () => userFilter.remove());
+  return forOption('outbox.path', () =>
+    openSqliteOutboxStore(config.outbox.path, {
+      // What is reported again later than that is not worth sending: its time is over.
+      rememberMsecs: Math.max(REPEATED_MSECS, config.webpush.message_ttl) + MARGIN_MSECS,
+      clock,
+    }),
+  );
 }

@@ -3,12 +3,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { statusRoutes } from '../http/routes/status.ts';
 import { assembleStatus } from '../http/status/assemble-status.ts';
 import { createHistory } from '../http/status/history.ts';
-import { readPageAssets, readVersion } from '../http/status/page-assets.ts';
+import { readPageAssets } from '../http/status/page-assets.ts';
 import { createReadinessWatch } from '../http/status/readiness-watch.ts';
 import { renderStatus } from '../http/status/render-status.ts';
 import type { StatusFacts } from '../http/status/status-facts.ts';
 import { readLatency, readTotals } from '../http/status/totals.ts';
 import type { ReadinessCheck } from '../readiness.ts';
+import { VERSION } from '../version.ts';
 import type { Domain } from './build-domain.ts';
 import type { Flows } from './build-flows.ts';
 import type { Ground } from './build-ground.ts';
@@ -41,7 +42,7 @@ export function buildStatus(
   const readiness = createReadinessWatch(checks, clock);
   const startedAt = clock.now();
   const service = {
-    version: readVersion(),
+    version: VERSION,
     node: process.versions.node,
     host: hostname(),
     source: config.metadata.source,

@@ -1,20 +1,31 @@
-import { folderNames } from '../coi/folders.ts';
+import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { InvalidInputError } from '../errors.ts';
+import { checkSocketPath } from '../socket/check-socket-path.ts';
+import { findGroupId } from '../socket/find-group-id.ts';
+import { parseStoreUrl } from '../stores/parse-store-url.ts';
+import { readKeyFile } from '../stores/read-key-file.ts';
 import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
+import { readCaFile } from '../webpush/client/read-ca-file.ts';
 import { parseGuardPolicy } from '../webpush/guard/guard-policy.ts';
 import { checkRawlogDir } from '../webpush/rawlog/rawlog-dir.ts';
 import { checkVapidSubject } from '../webpush/vapid/check-vapid-subject.ts';
 
 /**
- * What the parts of the service have against options that the configuration's own rules let pass: what
- * `serve` would refuse one by one at its start (src/app/build-domain.ts).
+ * What the parts of the service have against options that the configuration's own rules let pass: why
+ * they would refuse to start, one by one, until the configuration is another.
+ *
+ * @returns one sentence a problem; each names its option
  */
-export async function judgeOptions({ coi, webpush }: Config): Promise<string[]> {
+export async function judgeOptions(config: Config): Promise<string[]> {
+  const { dict, metadata, sieve, store, webpush } = config;
   const judgements: (() => unknown)[] = [
+    ...judgeSocket('sieve', sieve),
+    ...(metadata.source === 'dict' ? judgeSocket('dict', dict) : []),
+    () => forOption('store.url', () => parseStoreUrl(store.url)),
+    () => store.key_file !== '' && forOption('store.key_file', () => readKeyFile(store.key_file)),
     () => webpush.vapid_subject !== '' && checkVapidSubject(webpush.vapid_subject),
     () => parseGuardPolicy(webpush.allow_private_endpoints),
-    () => folderNames(coi.mailbox_root, coi.mailbox_separator),
     () => checkRawlogDir(webpush.rawlog_dir),
     () =>
       parseProxyUrl({
@@ -22,6 +33,7 @@ export async function judgeOptions({ coi, webpush }: Config): Promise<string[]> 
         username: webpush.proxy_username,
         password: webpush.proxy_password,
       }),
+    () => readCaFile(webpush.ca_file),
   ];
   const problems: string[] = [];
   for (const judge of judgements) {
@@ -34,3 +46,11 @@ export async function judgeOptions({ coi, webpush }: Config): Promise<string[]> 
   }
   return problems;
 }
+
+const judgeSocket = (
+  section: string,
+  { socket, group }: { socket: string; group: string },
+): (() => unknown)[] => [
+  () => forOption(`${section}.socket`, () => checkSocketPath(socket)),
+  () => group !== '' && forOption(`${section}.group`, () => findGroupId(group)),
+];

@@ -1,3 +1,4 @@
+import { ConfigError } from '../config/load-config.ts';
 import { createLogger } from '../logging.ts';
 import { CONFIG_OPTION, type Command } from './command.ts';
 import { readConfigOption } from './read-config-option.ts';
@@ -17,6 +18,9 @@ export const serve: Command = {
     const config = readConfigOption(call);
     // Loaded when asked for: no other command needs the whole service.
     const { createApp } = await import('../app.ts');
+    const { judgeOptions } = await import('./judge-options.ts');
+    const problems = await judgeOptions(config);
+    if (problems.length > 0) throw new ConfigError(problems);
     const log = createLogger(config.log.level);
     const app = await createApp(config, { log });
     await app.start();

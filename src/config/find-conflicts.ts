@@ -6,6 +6,9 @@ const LEAST_TOKEN_LENGTH = 16;
 /** What is mended within two seconds, as Dovecot waits, is no reason to end the process. */
 const LEAST_WATCHDOG_MSECS = 2_000;
 
+/** Node's timers fire at once when they are set to more. */
+const LONGEST_TIMER_MSECS = 2 ** 31 - 1;
+
 /** What is wrong although every value by itself is well formed; one sentence a problem. */
 export function findConflicts(config: Config): string[] {
   return [
@@ -14,6 +17,13 @@ export function findConflicts(config: Config): string[] {
     ...(/^\s*$|\p{Cc}/u.test(config.coi.mailbox_root)
       ? ['coi.mailbox_root: must name a mailbox, such as COI']
       : []),
+    ...(config.metadata.source === 'dict' && config.dict.socket === config.sieve.socket
+      ? ['dict.socket: must be another path than sieve.socket']
+      : []),
+    ...(config.store.url.replace(/^sqlite:(\/\/)?/i, '') === config.outbox.path
+      ? ['outbox.path: must be another file than that of store.url']
+      : []),
+    ...timerProblems(config),
     ...(config.abuse.lockout < config.abuse.pause
       ? ['abuse.lockout: must be at least as long as abuse.pause']
       : []),
@@ -21,6 +31,17 @@ export function findConflicts(config: Config): string[] {
       ? ['watchdog.timeout: must be 0, or at least 2 secs']
       : []),
   ];
+}
+
+function timerProblems({ doveadm, spool, webpush }: Config): string[] {
+  const timers = {
+    'doveadm.timeout': doveadm.timeout,
+    'spool.poll_interval': spool.poll_interval,
+    'webpush.timeout_msecs': webpush.timeout_msecs,
+  };
+  return Object.entries(timers)
+    .filter(([, msecs]) => msecs > LONGEST_TIMER_MSECS)
+    .map(([option]) => `${option}: must be at most 24 days`);
 }
 
 function tokenProblems({ http, doveadm }: Config): string[] {

@@ -8,6 +8,8 @@ import { parseListenAddress } from './parse-listen-address.ts';
 export interface FormatTypes {
   /** Milliseconds; written in Dovecot's time syntax. */
   duration: number;
+  /** Like `duration`, where none at all would stop or spin something. */
+  'positive-duration': number;
   /** Written in Dovecot's boolean syntax. */
   'yes-no': boolean;
   text: string;
@@ -57,6 +59,11 @@ const parseWhole = (value: unknown, least: number): number => {
     : fail(`"${String(value)}" is not a whole number of at least ${least}`);
 };
 
+const parsePositiveDuration = (value: unknown): number => {
+  const text = String(value);
+  return parseDuration(text) || fail(`"${text}" must be longer than 0`);
+};
+
 const parseMode = (value: unknown): number =>
   typeof value === 'string' && /^0?[0-7]{3}$/.test(value)
     ? Number.parseInt(value, 8)
@@ -77,6 +84,7 @@ const checkPath = (value: unknown): void => {
 /** The formats whose values are written as text and read into something else. */
 export const COERCED_FORMATS: ReadonlySet<unknown> = new Set<keyof FormatTypes>([
   'duration',
+  'positive-duration',
   'yes-no',
   'file-mode',
   'whole',
@@ -91,6 +99,7 @@ export function registerFormats(): void {
   registered = true;
   convict.addFormats({
     duration: parsed((value) => parseDuration(String(value))),
+    'positive-duration': parsed(parsePositiveDuration),
     'yes-no': parsed(parseBoolean),
     text: checked((value) => typeof value === 'string' || fail('is not text; put it in quotes')),
     'listen-address': checked((value) => parseListenAddress(String(value))),

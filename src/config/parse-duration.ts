@@ -15,6 +15,9 @@ const UNITS: readonly (readonly [name: string, msecs: number])[] = [
   ['weeks', 604_800_000],
 ];
 
+/** A hundred years: more is a slip, and less leaves room for adding it to any date. */
+const LONGEST_MSECS = 36_525 * 86_400_000;
+
 /**
  * Dovecot's time syntax: a whole number and a unit, which may be cut short and may follow spaces
  * (`5 min`, `30s`, `1 hour`, `2000 msecs`). As in Dovecot, only zero needs no unit.
@@ -38,6 +41,9 @@ export function parseDuration(text: string): number {
     throw new InvalidInputError(
       `the duration "${text}" has an unknown unit; use msecs, secs, mins, hours, days or weeks`,
     );
+  }
+  if (number * msecs > LONGEST_MSECS) {
+    throw new InvalidInputError(`the duration "${text}" is too long`);
   }
   return number * msecs;
 }

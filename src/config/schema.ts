@@ -48,7 +48,7 @@ export const schema = {
   },
   sieve: {
     socket: {
-      doc: 'Unix socket that Sieve\'s "execute" reaches; it stands in Dovecot\'s sieve_execute_socket_dir.',
+      doc: 'Unix socket that Sieve\'s "execute" reaches; it must lie in Dovecot\'s sieve_execute_socket_dir.',
       format: 'absolute-path',
       default: '/run/coi-sidecar/sieve/coi-classify',
     },
@@ -108,7 +108,7 @@ export const schema = {
     },
     timeout: {
       doc: 'How long one doveadm call may take.',
-      format: 'duration',
+      format: 'positive-duration',
       default: seconds(10),
     },
     socket: {
@@ -125,7 +125,7 @@ export const schema = {
     },
     poll_interval: {
       doc: 'How often the directory is looked at besides being watched.',
-      format: 'duration',
+      format: 'positive-duration',
       default: seconds(5),
     },
   },
@@ -146,7 +146,7 @@ export const schema = {
       default: ['Trash'] as readonly string[],
     },
     contacts_lifetime: {
-      doc: 'When to read anew at the latest whom a user has blocked. What IMAP clients change counts at once.',
+      doc: "How long a user's list of blocked contacts may be cached; changes over IMAP take effect at once.",
       format: 'duration',
       default: minutes(5),
     },
@@ -158,8 +158,8 @@ export const schema = {
   },
   webpush: {
     subscription_expire: {
-      doc: 'How fast a subscription has to be validated, once the push service has taken the validation push. Before that, the push is tried for as long.',
-      format: 'duration',
+      doc: 'How long a client has to validate a subscription, once the push service has taken the validation push. Before that, the push is tried for as long.',
+      format: 'positive-duration',
       default: minutes(5),
     },
     subscription_limit: {
@@ -204,7 +204,7 @@ export const schema = {
     },
     message_ttl: {
       doc: 'How long a push for a message is worth delivering.',
-      format: 'duration',
+      format: 'positive-duration',
       default: hours(24),
     },
     proxy_url: {
@@ -233,7 +233,7 @@ export const schema = {
   },
   abuse: {
     refusals: {
-      doc: 'How many refused annotations a user is granted before pauses begin.',
+      doc: 'Refused annotations allowed before pauses begin.',
       format: 'positive',
       default: 5,
     },
@@ -246,7 +246,7 @@ export const schema = {
   },
   watchdog: {
     timeout: {
-      doc: 'How long the process may hang before it ends itself, to be started anew by systemd or Docker. 0: for ever, as while it is debugged.',
+      doc: 'How long the process may hang before it ends itself, to be started anew by systemd or Docker. 0 disables the watchdog (for debugging).',
       format: 'duration',
       default: seconds(30),
     },

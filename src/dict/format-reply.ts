@@ -1,5 +1,5 @@
+import { escapedLength, tabEscape, writeEscaped } from '../dovecot/tab-escaping.ts';
 import type { StoreEntry } from '../stores/store.ts';
-import { escapedLength, tabEscape, writeEscaped } from '../socket/tab-escaping.ts';
 
 /**
  * A reply, complete with line feeds, once it is known what its lines begin with: nothing, or

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { splitTabEscaped } from '../socket/tab-escaping.ts';
+import { splitTabEscaped } from '../dovecot/tab-escaping.ts';
 import type { IterateOptions } from './dict-backend.ts';
 import { DictProtocolError } from './dict-protocol-error.ts';
 

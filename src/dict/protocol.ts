@@ -19,8 +19,6 @@ export interface DictSessionOptions {
   /** Takes replies as they become ready; several calls may follow each other at once. */
   send: (octets: Buffer) => void;
   observe?: DictObserver | undefined;
-  maxLineOctets?: number | undefined;
-  maxTransactionOctets?: number | undefined;
   /** Milliseconds after which {@link DictSession.expire} answers in the backend's stead. */
   replyMsecs?: number | undefined;
 }
@@ -49,10 +47,10 @@ export class DictSession {
 
   constructor(options: DictSessionOptions) {
     this.#options = options;
-    const maxOctets = options.maxLineOctets ?? SOCKET_LIMITS.dictLineOctets;
+    const maxOctets = SOCKET_LIMITS.dictLineOctets;
     this.#transactions = new OpenTransactions({
       open: SOCKET_LIMITS.dictOpenTransactions,
-      octets: options.maxTransactionOctets ?? SOCKET_LIMITS.dictTransactionOctets,
+      octets: SOCKET_LIMITS.dictTransactionOctets,
     });
     this.#lines = new LineReader({
       maxOctets,

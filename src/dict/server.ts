@@ -18,8 +18,6 @@ export interface DictServerOptions extends Omit<UnixServerOptions, 'name'> {
   backend: DictBackend;
   clock: Clock;
   observe?: DictObserver;
-  maxLineOctets?: number;
-  maxTransactionOctets?: number;
   replyMsecs?: number;
 }
 

@@ -14,6 +14,8 @@ export interface Intake {
   take(transaction: Transaction): Promise<Taken>;
   /** Waits for what is under way. */
   drain(): Promise<void>;
+  /** How many events are being handled, in the journal or while Dovecot waits. */
+  waiting(): number;
 }
 
 export interface IntakeParts {
@@ -52,16 +54,20 @@ type Outcome = 'done' | { failure: string };
 export function createIntake({ handle, journal, spool, hold, now, log }: IntakeParts): Intake {
   const underWay = new Set<Promise<unknown>>();
   let journalled = 0;
+  let waiting = 0;
   let strainedUntil = 0;
 
   async function take(transaction: Transaction): Promise<Taken> {
     const strained = performance.now() < strainedUntil;
     const asking = Promise.withResolvers<undefined>();
+    waiting += transaction.events.length;
     const work = track(
       tellWhenAskingDovecot(
         () => asking.resolve(undefined),
         () => handle(transaction).then(() => 'done' as const, failed),
-      ),
+      ).finally(() => {
+        waiting -= transaction.events.length;
+      }),
     );
     const kept = mayGoOnAlone(transaction)
       ? asking.promise.then(() => keep(transaction))
@@ -146,6 +152,7 @@ export function createIntake({ handle, journal, spool, hold, now, log }: IntakeP
     drain: async () => {
       while (underWay.size > 0) await Promise.allSettled(underWay);
     },
+    waiting: () => waiting,
   };
 }
 

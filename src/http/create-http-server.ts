@@ -27,7 +27,7 @@ export interface HttpServerParts {
   token: string;
   /** The admin's token; the admin routes exist only with one. */
   adminToken: string;
-  intake: Intake;
+  intake: Pick<Intake, 'take'>;
   classify: Classify;
   probes: Probes;
   onMetadataCommand: OnMetadataCommand;

@@ -6,8 +6,6 @@ export interface HeaderBlock {
   has(name: string): boolean;
   /** The value of the first field of that name, unfolded and without white space at its ends. */
   first(name: string): string | undefined;
-  /** The values of all fields of that name, in their order. */
-  all(name: string): string[];
   /** Offset of the first body octet; the message's length when there is no body. */
   readonly bodyStart: number;
 }
@@ -79,24 +77,16 @@ class IndexedHeader implements HeaderBlock {
   }
 
   has(name: string): boolean {
-    return this.#find(name, 0) !== -1;
+    return this.#find(name) !== -1;
   }
 
   first(name: string): string | undefined {
-    const field = this.#find(name, 0);
+    const field = this.#find(name);
     return field === -1 ? undefined : this.#value(field);
   }
 
-  all(name: string): string[] {
-    const values: string[] = [];
-    for (let field = this.#find(name, 0); field !== -1; field = this.#find(name, field + 3)) {
-      values.push(this.#value(field));
-    }
-    return values;
-  }
-
-  #find(name: string, from: number): number {
-    for (let field = from; field < this.#fields.length; field += 3) {
+  #find(name: string): number {
+    for (let field = 0; field < this.#fields.length; field += 3) {
       if (this.#isNamed(field, name)) return field;
     }
     return -1;

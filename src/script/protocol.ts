@@ -1,11 +1,10 @@
+import { tabUnescape } from '../dovecot/tab-escaping.ts';
 import { LineReader } from '../socket/line-reader.ts';
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
-import { tabUnescape } from '../socket/tab-escaping.ts';
 import type { ScriptRequest } from './script-handler.ts';
 import { ScriptProtocolError } from './script-protocol-error.ts';
 
 export interface ScriptReaderOptions {
-  maxHeaderOctets?: number | undefined;
   maxMessageOctets?: number | undefined;
 }
 
@@ -28,7 +27,6 @@ const VERSION_LINE = /^VERSION\tscript\t[34]\t\d+$/;
  */
 export class ScriptRequestReader {
   readonly #lines: LineReader;
-  readonly #headerLimit: number;
   readonly #messageLimit: number;
   readonly #env = new Map<string, string>();
   readonly #args: string[] = [];
@@ -38,11 +36,10 @@ export class ScriptRequestReader {
   #message: Buffer[] = [];
   #messageOctets = 0;
 
-  constructor({ maxHeaderOctets, maxMessageOctets }: ScriptReaderOptions = {}) {
-    this.#headerLimit = maxHeaderOctets ?? SOCKET_LIMITS.scriptHeaderOctets;
+  constructor({ maxMessageOctets }: ScriptReaderOptions = {}) {
     this.#messageLimit = maxMessageOctets ?? SOCKET_LIMITS.scriptMessageOctets;
     this.#lines = new LineReader({
-      maxOctets: this.#headerLimit,
+      maxOctets: SOCKET_LIMITS.scriptHeaderOctets,
       onLine: (line) => this.#take(line),
       onTooLong: () => this.#refuseHeader(),
     });
@@ -76,13 +73,12 @@ export class ScriptRequestReader {
     if (this.#state !== 'message') throw new ScriptProtocolError('ended within the header');
     const message = Buffer.concat(this.#message);
     this.#message = [];
-    const truncated = this.#messageOctets > this.#messageLimit;
-    return { env: this.#env, args: this.#args, message, truncated };
+    return { env: this.#env, args: this.#args, message };
   }
 
   #take(line: Buffer): void {
     this.#headerOctets += line.length + 1;
-    if (this.#headerOctets > this.#headerLimit) this.#refuseHeader();
+    if (this.#headerOctets > SOCKET_LIMITS.scriptHeaderOctets) this.#refuseHeader();
     switch (this.#state) {
       case 'version':
         if (!VERSION_LINE.test(line.toString('latin1'))) {
@@ -121,7 +117,9 @@ export class ScriptRequestReader {
   }
 
   #refuseHeader(): never {
-    throw new ScriptProtocolError(`a header longer than ${this.#headerLimit} octets`);
+    throw new ScriptProtocolError(
+      `a header longer than ${SOCKET_LIMITS.scriptHeaderOctets} octets`,
+    );
   }
 }
 

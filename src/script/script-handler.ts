@@ -3,18 +3,18 @@ export interface ScriptRequest {
   /** USER, HOME, HOST, SENDER, RECIPIENT, ORIG_RECIPIENT from Sieve, each only where there is one. */
   env: ReadonlyMap<string, string>;
   args: readonly string[];
-  /** Standard input: from Sieve's `:pipe` the message, with CRLF unless sieve_execute_input_eol. */
+  /**
+   * Standard input: from Sieve's `:pipe` the message, with CRLF unless sieve_execute_input_eol. Of a
+   * long one its beginning.
+   */
   message: Buffer;
-  /** Whether the message went on behind what was kept of it. */
-  truncated: boolean;
 }
 
 export interface ScriptHandler {
   /**
-   * @param signal aborted when the answer would come too late
    * @returns standard output; Sieve's `execute` is true and puts it into its `:output` variable.
    *   Without any, `execute` is false: the answer is no
    * @throws anything: Sieve's `execute` is false, and the log says why
    */
-  handle(request: ScriptRequest, signal: AbortSignal): Promise<Buffer | undefined>;
+  handle(request: ScriptRequest): Promise<Buffer | undefined>;
 }

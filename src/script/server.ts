@@ -22,7 +22,6 @@ export interface ScriptServerOptions extends UnixServerOptions {
   handler: ScriptHandler;
   clock: Clock;
   observe?: ScriptObserver;
-  maxHeaderOctets?: number;
   maxMessageOctets?: number;
   /** Milliseconds from connecting to the answer. */
   requestMsecs?: number;
@@ -42,7 +41,6 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
   const { handler, clock, observe, log, name, path } = options;
   const reader = new ScriptRequestReader(options);
   const deadline = options.requestMsecs ?? SOCKET_LIMITS.scriptRequestMsecs;
-  const abort = new AbortController();
   /** When the request was complete, in milliseconds of the monotonic clock. */
   let completeAt: number | undefined;
   let over = false;
@@ -82,7 +80,7 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
     try {
       const request = reader.end();
       completeAt = clock.monotonic();
-      const output = await handler.handle(request, abort.signal);
+      const output = await handler.handle(request);
       answer(output === undefined ? 'no' : 'ok', output);
     } catch (error) {
       fail(error);
@@ -90,9 +88,7 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
   }
 
   const timer = setTimeout(() => {
-    const error = new UnavailableError(`not done within ${deadline} ms`);
-    abort.abort(error);
-    fail(error);
+    fail(new UnavailableError(`not done within ${deadline} ms`));
   }, deadline);
 
   socket.on('data', (chunk: Buffer) => {
@@ -112,7 +108,6 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
   });
   socket.once('close', () => {
     clearTimeout(timer);
-    if (!over) abort.abort();
     over = true;
   });
   return {

@@ -1,21 +1,18 @@
 import { lstat, stat, unlink } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
-import { SOCKET_LIMITS } from './socket-limits.ts';
+import { checkSocketPath } from './check-socket-path.ts';
 import { SocketSetupError, systemErrorCode } from './socket-setup-error.ts';
 
 /**
  * Makes sure that a socket can be bound at `path`: its folder exists, and nothing stands there but,
  * at most, a socket that a dead process left, which is removed.
  *
+ * @throws InvalidInputError see {@link checkSocketPath}
  * @throws SocketSetupError something else stands there, somebody listens there, or no such folder
  */
 export async function clearSocketPath(path: string): Promise<void> {
-  if (Buffer.byteLength(path) > SOCKET_LIMITS.pathOctets) {
-    throw new SocketSetupError(
-      `${path}: longer than the ${SOCKET_LIMITS.pathOctets} octets that a socket path may have`,
-    );
-  }
+  checkSocketPath(path);
   await requireFolder(path);
   if (!(await isSocket(path))) return;
   const refusal = await connectRefusal(path);

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { SocketSetupError } from './socket-setup-error.ts';
+import { InvalidInputError } from '../errors.ts';
 
 /**
  * The number of a group, given as name or number. Names are looked up in `/etc/group` (group(5));
  * groups of a directory service have to be given as numbers.
  *
- * @throws SocketSetupError no such group
+ * @throws InvalidInputError no such group
  */
 export async function findGroupId(group: string, groupFile = '/etc/group'): Promise<number> {
   if (/^\d{1,10}$/.test(group)) return Number(group);
@@ -13,7 +13,7 @@ export async function findGroupId(group: string, groupFile = '/etc/group'): Prom
     const [name, , id] = line.split(':');
     if (name === group && id && /^\d+$/.test(id)) return Number(id);
   }
-  throw new SocketSetupError(
+  throw new InvalidInputError(
     `no group "${group}" in ${groupFile}; give the number of a group that stands elsewhere`,
   );
 }

@@ -1,12 +1,12 @@
 import { chmod, chown } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
-import { errorMessage } from '../errors.ts';
+import { errorMessage, InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { clearSocketPath } from './clear-socket-path.ts';
 import { findGroupId } from './find-group-id.ts';
 import { SOCKET_LIMITS } from './socket-limits.ts';
-import { SocketSetupError } from './socket-setup-error.ts';
+import { SocketSetupError, systemErrorCode } from './socket-setup-error.ts';
 
 export interface UnixServerOptions {
   /** Where to listen; absolute. */
@@ -47,7 +47,9 @@ const DROP_LOG_INTERVAL_MSECS = 10_000;
  *
  * Sockets are half-open: the peer may shut down its writing side and still read.
  *
- * @throws SocketSetupError the path cannot be used, or mode and group cannot be set
+ * @throws InvalidInputError there is no such group, this process may not give the socket to it, or the
+ *   path is too long
+ * @throws SocketSetupError the path cannot be used, or its mode cannot be set
  */
 export async function serveUnixSocket(
   options: UnixServerOptions,
@@ -78,7 +80,9 @@ export async function serveUnixSocket(
   } catch (error) {
     server.close();
     const wish = `mode ${mode.toString(8)}${options.group ? ` and group ${options.group}` : ''}`;
-    throw new SocketSetupError(`${path}: cannot set ${wish}: ${errorMessage(error)}`, {
+    const message = `${path}: cannot set ${wish}: ${errorMessage(error)}`;
+    if (systemErrorCode(error) !== 'EPERM') throw new SocketSetupError(message, { cause: error });
+    throw new InvalidInputError(`${message}; this service must be a member of the group`, {
       cause: error,
     });
   }

@@ -33,6 +33,9 @@ export const SOCKET_LIMITS = {
   scriptHeaderOctets: 64 * 1_024,
   /** The part of a message that is kept; what goes beyond is read and dropped. */
   scriptMessageOctets: 16 * 1_024 * 1_024,
-  /** From connecting to the answer. Sieve itself waits 10 s, and the delivery with it. */
+  /**
+   * From connecting to the answer. Sieve itself waits 10 s unless set, and the delivery with it; our
+   * snippets set 1 s.
+   */
   scriptRequestMsecs: 5_000,
 } as const;

@@ -12,7 +12,10 @@ export interface OutboxStore {
    */
   add(pushes: readonly NewPush[]): Promise<OwedPush[]>;
 
-  /** Takes pushes out: delivered, expired, or without a subscription. Grouped and durable. */
+  /**
+   * Takes pushes out: delivered, expired, or without a subscription. At once, without waiting for the
+   * disk: a power failure may lose the last ones, whose pushes are then sent twice.
+   */
   settle(ids: readonly number[]): Promise<void>;
 
   /** Notes a failed attempt, so that a restart goes on where this process stood. */
@@ -32,9 +35,6 @@ export interface OutboxStore {
    */
   forgetUser(user: string): Promise<number[]>;
 
-  /** How many pushes are owed. */
-  count(): Promise<number>;
-
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -53,8 +53,6 @@ export interface NewPush {
   /** Plaintext JSON; encrypted anew for each attempt. */
   payload: string;
   urgency: Urgency;
-  /** RFC 8030 section 5.4; only for pushes that a later one may replace. */
-  topic?: string;
   /** Milliseconds since the epoch. */
   createdAt: number;
   /** Milliseconds since the epoch; past it the push is worthless. The TTL header is what is left. */
@@ -73,8 +71,6 @@ export interface OwedPush extends NewPush {
 export interface Postponement {
   attempts: number;
   nextAttemptAt: number;
-  /** Given when the payload had to be shrunk (413). */
-  payload?: string;
 }
 
 export interface OutboxStoreOptions {

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { UnavailableError, errorMessage } from '../errors.ts';
+import { InvalidInputError, errorMessage } from '../errors.ts';
 
-export const KEY_OCTETS = 32;
+const KEY_OCTETS = 32;
 
 /** Far more than any of the three forms takes. */
 const MAX_FILE_OCTETS = 1024;
@@ -10,15 +10,15 @@ const MAX_FILE_OCTETS = 1024;
  * The 32 octets in a key file: as they are, in hexadecimal, or in base64 (either alphabet), with
  * white space around the text.
  *
- * @throws UnavailableError the file cannot be read, may be read by others, or holds no such key
+ * @throws InvalidInputError the file cannot be read, may be read by others, or holds no such key
  */
 export function readKeyFile(path: string): Buffer {
   const octets = readPrivately(path);
   const key = decodeKey(octets);
   if (key === undefined)
-    throw new UnavailableError(
-      `The key file ${path} does not hold a key of ${KEY_OCTETS} octets in raw, hex or base64 ` +
-        `form: make one with "openssl rand -hex ${KEY_OCTETS}".`,
+    throw new InvalidInputError(
+      `${path} does not hold a key of ${KEY_OCTETS} octets in raw, hex or base64 form; make one ` +
+        `with "openssl rand -hex ${KEY_OCTETS}"`,
     );
   return key;
 }
@@ -29,16 +29,16 @@ function readPrivately(path: string): Buffer {
     descriptor = openSync(path, 'r');
     const { mode, size } = fstatSync(descriptor);
     if ((mode & 0o077) !== 0)
-      throw new UnavailableError(
-        `The key file ${path} may be used by others than its owner: run "chmod 600 ${path}".`,
+      throw new InvalidInputError(
+        `${path} may be used by others than its owner; run "chmod 600 ${path}"`,
       );
     if (size > MAX_FILE_OCTETS) return Buffer.alloc(0);
     return readFileSync(descriptor);
   } catch (error) {
-    if (error instanceof UnavailableError) throw error;
-    throw new UnavailableError(
-      `The key file ${path} cannot be read: ${errorMessage(error)}. It must belong to the user ` +
-        'that runs the sidecar.',
+    if (error instanceof InvalidInputError) throw error;
+    throw new InvalidInputError(
+      `${path} cannot be read: ${errorMessage(error)}; it must belong to the user that runs the ` +
+        'sidecar',
       { cause: error },
     );
   } finally {

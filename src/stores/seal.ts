@@ -31,7 +31,7 @@ const TAG_OCTETS = 16;
  * Without a key file secrets are stored as they are, marked as such: with one given later, the old
  * ones still open, and those written from then on are encrypted.
  *
- * @throws UnavailableError see {@link readKeyFile}
+ * @throws InvalidInputError see {@link readKeyFile}
  */
 export function createSealer(keyFile: string | undefined): Sealer {
   const key = keyFile === undefined ? undefined : createSecretKey(readKeyFile(keyFile));

@@ -7,7 +7,7 @@
  * (`test/stores/store-contract.ts`).
  */
 export interface Store {
-  /** `sqlite`, `redis`, `doveadm` …: for logs and metrics. */
+  /** `sqlite` or `redis`: for the log and the status page. */
   readonly kind: string;
 
   /** The value under `key`, or undefined when there is none. */

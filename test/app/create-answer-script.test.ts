@@ -14,8 +14,8 @@ function setUp() {
   });
   const ask = async (args: string[], user: string | undefined = 'anna') => {
     const env = new Map(user === '' ? [] : [['USER', user]]);
-    const request = { env, args, message: Buffer.from('Chat-Version: 1.0\n\n'), truncated: false };
-    return (await answerScript(request, AbortSignal.timeout(60_000)))?.toString();
+    const request = { env, args, message: Buffer.from('Chat-Version: 1.0\n\n') };
+    return (await answerScript(request))?.toString();
   };
   return { counted, ask };
 }
@@ -36,7 +36,7 @@ describe('createAnswerScript', () => {
     assert.deepEqual(counted, ['file']);
   });
 
-  it('fails aloud', async () => {
+  it('counts and passes on a failed classification', async () => {
     const { counted, ask } = setUp();
     await assert.rejects(ask([], ''), InvalidInputError);
     await assert.rejects(ask(['expect', 'keep'], 'broken'), UnavailableError);

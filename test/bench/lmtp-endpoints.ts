@@ -47,9 +47,9 @@ export const benchLmtpEndpoints: Bench = async ({ quick }) => {
     const msecs = new Map<string, number[]>();
     for (let round = 0; round < WARM_UP + rounds; round++) {
       for (const { user, kind } of shuffle(TURNS, random)) {
-        const { elapsedMs } = await connection.deliver('a@b.c', [user], message(kind, round));
+        const { elapsedMsecs } = await connection.deliver('a@b.c', [user], message(kind, round));
         const name = `${kind}, ${user}`;
-        if (round >= WARM_UP) msecs.set(name, [...(msecs.get(name) ?? []), elapsedMs]);
+        if (round >= WARM_UP) msecs.set(name, [...(msecs.get(name) ?? []), elapsedMsecs]);
         await sleep(PAUSE_MSECS);
       }
     }

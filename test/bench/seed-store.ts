@@ -1,5 +1,6 @@
 import { createECDH, randomBytes } from 'node:crypto';
 import { COI_ENTRIES, type MessageFilter } from '../../src/coi/settings.ts';
+import { createLogger } from '../../src/logging.ts';
 import { openStore } from '../../src/stores/open-store.ts';
 import type { Change } from '../../src/stores/store.ts';
 import { NO_DELIVERIES } from '../../src/webpush/subscriptions/delivery-history.ts';
@@ -21,7 +22,7 @@ const AT_A_TIME = 1_000;
 
 /** Writes users as they stand after they enabled COI and validated their subscriptions. */
 export async function seedStore(url: string, users: SeededUsers): Promise<void> {
-  const store = await openStore(url);
+  const store = await openStore(url, { log: createLogger('warn') });
   for (let at = 0; at < users.names.length; at += AT_A_TIME) {
     const names = users.names.slice(at, at + AT_A_TIME);
     await Promise.all(names.map((name) => store.commit(name, entriesOf(users))));

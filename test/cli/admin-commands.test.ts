@@ -134,7 +134,7 @@ describe('the admin command line', () => {
     assert.equal((await json(pushTest, USER))['user'], USER);
   });
 
-  it('outbox list and outbox drop', async () => {
+  it('outbox lists what is owed and drops one', async () => {
     assert.match((await run(outbox)).stdout, /No push is owed/);
     rig.owed.push({
       ...{ id: 7, user: USER, subscriptionId: ID, kind: 'message', urgency: 'normal', attempts: 1 },
@@ -147,7 +147,7 @@ describe('the admin command line', () => {
     assert.deepEqual(await json(outbox, 'list'), { pushes: [] });
   });
 
-  it('reload', async () => {
+  it('reload says what was dropped', async () => {
     const before = rig.forgotten();
     assert.match((await run(reload)).stdout, /settings, VAPID keys/);
     assert.equal(rig.forgotten(), before + 1);

@@ -3,10 +3,14 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { ConfigError, readConfig } from '../../src/config/load-config.ts';
 import { parseDuration } from '../../src/config/parse-duration.ts';
-import { renderExample } from '../../src/config/render-example.ts';
+import { renderExample } from '../../scripts/docs/render-example.ts';
 import { leaves } from '../../src/config/schema.ts';
 
 const SECRETS = 'http: { token: 0123456789abcdef }\ndoveadm: { api_key: secret }\n';
+const SECRETS_IN_ENVIRONMENT = {
+  COI_SIDECAR_HTTP_TOKEN: '0123456789abcdef',
+  COI_SIDECAR_DOVEADM_API_KEY: 'secret',
+};
 
 function problemsOf(text: string, environment: Record<string, string> = {}): readonly string[] {
   try {
@@ -50,11 +54,10 @@ describe('the configuration', () => {
 
   it('reads the example as the defaults', () => {
     const example = readFileSync('config.example.yaml', 'utf8');
-    const environment = {
-      COI_SIDECAR_HTTP_TOKEN: '0123456789abcdef',
-      COI_SIDECAR_DOVEADM_API_KEY: 'secret',
-    };
-    assert.deepEqual(readConfig(example, environment), readConfig('', environment));
+    assert.deepEqual(
+      readConfig(example, SECRETS_IN_ENVIRONMENT),
+      readConfig('', SECRETS_IN_ENVIRONMENT),
+    );
   });
 
   it('lets the environment win over the file', () => {
@@ -65,6 +68,12 @@ describe('the configuration', () => {
     assert.equal(config.webpush.max_retries, 7);
     assert.equal(config.webpush.padding, true);
     assert.deepEqual(config.webpush.allow_private_endpoints, ['10.0.0.0/8', 'ntfy.internal']);
+  });
+
+  it('takes a duration of 0 where it means "off"', () => {
+    const off =
+      'watchdog: { timeout: 0 }\nabuse: { pause: 0 }\ncoi: { contacts_lifetime: 0 }\nwebpush: { cache_lifetime: 0 }\n';
+    assert.deepEqual(problemsOf(SECRETS + off), []);
   });
 
   it('takes every option that it names from the environment', () => {
@@ -95,18 +104,41 @@ describe('the configuration', () => {
       /^webpush\.vapid_curve: .*prime256v1/,
     ],
     ['a negative number', 'webpush: { max_retries: -1 }', /^webpush\.max_retries: "-1"/],
+    [
+      'no time at all between two looks',
+      'spool: { poll_interval: 0 }',
+      /^spool\.poll_interval: "0"/,
+    ],
+    ['no time for a doveadm call', 'doveadm: { timeout: 0 secs }', /^doveadm\.timeout: "0 secs"/],
+    ['no time to deliver', 'webpush: { message_ttl: 0 }', /^webpush\.message_ttl: "0"/],
+    [
+      'no time to validate',
+      'webpush: { subscription_expire: 0 min }',
+      /^webpush\.subscription_exp/,
+    ],
+    [
+      'more than a timer takes',
+      'spool: { poll_interval: 4 weeks }',
+      /^spool\.poll_interval: .*24 d/,
+    ],
+    ['a longer time-out', 'doveadm: { timeout: 25 days }', /^doveadm\.timeout: .*24 days/],
+    ['too many msecs', 'webpush: { timeout_msecs: 3000000000 }', /^webpush\.timeout_msecs: .*24/],
+    [
+      'a lifetime of ages',
+      'webpush: { message_ttl: 99999999 weeks }',
+      /^webpush\.message_ttl: .*long/,
+    ],
     ['a limit of zero', 'webpush: { subscription_limit: 0 }', /^webpush\.subscription_limit: "0"/],
     ['a relative path', 'spool: { dir: spool }', /^spool\.dir: "spool" is not an absolute path/],
     ['a bad mode', 'dict: { mode: 999 }', /^dict\.mode: "999" is not a file mode/],
-    ['a bad address', 'http: { token: 0123456789abcdef, listen: 9380 }', /^http\.listen: /],
+    ['a bad address', 'http: { listen: 9380 }', /^http\.listen: /],
     ['a bad store', 'store: { url: "mysql://x" }', /^store\.url: must begin with sqlite/],
     ['an impatient watchdog', 'watchdog: { timeout: 1 sec }', /^watchdog\.timeout: must be 0, or/],
     ['a bad proxy', 'webpush: { proxy_url: "socks5://x" }', /^webpush\.proxy_url: /],
   ];
   for (const [name, text, problem] of bad) {
     it(`reports ${name}`, () => {
-      const secrets = text.includes('token') ? 'doveadm: { api_key: secret }\n' : SECRETS;
-      const problems = problemsOf(`${secrets}${text}`);
+      const problems = problemsOf(text, SECRETS_IN_ENVIRONMENT);
       assert.equal(problems.length, 1, problems.join('\n'));
       assert.match(problems[0] ?? '', problem);
     });

@@ -385,10 +385,15 @@ describe('DictSession: transactions', () => {
   }
 
   test('a transaction of exactly the limit is committed, one octet more is not', async () => {
-    const { push, replies } = greeted(HELLO_2_3, { maxTransactionOctets: 100 });
-    push(`B1\tanna\nS1\tpriv/a\t${'x'.repeat(44)}\nS1\tpriv/a\t${'x'.repeat(44)}\nC1\n`);
+    const { push, replies } = greeted();
+    // 'priv/a' and its value: 32 KiB.
+    const change = `S1\tpriv/a\t${'x'.repeat(32_768 - 6)}`;
+    const most = Array(SOCKET_LIMITS.dictTransactionOctets / 32_768)
+      .fill(change)
+      .join('\n');
+    push(`B1\tanna\n${most}\nC1\n`);
     assert.equal(await replies(), 'O1\n');
-    push(`B1\tanna\nS1\tpriv/a\t${'x'.repeat(44)}\nS1\tpriv/a\t${'x'.repeat(45)}\nC1\n`);
+    push(`B1\tanna\n${most}x\nC1\n`);
     assert.match(await replies(), /^F1\tthe transaction is larger/);
   });
 });

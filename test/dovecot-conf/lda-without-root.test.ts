@@ -4,12 +4,12 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { findDovecotRelease } from '../../src/cli/demo/dovecot-release.ts';
+import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { type CommandResult, runCommand } from '../../src/cli/demo/run-command.ts';
 import { withMode } from '../cli/doctor/seeds/change-for-a-while.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
-import { deliver } from '../support/lmtp-client.ts';
 import {
   type RecordingHttpServer,
   startRecordingHttpServer,

@@ -159,7 +159,7 @@ for (const { version, skip, keys } of runs) {
       assert.match(await readMail(client), new RegExp(SECRET));
     });
 
-    it('so it is after a restart', async () => {
+    it('annotations are the same after a restart', async () => {
       await stage.restart();
       const client = await stage.login(USER);
       assert.deepEqual(

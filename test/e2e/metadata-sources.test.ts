@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
+import { createLogger } from '../../src/logging.ts';
 import { openStore } from '../../src/stores/open-store.ts';
 import { subscriptionKey } from '../../src/webpush/subscriptions/subscription-record.ts';
 import { createTeardown } from '../support/create-teardown.ts';
@@ -261,7 +262,9 @@ for (const source of ['dict', 'doveadm'] as const) {
       await isValidated(account, id);
       await stage.app.stop();
       // Taken away by someone else's process: an administrator's, say, that could not reach Dovecot.
-      const store = await openStore(`sqlite:${join(stage.dovecot.layout.dir, 'state.db')}`);
+      const store = await openStore(`sqlite:${join(stage.dovecot.layout.dir, 'state.db')}`, {
+        log: createLogger('silent'),
+      });
       await store.commit(account.user, [{ op: 'unset', key: subscriptionKey(id) }]);
       await store.close();
       await stage.restart();

@@ -118,6 +118,31 @@ describe('the intake', () => {
     assert.deepEqual(held, [transaction]);
   });
 
+  it('counts the events that are not handled yet, whether Dovecot waits for them or not', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const { intake, journalled } = intakeWith(async () => {
+      sayAskingDovecot();
+      await promise;
+    });
+    const waiting = intake.take({
+      ...transaction,
+      events: [...transaction.events, ...transaction.events],
+    });
+    assert.equal(await intake.take(delivered), 'kept');
+    assert.equal(journalled.size, 1);
+    assert.equal(intake.waiting(), 3);
+    resolve(undefined);
+    assert.equal(await waiting, 'done');
+    await intake.drain();
+    assert.equal(intake.waiting(), 0);
+  });
+
+  it('counts what failed no more: it waits in the spool', async () => {
+    const { intake } = intakeWith(() => Promise.reject(new Error('no Dovecot')));
+    await intake.take(transaction);
+    assert.equal(intake.waiting(), 0);
+  });
+
   it('drains what is under way', async () => {
     let finished = false;
     const { intake } = intakeWith(async () => {

@@ -72,7 +72,7 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
     log: pino({ level: 'silent' }),
     token: 'the-token-of-dovecot',
     adminToken: ADMIN_TOKEN,
-    intake: { take: () => Promise.resolve('done'), drain: () => Promise.resolve() },
+    intake: { take: () => Promise.resolve('done') },
     classify: () => Promise.resolve({ action: 'keep' }),
     probes: createProbes(),
     onMetadataCommand: () => undefined,

@@ -38,7 +38,6 @@ describe('the HTTP service', () => {
           taken.push(transaction);
           return Promise.resolve('done');
         },
-        drain: () => Promise.resolve(),
       },
       classify: (user, message) => {
         classified.push({ user, message: message.toString('latin1') });

@@ -19,7 +19,7 @@ function serve(adminToken: string): FastifyInstance {
     log: pino({ level: 'silent' }),
     token: 'a-token-of-some-length',
     adminToken,
-    intake: { take: () => Promise.resolve('done'), drain: () => Promise.resolve() },
+    intake: { take: () => Promise.resolve('done') },
     classify: () => Promise.resolve({ action: 'keep' }),
     probes: createProbes(),
     onMetadataCommand: () => undefined,

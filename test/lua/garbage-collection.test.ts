@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
-import { deliver } from '../support/lmtp-client.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { startRecordingHttpServer } from '../support/recording-http-server.ts';
 

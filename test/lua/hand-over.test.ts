@@ -3,13 +3,13 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
+import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { createLogger } from '../../src/logging.ts';
 import { UserFilter } from '../../src/stores/user-filter.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
-import { deliver } from '../support/lmtp-client.ts';
 import { eventually } from '../support/start-stage.ts';
 import {
   type Answer,
@@ -234,13 +234,13 @@ for (const { version, skip } of dovecotVersions)
 
     test('a sidecar that hangs delays a message by at most 2.5 s, for all its recipients together', async () => {
       answer = null;
-      const { replies, elapsedMs } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
+      const { replies, elapsedMsecs } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
       assert.deepEqual(
         replies.map((reply) => reply.code),
         [250, 250, 250],
       );
       await http.take();
-      assert.ok(elapsedMs > 1_000 && elapsedMs < 2_500, `${elapsedMs} ms`);
+      assert.ok(elapsedMsecs > 1_000 && elapsedMsecs < 2_500, `${elapsedMsecs} ms`);
       assert.equal((await spooled()).length, 3);
       await emptySpool();
     });
@@ -270,9 +270,14 @@ for (const { version, skip } of dovecotVersions)
 
       test('mail is delivered without delay, events wait in the spool in their order', async () => {
         for (let i = 0; i < 3; i++) {
-          const { replies, elapsedMs } = await deliver(deaf.lmtp, 'b@example.org', ['carol'], MAIL);
+          const { replies, elapsedMsecs } = await deliver(
+            deaf.lmtp,
+            'b@example.org',
+            ['carol'],
+            MAIL,
+          );
           assert.equal(replies[0]?.code, 250);
-          assert.ok(elapsedMs < 500, `${elapsedMs} ms`);
+          assert.ok(elapsedMsecs < 500, `${elapsedMsecs} ms`);
           await new Promise((resolve) => setTimeout(resolve, 15)); // the clock's grain is 10 ms
         }
         const imap = await ImapClient.open(deaf.imap, { user: 'carol', password: deaf.password });

@@ -60,7 +60,8 @@ for (const { version, skip } of dovecotVersions) {
       assert.ok(message);
       const headers = parseHeaderBlock(message);
       assert.equal(headers.bodyStart, message.length);
-      assert.deepEqual(headers.all('subject'), ['one two', 'another']);
+      assert.equal(headers.first('subject'), 'one two');
+      assert.match(message.toString('latin1'), /^Subject: another\r?$/m);
       for (const line of HEADER.filter((text) => /^(?:From|Date|Message-ID): /.test(text))) {
         const [name = '', value] = line.split(': ');
         assert.equal(headers.first(name.toLowerCase()), value);

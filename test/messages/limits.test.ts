@@ -51,8 +51,9 @@ describe('limits of messages', () => {
     const header = (fields: number) => `${'X: x\n'.repeat(fields - 1)}Subject: x\n\nbody`;
     assert.equal(parse(header(MAX_HEADER_FIELDS)).first('subject'), 'x');
     assert.equal(parse(header(MAX_HEADER_FIELDS + 1)).first('subject'), undefined);
-    const continued = `${'X: x\n'.repeat(MAX_HEADER_FIELDS)}Subject: x\n more\n\nbody`;
-    assert.equal(parse(continued).all('x').at(-1), 'x');
+    const last = `${'X: x\n'.repeat(MAX_HEADER_FIELDS - 1)}Last: x\n`;
+    const continued = `${last}Subject: x\n more\n\nbody`;
+    assert.equal(parse(continued).first('last'), 'x');
     assert.equal(continued.slice(parse(continued).bodyStart), 'body');
   });
 

@@ -49,10 +49,10 @@ describe('parseHeaderBlock', () => {
     assert.equal(header.first('subject'), 'Grüße €');
   });
 
-  test('all values of a name come in their order', () => {
-    const header = parse('X: 1\nY: 2\nx: 3\n 4\nX:\n\nX: body\n');
-    assert.deepEqual(header.all('x'), ['1', '3 4', '']);
-    assert.deepEqual(header.all('z'), []);
+  test('the first of a name counts', () => {
+    const header = parse('Y: 2\nx: 3\n 4\nX: 1\nX:\n\nX: body\n');
+    assert.equal(header.first('x'), '3 4');
+    assert.equal(header.first('z'), undefined);
   });
 
   test('hyphens and digits are part of names', () => {
@@ -90,10 +90,9 @@ describe('parseHeaderBlock', () => {
           : Buffer.from(input);
         const header = parseHeaderBlock(raw);
         assert.ok(header.bodyStart >= 0 && header.bodyStart <= raw.length);
-        for (const value of header.all('a')) {
-          assert.ok(value.isWellFormed());
-          assert.doesNotMatch(value, /^[ \t\r\n]|[ \t\r\n]$|\n/);
-        }
+        const value = header.first('a') ?? '';
+        assert.ok(value.isWellFormed());
+        assert.doesNotMatch(value, /^[ \t\r\n]|[ \t\r\n]$|\n/);
       }),
       { numRuns: 5_000 },
     );

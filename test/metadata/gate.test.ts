@@ -71,7 +71,7 @@ describe('the gate', () => {
     const subscriptions = new Subscriptions({
       store,
       clock,
-      logger: log,
+      log,
       limit: 3,
       expireMsecs: 300_000,
     });

@@ -16,7 +16,7 @@ const NO_NETWORK =
   /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT/;
 
 const npm = (args: readonly string[], cwd: string): Promise<CommandResult> =>
-  runCommand('sh', ['-c', 'cd "$0" && exec npm "$@"', cwd, ...args], { timeoutMs: 120_000 });
+  runCommand('sh', ['-c', 'cd "$0" && exec npm "$@"', cwd, ...args], { timeoutMsecs: 120_000 });
 
 /**
  * A copy of the checkout to pack in, so that `dist` of the real one stays as it is. Types are left
@@ -41,7 +41,7 @@ describe('the npm package', () => {
   let program: string;
   let unreachable: string | undefined;
   const run = (...args: string[]): Promise<CommandResult> =>
-    runCommand(program, args, { timeoutMs: 60_000 });
+    runCommand(program, args, { timeoutMsecs: 60_000 });
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'coi-npm-'));

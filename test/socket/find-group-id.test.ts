@@ -29,7 +29,7 @@ describe('findGroupId', () => {
   for (const group of ['vmai', 'anna', '', '+nis', '-1', '99999999999']) {
     test(`"${group}" is no group`, async () => {
       await assert.rejects(findGroupId(group, groupFile), {
-        name: 'SocketSetupError',
+        name: 'InvalidInputError',
         message: new RegExp(`no group "${group.replace('+', '\\+')}" in `),
       });
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { UnavailableError } from '../../src/errors.ts';
+import { InvalidInputError, UnavailableError } from '../../src/errors.ts';
 import { createSealer } from '../../src/stores/seal.ts';
 import { makeTempDir } from './make-temp-dir.ts';
 
@@ -67,7 +67,7 @@ describe('createSealer', () => {
   ] as const)
     it(`refuses ${what} as a key`, () => {
       assert.throws(() => createSealer(keyFile(content)), {
-        name: 'UnavailableError',
+        name: 'InvalidInputError',
         message: /key of 32 octets.*openssl rand -hex 32/,
       });
     });
@@ -75,7 +75,7 @@ describe('createSealer', () => {
   for (const mode of [0o640, 0o604, 0o620, 0o601])
     it(`refuses a key file of mode ${mode.toString(8)}`, () => {
       assert.throws(() => createSealer(keyFile(KEY, mode)), {
-        name: 'UnavailableError',
+        name: 'InvalidInputError',
         message: /chmod 600/,
       });
     });
@@ -86,10 +86,10 @@ describe('createSealer', () => {
 
   it('says which key file is missing', () => {
     assert.throws(() => createSealer('/nowhere/key'), {
-      name: 'UnavailableError',
+      name: 'InvalidInputError',
       message: /\/nowhere\/key cannot be read: ENOENT/,
     });
-    assert.throws(() => createSealer(directory.path), UnavailableError);
+    assert.throws(() => createSealer(directory.path), InvalidInputError);
   });
 
   it('opens in its context only', () => {

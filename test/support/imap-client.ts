@@ -137,10 +137,10 @@ export class ImapClient {
   }
 
   /** The next response, or null when none came in time. */
-  async #next(timeoutMs: number): Promise<string | null> {
+  async #next(timeoutMsecs: number): Promise<string | null> {
     if (this.#responses.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
+        const timer = setTimeout(resolve, timeoutMsecs);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();

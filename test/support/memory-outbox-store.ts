@@ -70,10 +70,6 @@ export class MemoryOutboxStore implements OutboxStore {
     return removed;
   }
 
-  count(): Promise<number> {
-    return Promise.resolve(this.#owed.size);
-  }
-
   check(): Promise<void> {
     return Promise.resolve();
   }

@@ -13,7 +13,7 @@ export interface Delivery {
   /** When the message began to leave, on the clock of `performance.now()`. */
   sentAt: number;
   /** From the end of the message to the last reply, in milliseconds. */
-  elapsedMs: number;
+  elapsedMsecs: number;
 }
 
 export type LmtpAddress = { host: string; port: number } | { path: string };
@@ -90,13 +90,13 @@ export class LmtpConnection {
     }
     if (accepted.length === 0) {
       await this.#send('RSET', 250);
-      return { replies, sentAt: performance.now(), elapsedMs: 0 };
+      return { replies, sentAt: performance.now(), elapsedMsecs: 0 };
     }
     await this.#send('DATA', 354);
     const sentAt = performance.now();
     this.#socket.write(dotStuff(message));
     for (const recipient of accepted) replies.push({ recipient, ...(await this.#read()) });
-    return { replies, sentAt, elapsedMs: performance.now() - sentAt };
+    return { replies, sentAt, elapsedMsecs: performance.now() - sentAt };
   }
 
   async close(): Promise<void> {
@@ -126,7 +126,7 @@ export class LmtpConnection {
 }
 
 /** The message as DATA wants it, with the closing dot. Octets are left as they are. */
-export function dotStuff(message: string | Buffer): Buffer {
+function dotStuff(message: string | Buffer): Buffer {
   const octets = Buffer.isBuffer(message) ? message.toString('latin1') : toLatin1(message);
   const lines = octets.replace(/\r?\n$/, '').split(/\r?\n/);
   const body = lines.map((line) => (line.startsWith('.') ? `.${line}` : line)).join('\r\n');

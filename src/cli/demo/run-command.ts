@@ -10,13 +10,13 @@ export interface CommandResult {
 export function runCommand(
   file: string,
   args: readonly string[],
-  options: { input?: string | Buffer; timeoutMs?: number } = {},
+  options: { input?: string | Buffer; timeoutMsecs?: number } = {},
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = execFile(
       file,
       args,
-      { timeout: options.timeoutMs ?? 30_000, maxBuffer: 64 * 1024 * 1024 },
+      { timeout: options.timeoutMsecs ?? 30_000, maxBuffer: 64 * 1024 * 1024 },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 127;
         const reason = error !== null && stderr === '' ? error.message : stderr;

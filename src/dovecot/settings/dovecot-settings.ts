@@ -55,7 +55,6 @@ export interface UnixListener {
 
 export interface DoveadmServerSettings {
   readonly http: readonly InetListener[];
-  readonly apiKey: string;
   /** Whether each request costs a process of its own. */
   readonly processPerRequest: boolean;
   /** Empty: all. */

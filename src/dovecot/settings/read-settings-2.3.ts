@@ -31,7 +31,6 @@ export function readServer23(root: DoveconfSection): ServerSettings {
       .filter((group) => group !== ''),
     doveadm: {
       http: inetListeners(doveadm, value('listen')).filter(({ name }) => name === 'http'),
-      apiKey: value('doveadm_api_key'),
       processPerRequest: (doveadm?.values.get('service_count') ?? '1') === '1',
       allowedCommands: value('doveadm_allowed_commands')
         .split(',')

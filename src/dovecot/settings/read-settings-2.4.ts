@@ -36,7 +36,6 @@ export function readServer24(root: DoveconfSection, layout?: string): ServerSett
     accessGroups: [...boolList(root, 'mail_access_groups')].flatMap((word) => word.split(',')),
     doveadm: {
       http: inetListeners(doveadm, listen).filter(({ name }) => name === 'http'),
-      apiKey: value('doveadm_api_key'),
       processPerRequest: (requests.findLast((count) => count !== undefined) ?? '1') === '1',
       allowedCommands: [...boolList(root, 'doveadm_allowed_commands')],
     },

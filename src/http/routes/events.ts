@@ -11,7 +11,7 @@ import { LIMITS } from '../limits.ts';
  * asks whether it may ("Expect: 100-continue") and waits for the answer.
  */
 export const eventRoutes =
-  (intake: Intake): FastifyPluginAsyncTypebox =>
+  (intake: Pick<Intake, 'take'>): FastifyPluginAsyncTypebox =>
   // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
   async (app) => {
     app.addHook('preValidation', readHeader);

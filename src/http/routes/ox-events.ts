@@ -8,7 +8,7 @@ import { LIMITS } from '../limits.ts';
  * here on goes the way of `POST /v1/events`.
  */
 export const oxEventRoutes =
-  (intake: Intake): FastifyPluginAsyncTypebox =>
+  (intake: Pick<Intake, 'take'>): FastifyPluginAsyncTypebox =>
   // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
   async (app) => {
     app.put(

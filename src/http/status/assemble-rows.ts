@@ -8,7 +8,7 @@ import { ago, count, counted } from './words.ts';
 /** Failures count as present for so many minutes. */
 const FAILURE_MINUTES = 5;
 
-/** The roads between Dovecot, this service and the push services, by the names of the README. */
+/** The roads between Dovecot, this service and the push services. */
 export function assembleRoads(facts: StatusFacts): Row[] {
   const { source, driver } = facts.service;
   const metadata = { name: 'metadata', purpose: 'Dovecot keeps annotations here' };

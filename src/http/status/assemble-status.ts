@@ -61,8 +61,8 @@ const SERVICE_STATES = {
 } as const;
 
 const assembleServices = ({ delivery }: StatusFacts): ServiceRow[] =>
-  delivery.origins.map(({ origin, state, owed, underWay, pausedForMsecs }) => ({
-    ...{ service: shown(origin), owed, underWay },
+  delivery.origins.map(({ origin, state, owed, pausedForMsecs }) => ({
+    ...{ service: shown(origin), owed },
     ...SERVICE_STATES[state],
     again: pausedForMsecs > 0 ? `in ${duration(Math.ceil(pausedForMsecs / 1_000))}` : undefined,
   }));

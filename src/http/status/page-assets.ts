@@ -44,11 +44,6 @@ const ICON_COLOURS: Record<Tone, string> = {
   quiet: '#7b858e',
 };
 
-/** Of the package, for the page's foot. */
-export const readVersion = (): string =>
-  (JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8')) as { version: string })
-    .version;
-
 const read = (name: string): string => readFileSync(new URL(`web/${name}`, PACKAGE_ROOT), 'utf8');
 
 function asset(path: string, type: string, body: string): PageAsset {

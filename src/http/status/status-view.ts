@@ -41,7 +41,6 @@ export interface ServiceRow {
   tone: Tone;
   state: string;
   owed: number;
-  underWay: number;
   /** When it is tried again; undefined when it is not paused. */
   again: string | undefined;
 }

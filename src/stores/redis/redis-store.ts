@@ -3,12 +3,13 @@ import type { Logger } from '../../logging.ts';
 import { checkCommit } from '../check-commit.ts';
 import { OvertakenError } from '../overtaken-error.ts';
 import type { Change, CommitResult, Expectation, Store, StoreEntry } from '../store.ts';
+import { checkRedisUrl } from './check-redis-url.ts';
 import { COMMIT_SCRIPT } from './commit-script.ts';
 import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
 
 export interface RedisStoreOptions {
-  log?: Logger;
+  log: Logger;
   /** How long a call may take before it fails, in milliseconds; two seconds unless given. */
   deadlineMsecs?: number;
 }
@@ -35,13 +36,13 @@ const USERS_PER_PAGE = '500';
  */
 export async function openRedisStore(
   url: string,
-  { log, deadlineMsecs = 2000 }: RedisStoreOptions = {},
+  { log, deadlineMsecs = 2000 }: RedisStoreOptions,
 ): Promise<Store> {
-  checkUrl(url);
+  checkRedisUrl(url);
   const link = new RedisLink(url, {
     deadlineMsecs,
-    onDown: (reason) => log?.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
-    onUp: () => log?.info('connected to Redis'),
+    onDown: (reason) => log.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
+    onUp: () => log.info('connected to Redis'),
   });
   const store = new RedisStore(link);
   try {
@@ -52,15 +53,6 @@ export async function openRedisStore(
     await link.close();
     throw error;
   }
-}
-
-function checkUrl(url: string): void {
-  const parsed = URL.parse(url);
-  if (parsed === null || parsed.hostname === '' || !/^\/?\d*$/.test(parsed.pathname))
-    throw new InvalidInputError(
-      'The Redis address is not of the form redis://[user:password@]host[:port][/db]; special ' +
-        'characters in the password are written as %XX.',
-    );
 }
 
 class RedisStore implements Store {

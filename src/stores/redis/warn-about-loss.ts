@@ -5,8 +5,7 @@ import type { RedisLink } from './redis-link.ts';
  * Tells the operator, at the start, when the server is set up to lose what it confirmed. A server
  * that does not show its settings is taken at its word.
  */
-export async function warnAboutLoss(link: RedisLink, log: Logger | undefined): Promise<void> {
-  if (log === undefined) return;
+export async function warnAboutLoss(link: RedisLink, log: Logger): Promise<void> {
   const info = await link.send(['INFO']).catch(() => '');
   const settings = String(info);
   if (settings.includes('aof_enabled:0'))

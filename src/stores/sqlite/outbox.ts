@@ -13,7 +13,6 @@ export type OutboxJob =
   | { op: 'page'; afterId: number; limit: number }
   | { op: 'trim'; keep: number; now: number }
   | { op: 'forget-user'; user: string }
-  | { op: 'count' }
   | { op: 'check' }
   | JournalJob;
 
@@ -23,6 +22,7 @@ export type OutboxResult =
 
 /**
  * `id` never comes back (AUTOINCREMENT): a late settle must not hit a later push.
+ * `topic` is not used: it follows from the payload that is sent.
  * A tombstone is 16 octets of hash and a date: they outnumber the pushes that are owed.
  */
 const VERSION_1 = `
@@ -71,16 +71,14 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
     const tombstones = prepareTombstones(db, rememberMsecs);
     const journal = prepareJournal(db);
     const insert = db.prepare(`
-      INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency, topic,
+      INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency,
         created_at, expires_at, dedupe_key, attempts, next_attempt_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`);
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`);
     const remove = db.prepare('DELETE FROM owed WHERE id = ? RETURNING dedupe_hash');
     const forgetUser = db.prepare('DELETE FROM owed WHERE user = ? RETURNING id');
     const idlePages = db.prepare('PRAGMA freelist_count');
     const giveBack = db.prepare(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
-    const postpone = db.prepare(
-      'UPDATE owed SET attempts = ?, next_attempt_at = ?, payload = coalesce(?, payload) WHERE id = ?',
-    );
+    const postpone = db.prepare('UPDATE owed SET attempts = ?, next_attempt_at = ? WHERE id = ?');
     const page = db.prepare('SELECT * FROM owed WHERE id > ? ORDER BY id LIMIT ?');
     const count = db.prepare('SELECT count(*) AS count FROM owed');
     const first = db.prepare('SELECT * FROM owed ORDER BY expires_at, id LIMIT ?');
@@ -101,7 +99,6 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
         push.kind,
         push.payload,
         push.urgency,
-        push.topic ?? null,
         push.createdAt,
         push.expiresAt,
         push.dedupeKey,
@@ -129,8 +126,8 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
           settle(job.ids, job.now);
           return undefined;
         case 'postpone': {
-          const { attempts, nextAttemptAt, payload } = job.attempt;
-          postpone.run(attempts, nextAttemptAt, payload ?? null, job.id);
+          const { attempts, nextAttemptAt } = job.attempt;
+          postpone.run(attempts, nextAttemptAt, job.id);
           return undefined;
         }
         case 'page':
@@ -146,8 +143,6 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
         case 'forget-user':
           journal.forgetUser(job.user);
           return forgetUser.all(job.user).map(({ id }) => Number(id));
-        case 'count':
-          return countOwed();
         case 'check':
           probe.run();
           return undefined;
@@ -161,7 +156,6 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
 };
 
 function toOwedPush(row: Record<string, SQLOutputValue>): OwedPush {
-  const topic = row['topic'];
   return {
     id: Number(row['id']),
     user: String(row['user']),
@@ -170,7 +164,6 @@ function toOwedPush(row: Record<string, SQLOutputValue>): OwedPush {
     kind: row['kind'] as PushKind,
     payload: String(row['payload']),
     urgency: row['urgency'] as Urgency,
-    ...(typeof topic === 'string' ? { topic } : {}),
     createdAt: Number(row['created_at']),
     expiresAt: Number(row['expires_at']),
     dedupeKey: String(row['dedupe_key']),

@@ -101,10 +101,6 @@ class SqliteOutboxStore implements OutboxStore, EventJournal {
     return (await this.#writer.run({ op: 'forget-user', user })) as number[];
   }
 
-  async count(): Promise<number> {
-    return (await this.#writer.run({ op: 'count' })) as number;
-  }
-
   /** Takes along what was handled meanwhile: an entry costs one visit to the thread, not two. */
   async keep(entry: NewJournalEntry): Promise<number> {
     const job: OutboxJob = { op: 'keep', entry, forget: this.#takeForgotten() };

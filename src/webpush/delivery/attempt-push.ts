@@ -5,10 +5,10 @@ import type { PushEncryptor } from '../encryption/push-encryptor.ts';
 import { MAX_BODY_OCTETS } from '../encryption/record-limits.ts';
 import type { GuardPolicy } from '../guard/guard-policy.ts';
 import { judgeEndpoint } from '../guard/judge-endpoint.ts';
-import { chooseForm, nextForm } from '../outcome/choose-form.ts';
-import { findTopic } from '../outcome/find-topic.ts';
 import type { Outcome } from '../outcome/outcome.ts';
+import { chooseForm, nextForm } from '../payload/choose-form.ts';
 import { buildPushRequest } from '../request/build-push-request.ts';
+import { findTopic } from '../request/find-topic.ts';
 import type { SubscriptionBook } from '../subscriptions/subscription-book.ts';
 import type { VapidAuthorizer } from '../vapid/vapid-authorizer.ts';
 import type { VapidKey } from '../vapid/vapid-key.ts';
@@ -71,7 +71,7 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     if (!(error instanceof InvalidInputError)) throw error;
     return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, error.message);
   }
-  const topic = shelved.topic ?? findTopic(form.payload, resource.keys.auth);
+  const topic = findTopic(form.payload, resource.keys.auth);
   // The client's time to validate begins when the push service takes this, however late that is.
   const isValidation = push.kind === 'validation';
   const request = buildPushRequest({

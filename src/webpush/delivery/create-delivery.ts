@@ -155,15 +155,13 @@ class PushDelivery implements Delivery {
       state: this.#state,
       owed: this.#queue.size,
       oldestAgeMsecs: 1_000 * this.levels().oldestAgeSeconds,
-      underWay: this.#workload.underWay,
-      unsettled: this.#settler.backlog,
-      proxy: this.#parts.client.proxyState(),
       origins: toOriginSnapshots(this.#queue.origins(), this.#monotonic()),
     };
   }
 
   levels(): DeliveryLevels {
-    return toLevels(this.#queue, this.#parts.clock.now());
+    const levels = toLevels(this.#queue, this.#parts.clock.now());
+    return { ...levels, unsettled: this.#settler.backlog };
   }
 
   async list(afterId: number, limit: number): Promise<ListedPush[]> {

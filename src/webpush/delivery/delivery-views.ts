@@ -22,7 +22,7 @@ export function toListedPush(push: OwedPush): ListedPush {
 }
 
 /** @param now milliseconds since the epoch */
-export function toLevels(queue: PushQueue, now: number): DeliveryLevels {
+export function toLevels(queue: PushQueue, now: number): Omit<DeliveryLevels, 'unsettled'> {
   const origins = { open: 0, held: 0, failing: 0 };
   for (const { owed, gate } of queue.origins()) if (owed > 0) origins[gate.state] += 1;
   let oldestAgeSeconds = 0;
@@ -40,11 +40,10 @@ export function toOriginSnapshots(origins: Iterable<Origin>, now: number): Origi
     .filter(({ owed, gate }) => owed > 0 || gate.pausedUntil > now)
     .sort((a, b) => b.owed - a.owed)
     .slice(0, MAX_LISTED_ORIGINS)
-    .map(({ name, gate, owed, running }) => ({
+    .map(({ name, gate, owed }) => ({
       origin: name,
       state: gate.state,
       owed,
-      underWay: running,
       pausedForMsecs: Math.max(0, Math.round(gate.pausedUntil - now)),
     }));
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../logging.ts';
 import type { NewPush, OutboxStore, PushKind, Urgency } from '../../stores/outbox-store.ts';
-import type { ProxyState, PushClient } from '../client/push-client.ts';
+import type { PushClient } from '../client/push-client.ts';
 import type { PushEncryptor } from '../encryption/push-encryptor.ts';
 import type { GuardPolicy } from '../guard/guard-policy.ts';
 import type { OutcomeReason } from '../outcome/outcome.ts';
@@ -130,6 +130,8 @@ export interface DeliveryLevels {
   owed: number;
   /** Zero when nothing is owed. */
   oldestAgeSeconds: number;
+  /** Settled pushes that the store did not let go of yet; above zero for long, it is in trouble. */
+  unsettled: number;
   /** Push services to which something is owed, by state. */
   origins: Record<OriginState, number>;
 }
@@ -138,10 +140,6 @@ export interface DeliverySnapshot {
   state: 'idle' | 'loading' | 'running' | 'stopping' | 'stopped';
   owed: number;
   oldestAgeMsecs: number;
-  underWay: number;
-  /** Settled pushes that the store did not let go of yet; above zero for long, it is in trouble. */
-  unsettled: number;
-  proxy: ProxyState;
   /** Those with the most owed first; at most {@link MAX_LISTED_ORIGINS}. */
   origins: OriginSnapshot[];
 }
@@ -152,7 +150,6 @@ export interface OriginSnapshot {
   origin: string;
   state: OriginState;
   owed: number;
-  underWay: number;
   /** How long until it is tried again; zero when it is not paused. */
   pausedForMsecs: number;
 }

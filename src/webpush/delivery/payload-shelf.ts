@@ -5,7 +5,6 @@ import type { OutboxStore, OwedPush, Urgency } from '../../stores/outbox-store.t
 export interface ShelvedPush {
   payload: string;
   urgency: Urgency;
-  topic?: string;
 }
 
 /** Pushes read from the store at a time: what is next to a wanted one is wanted soon. */
@@ -31,8 +30,8 @@ export class PayloadShelf {
     });
   }
 
-  put({ id, payload, urgency, topic }: OwedPush): ShelvedPush {
-    const shelved = { payload, urgency, ...(topic !== undefined && { topic }) };
+  put({ id, payload, urgency }: OwedPush): ShelvedPush {
+    const shelved = { payload, urgency };
     this.#shelf.set(id, shelved);
     return shelved;
   }

@@ -19,8 +19,4 @@ export class Turns<Key, Value> {
     }
     return undefined;
   }
-
-  get isEmpty(): boolean {
-    return this.#lines.size === 0;
-  }
 }

@@ -7,7 +7,7 @@ const refuse = (reason: string): EndpointVerdict => ({ allowed: false, reason })
 export type EndpointVerdict = { allowed: true; url: URL } | { allowed: false; reason: string };
 
 /** webpush-spec, "Subscribe": "`endpoint` … (string, max length is 512 octets)". */
-export const MAX_ENDPOINT_OCTETS = 512;
+const MAX_ENDPOINT_OCTETS = 512;
 
 /**
  * Judges an endpoint by its text alone. The address that a name stands for is judged when the

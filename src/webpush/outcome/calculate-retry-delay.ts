@@ -1,7 +1,7 @@
 /** The quick tries that `webpush.max_retries` grants: soon enough for a push to be still fresh. */
-export const QUICK_DELAY_MSECS = 200;
+const QUICK_DELAY_MSECS = 200;
 /** The first of the growing delays; each is twice the one before. */
-export const FIRST_DELAY_MSECS = 5_000;
+const FIRST_DELAY_MSECS = 5_000;
 export const MAX_DELAY_MSECS = 600_000;
 
 /**

@@ -117,11 +117,6 @@ export class AbuseThrottle {
     });
   }
 
-  /** How many users are remembered, throttled or not. */
-  get size(): number {
-    return this.#offenders.size;
-  }
-
   #find(user: string): Offender | undefined {
     const offender = this.#offenders.get(user);
     if (offender === undefined || this.#options.clock.monotonic() < offender.forgottenAt) {
@@ -133,7 +128,7 @@ export class AbuseThrottle {
 
   #pauseAfter(refusals: number): number {
     const { refusals: granted, pauseMsecs, lockoutMsecs } = this.#options;
-    if (refusals <= granted) return 0;
+    if (refusals <= granted || pauseMsecs === 0) return 0;
     return Math.min(pauseMsecs * 2 ** (refusals - granted - 1), lockoutMsecs);
   }
 

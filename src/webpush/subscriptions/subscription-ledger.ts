@@ -21,7 +21,7 @@ import type { SubscriptionRules } from './subscription-rules.ts';
 export interface SubscriptionLedgerOptions extends SubscriptionRules {
   store: Store;
   clock: Clock;
-  logger: Logger;
+  log: Logger;
   /** Milliseconds for which delivery results may stay in memory; a minute unless given. */
   flushMsecs?: number;
   /** Hears of every change once it is stored: for metrics and for the abuse throttle. */
@@ -247,8 +247,8 @@ export class SubscriptionLedger {
     if (known) return known;
     const record = decodeRecord(octets);
     if (!record) {
-      const { logger } = this.#options;
-      logger.warn({ user, id }, 'a subscription in the store is damaged and not used');
+      const { log } = this.#options;
+      log.warn({ user, id }, 'a subscription in the store is damaged and not used');
     }
     this.#decoded.set(octets, record ?? {});
     return record ?? {};
@@ -266,7 +266,7 @@ export class SubscriptionLedger {
       const failed = results.filter((result) => result.status === 'rejected');
       if (failed.length === 0) continue;
       const error = errorMessage(failed[0]?.reason);
-      this.#options.logger.warn({ error, users: failed.length }, `could not ${task}; trying later`);
+      this.#options.log.warn({ error, users: failed.length }, `could not ${task}; trying later`);
     }
   }
 

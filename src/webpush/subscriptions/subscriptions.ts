@@ -189,7 +189,7 @@ export class Subscriptions {
    */
   async remove(user: string, id: string, endpoint: string, reason: string): Promise<boolean> {
     const removed = await this.#change(user, (plan) => plan.removeEndpoint(id, endpoint));
-    if (removed) this.#options.logger.info({ user, id, reason }, 'removed a subscription');
+    if (removed) this.#options.log.info({ user, id, reason }, 'removed a subscription');
     return removed;
   }
 

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
+import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
 import { startPrivateDovecot } from '../../../src/cli/demo/private-dovecot.ts';
 import { UnavailableError } from '../../../src/errors.ts';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 import { ImapClient } from '../../support/imap-client.ts';
-import { deliver } from '../../support/lmtp-client.ts';
 
 const MAIL = 'From: bob@example.org\nSubject: x\n\nHi\n';
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { readFile } from 'node:fs/promises';
 import { format } from 'prettier';
 import { checks } from '../../../src/cli/doctor/checks.ts';
-import { renderDoctor } from '../../../src/cli/doctor/render-doctor.ts';
+import { renderDoctor } from '../../../scripts/docs/render-doctor.ts';
 import { seededFaults } from './seeded-faults.ts';
 
 const known = checks.flatMap(({ name, faults }) =>

@@ -39,7 +39,6 @@ for (const version of ['2.3', '2.4'] as const) {
         accessGroups: [],
         doveadm: {
           http: [{ name: 'http', host: '127.0.0.1', port: 8080, tls: false, everywhere: false }],
-          apiKey: 'the-api-key',
           processPerRequest: false,
           allowedCommands: [],
         },
@@ -124,7 +123,6 @@ for (const version of ['2.3', '2.4'] as const) {
       assert.equal(settings.baseDir, '/run/dovecot');
       assert.deepEqual(settings.doveadm, {
         http: [],
-        apiKey: '',
         processPerRequest: true,
         allowedCommands: [],
       });

@@ -174,15 +174,15 @@ export async function deliverTo(
   stage: Stage,
   recipients: string | readonly string[],
   text: Buffer,
-): Promise<{ elapsedMs: number }> {
-  const { replies, elapsedMs } = await deliver(
+): Promise<{ elapsedMsecs: number }> {
+  const { replies, elapsedMsecs } = await deliver(
     stage.dovecot.lmtp,
     'alice@example.org',
     typeof recipients === 'string' ? [recipients] : recipients,
     text,
   );
   for (const { code, text: said } of replies) assert.equal(code, 250, said);
-  return { elapsedMs };
+  return { elapsedMsecs };
 }
 
 /** The user's home directory. */

@@ -32,14 +32,14 @@ let count = 0;
 export async function deliverBoth(stage: Stage, { user, sent }: Reader): Promise<void> {
   for (const kind of [chat, mail]) {
     const id = `m${++count}@failures.example`;
-    const { replies, elapsedMs } = await deliver(
+    const { replies, elapsedMsecs } = await deliver(
       stage.dovecot.lmtp,
       'a@example.org',
       [user],
       kind(`Message-ID: <${id}>`),
     );
     assert.equal(replies[0]?.code, 250, replies[0]?.text ?? 'no reply');
-    assert.ok(elapsedMs < MAIL_MSECS, `LMTP took ${elapsedMs} ms`);
+    assert.ok(elapsedMsecs < MAIL_MSECS, `LMTP took ${elapsedMsecs} ms`);
     sent.push(id);
   }
 }

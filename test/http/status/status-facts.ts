@@ -41,8 +41,7 @@ export const idleFacts = (more: Partial<StatusFacts> = {}): StatusFacts => ({
   samples: [sample(0), sample(60)],
   heard: new Map(),
   delivery: {
-    ...{ state: 'running', owed: 0, oldestAgeMsecs: 0, underWay: 0, unsettled: 0 },
-    ...{ proxy: 'none', origins: [] },
+    ...{ state: 'running', owed: 0, oldestAgeMsecs: 0, origins: [] },
   },
   attempts: [],
   throttledUsers: 0,

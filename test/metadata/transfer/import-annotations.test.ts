@@ -279,7 +279,8 @@ describe('an import', () => {
       const { importAll, store } = createImportRig();
       const secret = vapidEntry(makeKey());
       await importAll([secret]);
-      for (const { key } of await store.list(USER, '')) assert.equal(key, 'webpush/vapid');
+      const keys = (await store.list(USER, '')).map(({ key }) => key);
+      assert.deepEqual(keys, ['webpush/vapid']);
       assert.equal(await store.get(USER, secret.key), undefined);
     });
 

@@ -7,17 +7,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createClient } from 'redis';
 import { InvalidInputError, UnavailableError } from '../../../src/errors.ts';
+import { createLogger } from '../../../src/logging.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts';
 import type { Change, Store } from '../../../src/stores/store.ts';
 import { testStoreContract } from '../store-contract.ts';
 import { RedisServer, redisIsMissing } from './redis-server.ts';
 import { createTeardown } from '../../support/create-teardown.ts';
 
+const log = createLogger('silent');
+
 const set = (key: string, value: string): Change => ({ op: 'set', key, value: Buffer.from(value) });
 
 /** A store that is closed with its test, however that ends. */
-async function open(t: TestContext, url: string, options: RedisStoreOptions = {}): Promise<Store> {
-  const opened = await openRedisStore(url, options);
+async function open(
+  t: TestContext,
+  url: string,
+  options: Partial<RedisStoreOptions> = {},
+): Promise<Store> {
+  const opened = await openRedisStore(url, { log, ...options });
   t.after(() => opened.close());
   return opened;
 }
@@ -54,7 +61,7 @@ const succeeds = (work: () => Promise<unknown>) => (): Promise<boolean> =>
 describe('with a Redis server', { skip: redisIsMissing }, () => {
   testStoreContract('redis', async () => {
     const server = await RedisServer.start();
-    return { store: await openRedisStore(server.url()), dispose: () => server.dispose() };
+    return { store: await openRedisStore(server.url(), { log }), dispose: () => server.dispose() };
   });
 
   describe('openRedisStore', () => {
@@ -127,7 +134,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
 
     it('refuses a wrong password, without showing it', async () => {
       const url = `redis://:wrong-secret@127.0.0.1:${server.port}`;
-      const { error, msecs } = await timed(openRedisStore(url, { deadlineMsecs: 2000 }));
+      const { error, msecs } = await timed(openRedisStore(url, { log, deadlineMsecs: 2000 }));
       assert(error instanceof UnavailableError);
       assert.match(error.message, /WRONGPASS/);
       assert.doesNotMatch(error.message, /wrong-secret/);
@@ -149,7 +156,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
     before(async () => {
       server = await RedisServer.start();
       teardown.defer(() => server.dispose());
-      store = await openRedisStore(server.url(), { deadlineMsecs: 1000 });
+      store = await openRedisStore(server.url(), { log, deadlineMsecs: 1000 });
       teardown.defer(() => store.close());
     });
 
@@ -250,7 +257,7 @@ describe('a store that is given up while it connects', { skip: redisIsMissing },
 describe('openRedisStore without a server', () => {
   it('says so by its deadline', async () => {
     const { error, msecs } = await timed(
-      openRedisStore('redis://127.0.0.1:1', { deadlineMsecs: 1000 }),
+      openRedisStore('redis://127.0.0.1:1', { log, deadlineMsecs: 1000 }),
     );
     assert(error instanceof UnavailableError);
     assert.match(error.message, /ECONNREFUSED/);
@@ -268,7 +275,7 @@ describe('openRedisStore without a server', () => {
     const address = server.address();
     assert(address !== null && typeof address === 'object');
     const { error, msecs } = await timed(
-      openRedisStore(`redis://127.0.0.1:${address.port}`, { deadlineMsecs: 300 }),
+      openRedisStore(`redis://127.0.0.1:${address.port}`, { log, deadlineMsecs: 300 }),
     );
     assert(error instanceof UnavailableError);
     assert(msecs < 5000, `${msecs} ms`);
@@ -276,6 +283,6 @@ describe('openRedisStore without a server', () => {
 
   for (const url of ['redis:', 'redis://', 'redis://h/notanumber', 'redis://h:port', 'rediss:///1'])
     it(`refuses the address ${url}`, async () => {
-      await assert.rejects(openRedisStore(url), InvalidInputError);
+      await assert.rejects(openRedisStore(url, { log }), InvalidInputError);
     });
 });

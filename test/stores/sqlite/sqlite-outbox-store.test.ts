@@ -65,7 +65,7 @@ describe('the outbox', () => {
     const first = await open(path);
     const wanted = [
       push('a'),
-      push('b', { topic: 't'.repeat(32), kind: 'validation', urgency: 'very-low' }),
+      push('b', { kind: 'validation', urgency: 'very-low' }),
       push('c\t\n"', { kind: 'test', payload: '', user: 'Jörg\t', urgency: 'normal' }),
     ];
     const added = await first.add(wanted);
@@ -81,7 +81,6 @@ describe('the outbox', () => {
     await first.close();
     const second = await open(path);
     assert.deepEqual(await second.page(0, 10), added);
-    assert.equal(await second.count(), 3);
     await second.close();
   });
 
@@ -91,7 +90,7 @@ describe('the outbox', () => {
     assert.deepEqual(keys(await outbox.add([push('b'), push('c')])), ['c']);
     const together = await Promise.all([1, 2, 3].map(() => outbox.add([push('d')])));
     assert.equal(together.flat().length, 1);
-    assert.equal(await outbox.count(), 4);
+    assert.deepEqual(keys(await outbox.page(0, 10)), ['a', 'b', 'c', 'd']);
     assert.deepEqual(await outbox.add([]), []);
     await outbox.close();
   });
@@ -162,18 +161,17 @@ describe('the outbox', () => {
     await second.close();
   });
 
-  it('notes failed attempts, and a shrunken payload if there is one', async () => {
+  it('notes failed attempts', async () => {
     const path = newPath();
     const first = await open(path);
     const [a, b] = await first.add([push('a'), push('b')]);
     await first.postpone(a!.id, { attempts: 2, nextAttemptAt: 1_700_000_009_999 });
-    await first.postpone(b!.id, { attempts: 1, nextAttemptAt: 5, payload: '{}' });
     await first.postpone(4711, { attempts: 1, nextAttemptAt: 5 });
     await first.close();
     const second = await open(path);
     assert.deepEqual(await second.page(0, 10), [
       { ...a, attempts: 2, nextAttemptAt: 1_700_000_009_999 },
-      { ...b, attempts: 1, nextAttemptAt: 5, payload: '{}' },
+      b,
     ]);
     await second.close();
   });
@@ -205,7 +203,7 @@ describe('the outbox', () => {
     assert.deepEqual(keys(await outbox.page(0, 10)), ['late', 'last']);
     assert.deepEqual(await outbox.add([push('first')]), []);
     assert.equal((await outbox.trim(0)).length, 2);
-    assert.equal(await outbox.count(), 0);
+    assert.deepEqual(await outbox.page(0, 10), []);
     await outbox.close();
   });
 
@@ -213,7 +211,7 @@ describe('the outbox', () => {
     const outbox = await open();
     const [a] = await outbox.add([push('a')]);
     const settle = outbox.settle([a!.id]);
-    assert.equal(await outbox.count(), 0);
+    assert.deepEqual(await outbox.page(0, 10), []);
     await settle;
     await outbox.close();
   });
@@ -240,7 +238,6 @@ describe('the outbox', () => {
       () => outbox.postpone(1, { attempts: 1, nextAttemptAt: 1 }),
       () => outbox.page(0, 1),
       () => outbox.trim(0),
-      () => outbox.count(),
       () => outbox.check(),
     ])
       await assert.rejects(call, UnavailableError);
@@ -258,7 +255,7 @@ describe('the outbox', () => {
     await assert.rejects(outbox.check(), UnavailableError);
     other.exec('ROLLBACK');
     other.close();
-    assert.equal(await outbox.count(), 0);
+    assert.deepEqual(await outbox.page(0, 10), []);
     assert.equal((await outbox.add([push('a'), push('b')])).length, 2);
     await outbox.close();
   });

@@ -34,7 +34,7 @@ describe('a subscription that was validated elsewhere', () => {
     assert.throws(() => plan.validate(ID, Buffer.from('')), /invalid validation/);
   });
 
-  it('keeps to the rules', () => {
+  it('leaves out what today’s rules refuse', () => {
     const value = subscriptionJson({ endpoint: 'http://push.example.com/' });
     assert.throws(() => newPlan().adopt(ID, value, CREATED, false), InvalidInputError);
     assert.throws(() => newPlan().adopt('short', subscriptionJson(), CREATED, false), /10 to 36/);

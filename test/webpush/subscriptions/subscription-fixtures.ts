@@ -103,7 +103,7 @@ export function createHarness(options: Partial<SubscriptionsOptions> = {}): Harn
   const subscriptions = new Subscriptions({
     store,
     clock,
-    logger: createLogger('silent'),
+    log: createLogger('silent'),
     limit: 3,
     expireMsecs: 5 * MINUTE,
     onChange: (_user, change) => events.push(change),

@@ -1,12 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { errorMessage } from '../../../errors.ts';
-import { readKeyFile } from '../../../stores/read-key-file.ts';
-import { checkVapidSubject } from '../../../webpush/vapid/check-vapid-subject.ts';
 import { actAs, canActAs } from '../act-as.ts';
+import { judgeOptions } from '../../judge-options.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import type { Setup } from '../setup/setup.ts';
 
-/** Our own configuration, as far as `coi-sidecar check` does not see it. */
+/** Our own configuration: what `coi-sidecar check` says, and what it does not see. */
 export const configuration = defineCheck({
   name: 'configuration',
   part: 'service',
@@ -33,10 +31,10 @@ export const configuration = defineCheck({
       what: 'webpush.vapid_subject is empty: some push services refuse pushes without a contact.',
       remedy: 'Set webpush.vapid_subject: "mailto:postmaster@your-domain.org", and restart.',
     },
-    'contact-refused': {
+    refused: {
       severity: 'error',
-      what: 'the service does not start, and push services would refuse it: {problem}.',
-      remedy: 'Set webpush.vapid_subject: "mailto:postmaster@your-domain.org", and restart.',
+      what: 'the service does not start: {problem}.',
+      remedy: 'Correct {file}, or what it names, and restart; "coi-sidecar check" says the same.',
     },
     'key-file': {
       severity: 'error',
@@ -48,8 +46,13 @@ export const configuration = defineCheck({
     const { configFile } = setup.options;
     if (configFile === undefined) report.note('from the environment');
     else await checkFile(configFile, setup, report);
-    checkContact(setup.config.webpush.vapid_subject, report);
-    if (setup.config.store.key_file !== '') await checkKeyFile(setup, report);
+    if (setup.config.webpush.vapid_subject === '') report.fault('contact-missing');
+    const problems = await judgeOptions(setup.config);
+    const file = configFile ?? 'the environment';
+    for (const problem of problems) report.fault('refused', { problem, file });
+    if (!problems.some((problem) => problem.startsWith('store.key_file'))) {
+      await checkKeyFile(setup, report);
+    }
   },
 });
 
@@ -66,24 +69,10 @@ async function checkFile(file: string, { service }: Setup, report: Report): Prom
   }
 }
 
-function checkContact(subject: string, report: Report): void {
-  if (subject === '') report.fault('contact-missing');
-  try {
-    checkVapidSubject(subject);
-  } catch (error) {
-    report.fault('contact-refused', { problem: errorMessage(error) });
-  }
-}
-
+/** Whoever runs this may read more than the service. */
 async function checkKeyFile({ config, serviceUser }: Setup, report: Report): Promise<void> {
   const path = config.store.key_file;
-  try {
-    readKeyFile(path);
-  } catch (error) {
-    report.fault('key-file', { problem: errorMessage(error) });
-    return;
-  }
-  if (serviceUser === undefined || !canActAs(serviceUser)) return;
+  if (path === '' || serviceUser === undefined || !canActAs(serviceUser)) return;
   const [read] = await actAs(serviceUser, [{ do: 'read', path }]);
   if (read?.done === false) {
     report.fault('key-file', { problem: `the service cannot read ${path} (${read.code}).` });

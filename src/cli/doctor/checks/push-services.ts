@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { AttemptResult } from '../../../webpush/client/attempt-result.ts';
 import type { FailureReason } from '../../../webpush/client/classify-failure.ts';
 import { parseProxyUrl, type Proxy } from '../../../webpush/client/parse-proxy-url.ts';
 import { createPushClient } from '../../../webpush/client/push-client.ts';
+import { readCaFile } from '../../../webpush/client/read-ca-file.ts';
 import { parseGuardPolicy } from '../../../webpush/guard/guard-policy.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import { knock } from '../probes/knock.ts';
@@ -104,7 +104,7 @@ async function reach(
     timeoutMsecs: Math.max(webpush.timeout_msecs, 5_000),
     policy: parseGuardPolicy(webpush.allow_private_endpoints),
     proxy,
-    ca: webpush.ca_file === '' ? [] : [await readFile(webpush.ca_file, 'utf8')],
+    ca: await readCaFile(webpush.ca_file),
     onExchange: ({ response }) => {
       theirDate = Date.parse(String(response?.headers['date']));
     },

@@ -41,7 +41,7 @@ export async function gatherSetup(
 }
 
 /** Undefined: nobody answers there, or somebody else. */
-export async function readHealth(ask: AskHttp, origin: string): Promise<Health | undefined> {
+async function readHealth(ask: AskHttp, origin: string): Promise<Health | undefined> {
   try {
     const { status, text } = await ask(new URL('/healthz', origin));
     const answer = JSON.parse(text) as Partial<Health> & { status?: string };

@@ -33,11 +33,7 @@ export const viewVapid = ({ curve, publicPem }: VapidKey): Static<typeof VapidVi
   publicKey: publicPem,
 });
 
-export function viewSubscription({
-  id,
-  state,
-  kept,
-}: HeldSubscription): Static<typeof SubscriptionView> {
+function viewSubscription({ id, state, kept }: HeldSubscription): Static<typeof SubscriptionView> {
   const { msgtype, client, device, created, resource } = kept.subscription;
   const { lastAt, ...deliveries } = kept.history;
   return {

@@ -45,13 +45,21 @@ const all: readonly Seed[] = [
     break: () => ({ config: { webpush: { vapid_subject: '' } } }),
   },
   {
-    fault: 'configuration.contact-refused',
-    says: /localhost/,
+    fault: 'configuration.refused',
+    cause: 'no contact that push services take',
+    says: /vapid_subject .*localhost/,
     break: () => ({ config: { webpush: { vapid_subject: 'mailto:root@localhost' } } }),
   },
   {
-    fault: 'configuration.key-file',
-    says: /chmod 600/,
+    fault: 'configuration.refused',
+    cause: 'a file of certificate authorities that is not there',
+    says: /webpush\.ca_file: \/nowhere\/ca\.pem cannot be read/,
+    break: () => ({ config: { webpush: { ca_file: '/nowhere/ca.pem' } } }),
+  },
+  {
+    fault: 'configuration.refused',
+    cause: 'others may read the key',
+    says: /store\.key_file: .*chmod 600/,
     break: async ({ dir }, examine) => {
       const path = join(dir, 'open.key');
       await writeFile(path, 'ab'.repeat(32), { mode: 0o644 });
@@ -60,7 +68,6 @@ const all: readonly Seed[] = [
   },
   {
     fault: 'configuration.key-file',
-    cause: 'the user of the service cannot read it',
     says: /the service cannot read \S+root\.key \(EACCES\)/,
     skip: notRoot,
     // The service runs as the owner of its socket; the file is root's.

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { hasOnlyIds } from './shrink-payload.ts';
+import { hasOnlyIds } from '../payload/shrink-payload.ts';
 
 /** 32 characters of base64url: the most that RFC 8030 section 5.4 allows, and a length Apple takes. */
 const TOPIC_OCTETS = 24;

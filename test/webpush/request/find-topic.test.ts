@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findTopic } from '../../../src/webpush/outcome/find-topic.ts';
 import { MAX_FOLDER_OCTETS } from '../../../src/webpush/payload/payload.ts';
+import { findTopic } from '../../../src/webpush/request/find-topic.ts';
 
 const ids = { uid: 7, uidvalidity: 123, folder: 'COI/Chats' };
 const topicOf = (payload: unknown, secret = 'secret'): string | undefined =>

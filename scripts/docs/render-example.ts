@@ -1,4 +1,4 @@
-import { environmentName, leaves, type Leaf } from './schema.ts';
+import { environmentName, leaves, type Leaf } from '../../src/config/schema.ts';
 
 /** Options that an installation has to set itself. */
 const REQUIRED = new Set(['http.token', 'doveadm.api_key']);
@@ -40,7 +40,8 @@ function wrap(text: string): string[] {
 }
 
 function written({ format, default: value }: Leaf): string {
-  if (format === 'duration') return writtenDuration(value as number);
+  if (format === 'duration' || format === 'positive-duration')
+    return writtenDuration(value as number);
   if (format === 'file-mode') return `"0${(value as number).toString(8)}"`;
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   return typeof value === 'string' && !/^[a-z0-9]+$/i.test(value)
@@ -52,10 +53,12 @@ function written({ format, default: value }: Leaf): string {
 
 function writtenDuration(msecs: number): string {
   const units: readonly (readonly [number, string])[] = [
-    [3_600_000, 'hours'],
+    [3_600_000, 'hour'],
     [60_000, 'min'],
-    [1_000, 'secs'],
+    [1_000, 'sec'],
+    [1, 'msec'],
   ];
-  const unit = units.find(([size]) => msecs % size === 0);
-  return unit === undefined ? `${msecs} msecs` : `${msecs / unit[0]} ${unit[1]}`;
+  const [size, unit] = units.find(([size]) => msecs % size === 0) ?? [1, 'msec'];
+  const count = msecs / size;
+  return `${count} ${unit}${count === 1 || unit === 'min' ? '' : 's'}`;
 }

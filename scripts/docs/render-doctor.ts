@@ -1,4 +1,4 @@
-import { PARTS, type Check, type Part } from './check.ts';
+import { PARTS, type Check, type Part } from '../../src/cli/doctor/check.ts';
 
 const INTRODUCTION = `# coi-sidecar doctor
 

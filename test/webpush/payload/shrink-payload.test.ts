@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { chooseForm, nextForm } from '../../../src/webpush/outcome/choose-form.ts';
-import { shrinkPayload } from '../../../src/webpush/outcome/shrink-payload.ts';
+import { chooseForm, nextForm } from '../../../src/webpush/payload/choose-form.ts';
+import { shrinkPayload } from '../../../src/webpush/payload/shrink-payload.ts';
 
 const ids = { uid: 7, uidvalidity: 123, folder: 'COI/Chats' };
 const envelope = { 'from-email': 'a@example.org', subject: 'Chat: Hello', 'msg-id': 'x@y', ...ids };

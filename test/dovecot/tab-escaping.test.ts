@@ -7,7 +7,7 @@ import {
   tabEscape,
   tabUnescape,
   writeEscaped,
-} from '../../src/socket/tab-escaping.ts';
+} from '../../src/dovecot/tab-escaping.ts';
 
 const octets = (text: string) => Buffer.from(text, 'latin1');
 const value = fc

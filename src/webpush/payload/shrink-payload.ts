@@ -1,4 +1,4 @@
-import { MAX_FOLDER_OCTETS } from '../payload/payload.ts';
+import { MAX_FOLDER_OCTETS } from './payload.ts';
 
 /** Fields that a push cannot do without: the client fetches the message by them. */
 const IDS = ['uid', 'uidvalidity', 'folder'];

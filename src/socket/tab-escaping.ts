@@ -1,1 +1,0 @@
-export * from '../dovecot/tab-escaping.ts';

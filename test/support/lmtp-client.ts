@@ -1,1 +1,0 @@
-export * from '../../src/cli/demo/lmtp-client.ts';
