@@ -155,8 +155,8 @@ export class SubscriptionLedger {
     this.#sweeping ??= this.#removeExpired()
       .catch((error: unknown) => {
         this.#allDue = true;
-        const { logger } = this.#options;
-        logger.warn({ error: errorMessage(error) }, 'could not list all users; trying later');
+        const { log } = this.#options;
+        log.warn({ error: errorMessage(error) }, 'could not list all users; trying later');
       })
       .finally(() => (this.#sweeping = undefined));
     return this.#sweeping;
