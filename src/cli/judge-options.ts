@@ -2,7 +2,7 @@ import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { InvalidInputError } from '../errors.ts';
 import { checkSocketPath } from '../socket/check-socket-path.ts';
-import { findGroupId } from '../socket/find-group-id.ts';
+import { findUnixGroup } from '../socket/find-unix-group.ts';
 import { parseStoreUrl } from '../stores/parse-store-url.ts';
 import { readKeyFile } from '../stores/read-key-file.ts';
 import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
@@ -52,5 +52,5 @@ const judgeSocket = (
   { socket, group }: { socket: string; group: string },
 ): (() => unknown)[] => [
   () => forOption(`${section}.socket`, () => checkSocketPath(socket)),
-  () => group !== '' && forOption(`${section}.group`, () => findGroupId(group)),
+  () => group !== '' && forOption(`${section}.group`, () => findUnixGroup(group)),
 ];

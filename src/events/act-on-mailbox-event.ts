@@ -1,7 +1,7 @@
 import { enabledChange, readSettings } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
-import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { isTemporary, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { findMailboxes } from '../dovecot/find-mailboxes.ts';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
@@ -81,7 +81,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
       return true;
     } catch (error) {
       // It may have been undone, or can be when Dovecot is back: the event comes again.
-      if (isPassing(error)) throw error;
+      if (error instanceof UnavailableError || isTemporary(error)) throw error;
       log.warn(
         { user, mailbox: to, reason: errorMessage(error) },
         'cannot undo a rename; COI is disabled',
@@ -90,7 +90,3 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     }
   }
 }
-
-const isPassing = (error: unknown): boolean =>
-  error instanceof UnavailableError ||
-  (error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure);

@@ -1,6 +1,7 @@
 import {
   DoveadmCommandError,
   EXIT_CODES,
+  isTemporary,
   type DoveadmClient,
   type DoveadmRow,
 } from '../dovecot/doveadm-client.ts';
@@ -67,7 +68,7 @@ export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
     try {
       return await fetch(...asked);
     } catch (error) {
-      if (isUnreadable(error)) return 'unreadable';
+      if (isTemporary(error)) return 'unreadable'; // so doveadm says of mail without a key, too
       if (hungUp(error)) return 'unprintable';
       throw error;
     }
@@ -179,9 +180,6 @@ const NONE: ReadonlyMap<number, Buffer> = new Map();
 
 /** doveadm's answer is text: octets that are not UTF-8 come back as this character, one each. */
 const REPLACEMENT = '\u{fffd}';
-
-const isUnreadable = (error: unknown): boolean =>
-  error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure;
 
 /** The connection was there, and was closed without an answer. */
 const hungUp = (error: unknown): boolean =>

@@ -15,7 +15,7 @@ const CHAT_MESSAGE_ID = /^"?chat\$/;
  * group refers to the group's messages, and is no part of it. An id longer than a payload may carry
  * counts as none.
  */
-export function findGroupId(messageId?: string, references?: string): string | undefined {
+export function findChatGroupId(messageId?: string, references?: string): string | undefined {
   const own = firstMessageId(messageId) ?? '';
   const id = groupIdOf(CHAT_MESSAGE_ID.test(own) ? own : firstMessageId(references));
   return id !== undefined && id.length <= MAX_GROUP_ID_OCTETS ? id : undefined;

@@ -7,7 +7,7 @@ import { InvalidInputError } from '../errors.ts';
  *
  * @throws InvalidInputError no such group
  */
-export async function findGroupId(group: string, groupFile = '/etc/group'): Promise<number> {
+export async function findUnixGroup(group: string, groupFile = '/etc/group'): Promise<number> {
   if (/^\d{1,10}$/.test(group)) return Number(group);
   for (const line of (await readFile(groupFile, 'utf8')).split('\n')) {
     const [name, , id] = line.split(':');

@@ -4,7 +4,7 @@ import { isMainThread } from 'node:worker_threads';
 import { errorMessage, InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { clearSocketPath } from './clear-socket-path.ts';
-import { findGroupId } from './find-group-id.ts';
+import { findUnixGroup } from './find-unix-group.ts';
 import { SOCKET_LIMITS } from './socket-limits.ts';
 import { SocketSetupError, systemErrorCode } from './socket-setup-error.ts';
 
@@ -56,7 +56,7 @@ export async function serveUnixSocket(
   accept: (socket: Socket) => Connection,
 ): Promise<UnixServer> {
   const { path, name, log } = options;
-  const group = options.group ? await findGroupId(options.group) : undefined;
+  const group = options.group ? await findUnixGroup(options.group) : undefined;
   await clearSocketPath(path);
 
   const open = new Map<Socket, Connection>();

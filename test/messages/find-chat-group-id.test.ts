@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { findGroupId } from '../../src/messages/find-group-id.ts';
+import { findChatGroupId } from '../../src/messages/find-chat-group-id.ts';
 
-describe('findGroupId', () => {
+describe('findChatGroupId', () => {
   const inGroup = '<chat$group.4321dcba1234.S2571BC.2878&8@sample.com>';
   const inOther = '<chat$group.another-group_1.S2571BC@sample.com>';
   const cases: [
@@ -36,6 +36,6 @@ describe('findGroupId', () => {
     ['not from those of one too long', `<chat$group.${'g'.repeat(129)}.1@x>`, inGroup, undefined],
   ];
   for (const [what, messageId, references, id] of cases) {
-    test(what, () => assert.equal(findGroupId(messageId, references), id));
+    test(what, () => assert.equal(findChatGroupId(messageId, references), id));
   }
 });

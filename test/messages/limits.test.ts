@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { findGroupId } from '../../src/messages/find-group-id.ts';
+import { findChatGroupId } from '../../src/messages/find-chat-group-id.ts';
 import {
   MAX_ADDRESS_CHARS,
   MAX_GROUP_ID_OCTETS,
@@ -93,7 +93,8 @@ describe('limits of messages', () => {
   });
 
   test('MIN_GROUP_ID_CHARS and MAX_GROUP_ID_OCTETS', () => {
-    const find = (chars: number) => findGroupId(`<chat$group.${'g'.repeat(chars)}.1@x>`)?.length;
+    const find = (chars: number) =>
+      findChatGroupId(`<chat$group.${'g'.repeat(chars)}.1@x>`)?.length;
     assert.equal(find(MIN_GROUP_ID_CHARS - 1), undefined);
     assert.equal(find(MIN_GROUP_ID_CHARS), MIN_GROUP_ID_CHARS);
     assert.equal(find(MAX_GROUP_ID_OCTETS), MAX_GROUP_ID_OCTETS);

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { findGroupId } from '../../src/socket/find-group-id.ts';
+import { findUnixGroup } from '../../src/socket/find-unix-group.ts';
 
-describe('findGroupId', () => {
+describe('findUnixGroup', () => {
   let folder: string;
   let groupFile: string;
   before(async () => {
@@ -22,13 +22,13 @@ describe('findGroupId', () => {
     ['1234', 1234],
   ] as const) {
     test(`${group} is ${id}`, async () => {
-      assert.equal(await findGroupId(group, groupFile), id);
+      assert.equal(await findUnixGroup(group, groupFile), id);
     });
   }
 
   for (const group of ['vmai', 'anna', '', '+nis', '-1', '99999999999']) {
     test(`"${group}" is no group`, async () => {
-      await assert.rejects(findGroupId(group, groupFile), {
+      await assert.rejects(findUnixGroup(group, groupFile), {
         name: 'InvalidInputError',
         message: new RegExp(`no group "${group.replace('+', '\\+')}" in `),
       });

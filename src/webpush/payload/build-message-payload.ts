@@ -1,7 +1,7 @@
 import { dateToRfc3339, timeToRfc3339 } from '../../messages/date-to-rfc3339.ts';
 import { cleanText } from '../../messages/clean-text.ts';
 import { decodeHeaderText } from '../../messages/decode-header-text.ts';
-import { findGroupId } from '../../messages/find-group-id.ts';
+import { findChatGroupId } from '../../messages/find-chat-group-id.ts';
 import { parseHeaderBlock, type HeaderBlock } from '../../messages/parse-header-block.ts';
 import { findSender } from '../../messages/parse-mailboxes.ts';
 import { firstMessageId } from '../../messages/parse-message-ids.ts';
@@ -89,7 +89,7 @@ function describeMessage(headers: HeaderBlock): Described {
     subject: decodeHeaderText(headers.first('subject') ?? ''),
     date: dateToRfc3339(headers.first('date') ?? ''),
     messageId: firstMessageId(headers.first('message-id')),
-    groupId: findGroupId(headers.first('message-id'), headers.first('references')),
+    groupId: findChatGroupId(headers.first('message-id'), headers.first('references')),
   };
 }
 
@@ -101,7 +101,7 @@ function describeSummary(summary: MessageSummary): Described {
     subject: cleanText(summary.subject ?? ''),
     date: summary.date && timeToRfc3339(summary.date.seconds, summary.date.offset),
     messageId: firstMessageId(messageId),
-    groupId: findGroupId(messageId),
+    groupId: findChatGroupId(messageId),
   };
 }
 

@@ -9,7 +9,6 @@ import {
 } from './subscription-ledger.ts';
 import type { SubscriptionPlan } from './subscription-plan.ts';
 import { isExpired, shownSubscription, type SubscriptionRecord } from './subscription-record.ts';
-import { refusals } from './subscription-refused-error.ts';
 import { wantsMessage, type PushResource, type Subscription } from './subscription.ts';
 import type { ValidationPush } from '../validation/validation-push.ts';
 
@@ -73,27 +72,6 @@ export class Subscriptions {
    */
   register(user: string, id: string, value: Uint8Array): Promise<ValidationPush> {
     return this.#change(user, (plan) => plan.register(id, value));
-  }
-
-  /**
-   * Registers and has the validation push sent. If it is refused for good, the user's subscriptions
-   * are again what they were.
-   *
-   * @throws SubscriptionRefusedError also `push-refused`
-   */
-  async subscribe(
-    user: string,
-    id: string,
-    value: Uint8Array,
-    send: (push: ValidationPush) => Promise<FirstAttempt>,
-  ): Promise<void> {
-    const { push, made } = await this.#change(user, (plan) => ({
-      push: plan.register(id, value),
-      made: plan.made,
-    }));
-    if ((await send(push)) !== 'refused') return;
-    await this.takeBack(user, made);
-    throw refusals.pushRefused();
   }
 
   /** {@link SubscriptionPlan.takeBack} */

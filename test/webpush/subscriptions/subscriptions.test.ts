@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Folders } from '../../../src/coi/folders.ts';
+import { createChangeOwnEntries } from '../../../src/metadata/change-own-entries.ts';
 import type { PushKind } from '../../../src/stores/outbox-store.ts';
 import { UnavailableError } from '../../../src/errors.ts';
 import { OvertakenError } from '../../../src/stores/overtaken-error.ts';
@@ -8,6 +10,7 @@ import { NO_DELIVERIES } from '../../../src/webpush/subscriptions/delivery-histo
 import { formatSubscription } from '../../../src/webpush/subscriptions/subscription-record.ts';
 import { SubscriptionRefusedError } from '../../../src/webpush/subscriptions/subscription-refused-error.ts';
 import type { FirstAttempt } from '../../../src/webpush/subscriptions/subscriptions.ts';
+import type { ValidationPush } from '../../../src/webpush/validation/validation-push.ts';
 import { hashToken } from '../../../src/webpush/validation/validation-token.ts';
 import {
   collect,
@@ -43,6 +46,17 @@ async function subscribe(
   await subscriptions.validate(user, id, tokenOf(push));
 }
 
+/** Registers and sends the validation push, as a client's SETMETADATA does. */
+const setSubscription = async (
+  { subscriptions, store }: Harness,
+  value: Buffer,
+  sendValidation: (push: ValidationPush) => Promise<FirstAttempt>,
+): Promise<unknown> => {
+  const folders = undefined as unknown as Folders; // of no concern to subscriptions
+  const change = createChangeOwnEntries({ store, subscriptions, folders, sendValidation });
+  return change(USER, [{ op: 'set', key: KEY, value }], []);
+};
+
 const shown = async ({ subscriptions }: Harness) =>
   (await subscriptions.list(USER)).map(
     ({ id, subscription }) =>
@@ -63,9 +77,9 @@ describe('subscribing', () => {
 
   it('stores what waits before the validation push leaves', async () => {
     const harness = createHarness();
-    const { subscriptions, store } = harness;
+    const { store } = harness;
     let storedAtPush = -1;
-    await subscriptions.subscribe(USER, ID, subscriptionJson(), () => {
+    await setSubscription(harness, subscriptionJson(), () => {
       storedAtPush = store.commits.length;
       return Promise.resolve('accepted');
     });
@@ -76,31 +90,31 @@ describe('subscribing', () => {
     it(`waits for validation after a first attempt that was ${outcome}`, async () => {
       const harness = createHarness();
       const send = () => Promise.resolve(outcome);
-      await harness.subscriptions.subscribe(USER, ID, subscriptionJson(), send);
+      await setSubscription(harness, subscriptionJson(), send);
       assert.deepEqual(await shown(harness), [`${ID} waits ${ENDPOINT}`]);
     });
   }
 
   it('is taken back when the push service refuses the validation push', async () => {
     const harness = createHarness();
-    const { subscriptions, store, events } = harness;
+    const { store, events } = harness;
     const refuse = () => Promise.resolve('refused' as const);
     const value = subscriptionJson({ endpoint: OTHER_ENDPOINT });
-    const subscribing = subscriptions.subscribe(USER, ID, value, refuse);
+    const subscribing = setSubscription(harness, value, refuse);
     await assert.rejects(subscribing, refusedFor('push-refused'));
     assert.deepEqual(await store.list(USER, ''), []);
     assert.deepEqual(events, ['registered', 'refused']);
 
     await subscribe(harness);
     const before = await store.list(USER, '');
-    await assert.rejects(subscriptions.subscribe(USER, ID, value, refuse));
+    await assert.rejects(setSubscription(harness, value, refuse));
     assert.deepEqual(await store.list(USER, ''), before);
   });
 
   it('can be validated while the first attempt is still under way', async () => {
     const harness = createHarness();
     const { subscriptions } = harness;
-    await subscriptions.subscribe(USER, ID, subscriptionJson(), async (push) => {
+    await setSubscription(harness, subscriptionJson(), async (push) => {
       await subscriptions.validate(USER, ID, tokenOf(push));
       return 'accepted';
     });
