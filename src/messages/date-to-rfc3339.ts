@@ -21,9 +21,12 @@ const OBSOLETE_ZONES: ReadonlyMap<string, string> = new Map([
 /** RFC 3339 section 4.3: UTC, and nothing known about the sender's offset. */
 const UNKNOWN_OFFSET = '-00:00';
 
-/** "Mon, 4 Dec 2019 15:51:37 +0100", single spaces between the parts. */
+/**
+ * "Mon, 4 Dec 2019 15:51:37 +0100", single spaces between the parts. "3:51:37 PM" is in no standard, but
+ * in mail of programs that print the time as their country does.
+ */
 const DATE =
-  /^(?:[a-z]+ ?,? ?)?(\d{1,2}) ([a-z]{3})[a-z]* (\d{2,4}) (\d{1,2}) ?: ?(\d{2})(?: ?: ?(\d{2}))?(?: ?(\S+))?/i;
+  /^(?:[a-z]+ ?,? ?)?(\d{1,2}) ([a-z]{3})[a-z]* (\d{2,4}) (\d{1,2}) ?: ?(\d{2})(?: ?: ?(\d{2}))?(?: ?([ap])\.?m\.?(?![a-z]))?(?: ?(\S+))?/i;
 
 /**
  * A Date value (RFC 5322 section 3.3, obsolete forms of 4.3 included) as RFC 3339 timestamp that
@@ -35,12 +38,12 @@ const DATE =
 export function dateToRfc3339(value: string): string | undefined {
   const parts = DATE.exec(stripComments(value).replaceAll(/\s+/g, ' ').trim());
   if (parts === null) return undefined;
-  const [, day, month, year, hour, minute, second = '00', zone] = parts;
+  const [, day, month, year, hour, minute, second = '00', half, zone] = parts;
   const date: DateParts = {
     year: fullYear(year as string),
     month: MONTHS.indexOf((month as string).toLowerCase()),
     day: Number(day),
-    hour: Number(hour),
+    hour: hourOfDay(Number(hour), half),
     minute: Number(minute),
     second: second === '60' ? 59 : Number(second),
   };
@@ -65,6 +68,13 @@ function fullYear(digits: string): number {
   return digits.length === 2 && year < 50 ? year + 2000 : year + 1900;
 }
 
+/** @param half "a" or "p", where the clock has twelve hours; then NaN for an hour that it has not */
+function hourOfDay(hour: number, half: string | undefined): number {
+  if (half === undefined) return hour;
+  if (hour < 1 || hour > 12) return Number.NaN;
+  return (hour % 12) + (half.toLowerCase() === 'p' ? 12 : 0);
+}
+
 function offsetOf(zone: string | undefined): string | undefined {
   const numeric = /^([+-])(\d{2}):?(\d{2})$/.exec(zone ?? '');
   if (numeric === null) return OBSOLETE_ZONES.get((zone ?? '').toUpperCase()) ?? UNKNOWN_OFFSET;
@@ -73,7 +83,7 @@ function offsetOf(zone: string | undefined): string | undefined {
 }
 
 function isReal({ year, month, day, hour, minute, second }: DateParts): boolean {
-  if (year < 1900 || month < 0 || hour > 23 || minute > 59 || second > 59) return false;
+  if (year < 1900 || month < 0 || !(hour <= 23) || minute > 59 || second > 59) return false;
   // Date takes 31 April for 1 May.
   return new Date(Date.UTC(year, month, day)).getUTCDate() === day;
 }

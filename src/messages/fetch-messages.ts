@@ -14,7 +14,8 @@ import { MAX_BODY_OCTETS, MAX_MESSAGE_OCTETS, SHORT_MESSAGE_OCTETS } from './lim
 
 /**
  * Fetches stored messages of one mailbox by uid, as they are. One whose body is too long to be pushed
- * may come without it, and one that doveadm cannot print as the header fields that a push is made of.
+ * may come without it, and one that doveadm cannot print as the header fields that a push is made of;
+ * both then end before the empty line that a body, if only an empty one, would stand behind.
  */
 export type FetchMessages = (
   user: string,
@@ -149,7 +150,10 @@ export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
     const rows = await tryFetch(user, ['uid', 'size.physical', 'hdr'], query);
     if (typeof rows === 'string') return;
     const headers = new Map(rows.map((row) => [uidOf(row), Buffer.from(row['hdr'] ?? '')]));
-    for (const [uid, header] of headers) messages.set(uid, header);
+    for (const row of rows) {
+      const header = headers.get(uidOf(row)) ?? NOTHING;
+      messages.set(uidOf(row), bodyOctets(row) > 0 ? withoutEmptyLine(header) : header);
+    }
     const wanted = rows
       .filter((row) => bodyOctets(row) > 0 && bodyOctets(row) <= MAX_BODY_OCTETS)
       .map(uidOf);
@@ -166,7 +170,7 @@ export function createFetchMessages(parts: FetchMessagesParts): FetchMessages {
       for (const [uid, body] of repaired) bodies.set(uid, body);
     }
     for (const [uid, body] of bodies) {
-      messages.set(uid, Buffer.concat([headers.get(uid) ?? Buffer.alloc(0), body]));
+      messages.set(uid, Buffer.concat([headers.get(uid) ?? NOTHING, body]));
     }
   }
 }
@@ -177,6 +181,7 @@ type Failure = 'unreadable' | 'unprintable';
 
 const GONE: readonly number[] = [EXIT_CODES.notFound, EXIT_CODES.noSuchUser];
 const NONE: ReadonlyMap<number, Buffer> = new Map();
+const NOTHING = Buffer.alloc(0);
 
 /** doveadm's answer is text: octets that are not UTF-8 come back as this character, one each. */
 const REPLACEMENT = '\u{fffd}';
@@ -196,4 +201,10 @@ const isIntact = ({ text = '', 'size.physical': size }: DoveadmRow): boolean =>
 const bodyOctets = ({ hdr = '', 'size.physical': size }: DoveadmRow): number =>
   Number(size) - Buffer.byteLength(hdr.replaceAll(REPLACEMENT, '?'));
 
-const headerOf = (text: string): string => /^.*?\r?\n\r?\n/s.exec(text)?.[0] ?? text;
+const headerOf = (text: string): string => /^.*?\n(?=\r?\n)/s.exec(text)?.[0] ?? text;
+
+const withoutEmptyLine = (header: Buffer): Buffer =>
+  header.subarray(
+    0,
+    header.length - (header.toString('latin1').match(/(?<=\n)\r?\n$/)?.[0].length ?? 0),
+  );

@@ -43,7 +43,7 @@ export interface BuiltPayload {
 
 /**
  * The payload of a message push (webpush-spec, "Payload Data Format"). Empty and missing fields are
- * left out; the body comes along whenever the finished JSON fits.
+ * left out; the body comes along whenever the finished JSON fits, an empty one too.
  *
  * Takes any octets as message. Does not ask whether the message may be pushed at all.
  *

@@ -16,12 +16,14 @@ export interface Content extends Pick<MessagePayload, 'content-type' | 'content-
  * `content-type`, as it would read the message itself.
  *
  * Octets that JSON cannot carry, or clients in C cannot, go out as base64: those outside UTF-8, and
- * NUL. Undefined for an empty body, and for one that contradicts itself: octets outside UTF-8 under
- * base64 or quoted-printable would need a second encoding around the first.
+ * NUL. An empty body is the empty text, which tells a client that there is nothing to fetch. Undefined
+ * for a header without the empty line behind it, whose body is not at hand, and for a body that
+ * contradicts itself: octets outside UTF-8 under base64 or quoted-printable would need a second
+ * encoding around the first.
  */
 export function readContent(headers: HeaderBlock, message: Buffer): Content | undefined {
   const body = message.subarray(headers.bodyStart);
-  if (body.length === 0) return undefined;
+  if (body.length === 0 && !endsInEmptyLine(message)) return undefined;
   const typeValue = headers.first('content-type') ?? '';
   const type = parseContentType(typeValue);
   const encoding = readTransferEncoding(headers, type);
@@ -40,21 +42,32 @@ export function readContent(headers: HeaderBlock, message: Buffer): Content | un
     : { content, ...fields, 'content-encoding': encoding };
 }
 
+const endsInEmptyLine = (message: Buffer): boolean =>
+  /(?:^|\n)\r?\n$/.test(message.toString('latin1', Math.max(0, message.length - 3)));
+
 /** Encodings under which a body is stored as it is (RFC 2045 section 6.2). */
 const IDENTITY: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary']);
+
+/** Encodings that mail software undoes; the uuencoded ones are from before MIME, and still met. */
+const UNDONE: ReadonlySet<string> = new Set([
+  ...['base64', 'quoted-printable'],
+  ...['x-uuencode', 'x-uue', 'uuencode', 'x-yencode'],
+]);
 
 const TOKEN = /^[\w!#$%&'*+.^`{|}~-]{1,64}/;
 
 /**
- * The Content-Transfer-Encoding in lower case; undefined when the message gives none. None means
- * 7bit to RFC 2045, but software that leaves it out sends 8bit as well; either way `content` is to be
- * taken as it is, which is what a receiver does without `content-encoding`.
+ * The Content-Transfer-Encoding in lower case; undefined when the message gives none that exists
+ * (`utf-8` and `8-bit` are favourites). None means 7bit to RFC 2045, but software that leaves it out
+ * sends 8bit as well; either way `content` is to be taken as it is, which is what a receiver does
+ * without `content-encoding`, and what mail clients do with names that they do not know.
  */
 function readTransferEncoding(headers: HeaderBlock, { type }: ContentType): string | undefined {
   const value = headers.first('content-transfer-encoding');
   if (value === undefined) return undefined;
   const encoding = TOKEN.exec(stripComments(value).trim().toLowerCase())?.[0];
   if (encoding === undefined || IDENTITY.has(encoding)) return encoding;
+  if (!UNDONE.has(encoding)) return undefined;
   // "it is EXPRESSLY FORBIDDEN" to encode a multipart as a whole (RFC 2045 section 6.4), and readers
   // take no notice of senders that say they did.
   return type.startsWith('multipart/') ? undefined : encoding;

@@ -90,10 +90,10 @@ const limit = fc.oneof(
 function check({ payload, json }: BuiltPayload, maxOctets: number, raw: Buffer): void {
   assert.deepEqual(JSON.parse(json), payload);
   assert.ok(Buffer.byteLength(json) <= maxOctets, `${Buffer.byteLength(json)} > ${maxOctets}`);
-  for (const text of Object.values(payload)) {
+  for (const [name, text] of Object.entries(payload)) {
     if (typeof text !== 'string') continue;
     assert.ok(text.isWellFormed());
-    assert.notEqual(text, '');
+    if (name !== 'content') assert.notEqual(text, '');
   }
   for (const name of ['from-email', 'from-name', 'subject', 'msg-id'] as const) {
     const text = payload[name] ?? '';
@@ -113,9 +113,8 @@ function check({ payload, json }: BuiltPayload, maxOctets: number, raw: Buffer):
   // What a receiver gets back is the end of the message, octet for octet.
   const plain = Buffer.from(payload.content);
   const decoded = Buffer.from(payload.content, 'base64');
-  assert.ok(
-    raw.subarray(-plain.length).equals(plain) || raw.subarray(-decoded.length).equals(decoded),
-  );
+  const end = (octets: number): Buffer => raw.subarray(Math.max(0, raw.length - octets));
+  assert.ok(end(plain.length).equals(plain) || end(decoded.length).equals(decoded));
 }
 
 test('any octets as message give JSON within the limit, each field within its own', () => {

@@ -34,7 +34,15 @@ describe('content: "the full body will be included"', () => {
     test(what, () => assert.deepEqual(read('To: x', body), { content: body }));
   }
 
-  test('an empty body is left out', () => assert.equal(read('To: x', ''), undefined));
+  test('an empty body is there, and empty', () => {
+    assert.deepEqual(read('To: x', ''), { content: '' });
+    const type = 'text/html; charset=utf-8';
+    assert.deepEqual(read(`Content-Type: ${type}`, ''), { content: '', 'content-type': type });
+  });
+  test('a header without the empty line behind it says nothing of a body', () => {
+    const message = Buffer.from('To: x\nSubject: y\n');
+    assert.equal(readContent(parseHeaderBlock(message), message), undefined);
+  });
   test('the header is no part of it', () =>
     assert.equal(read('To: x\nSubject: y')?.content, 'body'));
 });
@@ -63,6 +71,9 @@ describe('content: octets that are not UTF-8', () => {
       assert.equal(read(`Content-Transfer-Encoding: ${encoding}`, latin1), undefined);
     });
   }
+  test('under an encoding that does not exist they are not lost', () => {
+    assert.deepEqual(octetsOf(read('Content-Transfer-Encoding: 8-bit', latin1)), latin1);
+  });
   test('in a multipart too, whose own encoding does not count', () => {
     const header = 'Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64';
     assert.deepEqual(octetsOf(read(header, latin1)), latin1);
@@ -88,6 +99,12 @@ describe('content-encoding: "SHOULD be specified, unless it is `8bit`"', () => {
     ['base64;', 'base64'],
     ['base64 with more', 'base64'],
     ['x-uuencode', 'x-uuencode'],
+    // There is no such encoding: the body is taken as it is.
+    ['utf-8', undefined],
+    ['8-bit', undefined],
+    ['none', undefined],
+    ['text/plain', undefined],
+    ['x-of-our-own', undefined],
     ['', undefined],
     ['"base64"', undefined],
     ['ä', undefined],
