@@ -25,7 +25,7 @@ export function checkVapidSubject(subject: string): void {
 type Refuse = (why: string) => never;
 
 function mailtoDomain(subject: string, refuse: Refuse): string {
-  const match = /^[^@?,]+@([^@?,]+)$/.exec(subject.slice('mailto:'.length));
+  const match = /^[^@?,:/]+@([^@?,]+)$/.exec(subject.slice('mailto:'.length));
   return match?.[1] ?? refuse('must hold exactly one address after "mailto:" and nothing else');
 }
 
@@ -35,9 +35,15 @@ function httpsHost(subject: string, refuse: Refuse): string {
   return url.hostname;
 }
 
+/** Names that no mail from outside reaches (RFC 6761, RFC 6762, RFC 8375, RFC 9476). */
+const PRIVATE_DOMAIN = /\.(?:local|internal|home\.arpa|invalid|test|alt|onion)$/;
+
 function checkHost(host: string, refuse: Refuse): void {
   const name = host.toLowerCase();
-  if (name === 'localhost' || name.endsWith('.localhost')) refuse('points to localhost');
+  if (/(?:^|\.)localhost(?:$|\.localdomain$|6?\.)|\.localdomain$/.test(name)) {
+    refuse('points to localhost');
+  }
+  if (PRIVATE_DOMAIN.test(name)) refuse('names a domain that exists in private networks only');
   if (!/^(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*[a-z0-9]$/.test(name)) {
     refuse('names no full domain');
   }
