@@ -1,9 +1,9 @@
 import { isDispositionNotification } from '../messages/is-disposition-notification.ts';
-import { parseHeaderBlock } from '../messages/parse-header-block.ts';
 import { buildMessagePayload } from '../webpush/payload/build-message-payload.ts';
 import { describeEvent } from './describe-event.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
+import { isChatKeyword } from './on-messages-read.ts';
 
 /**
  * The JSON of a message's push, or undefined for a disposition notification, which is never pushed
@@ -18,6 +18,7 @@ export function writePayload(
 ): string | undefined {
   const place = { mailbox, uid, uidValidity: uidvalidity };
   if (message === undefined) return buildMessagePayload(describeEvent(event), place).json;
-  if (isDispositionNotification(parseHeaderBlock(message))) return undefined;
+  const isChat = (event.keywords ?? []).some(isChatKeyword);
+  if (isDispositionNotification(message, isChat)) return undefined;
   return buildMessagePayload(message, place).json;
 }

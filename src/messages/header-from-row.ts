@@ -1,7 +1,10 @@
 import type { DoveadmRow } from '../dovecot/doveadm-client.ts';
 
 /** What a push is made of, and what tells a disposition notification. */
-const FIELDS = ['From', 'Subject', 'Date', 'Message-ID', 'References', 'Content-Type'] as const;
+const FIELDS = [
+  ...['From', 'Subject', 'Date', 'Message-ID', 'References', 'Content-Type'],
+  ...['Auto-Submitted', 'Chat-Version'],
+] as const;
 
 /** The same in the words of doveadm-fetch(1). */
 export const HEADER_FIELDS = FIELDS.map((name) => `hdr.${name.toLowerCase()}`);

@@ -67,7 +67,19 @@ describeVersions('what is not pushed, or not again', (version) => {
         ],
         '--b\r\n\r\nThis is worth reading\r\n--b--\r\n',
       );
-      for (const one of [receipt, Buffer.from(ordinary), withText]) {
+      const receiptPart = 'Content-Type: message/disposition-notification\r\n\r\nDisposition: x';
+      const throughList = message(
+        ['Content-Type: multipart/mixed; boundary=b'],
+        `--b\r\n${receiptPart}\r\n--b\r\n\r\nTo leave the list …\r\n--b--\r\n`,
+      );
+      const encrypted = message(
+        [
+          ...['Chat-Version: 1.0', 'Auto-Submitted: auto-replied'],
+          'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b',
+        ],
+        '--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n--b--\r\n',
+      );
+      for (const one of [receipt, Buffer.from(ordinary), withText, throughList, encrypted]) {
         await deliverTo(stage, user, one);
       }
       await nothingElse();
