@@ -11,6 +11,7 @@ import { reload } from './cli/reload.ts';
 import { serve } from './cli/serve.ts';
 import { users } from './cli/users.ts';
 import { errorMessage, InvalidInputError } from './errors.ts';
+import { VERSION } from './version.ts';
 
 const commands: readonly Command[] = [
   serve,
@@ -27,6 +28,10 @@ const commands: readonly Command[] = [
 
 /** Exit codes: 0 done, 1 failed or found something wrong, 2 called wrongly, or as a command says. */
 async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === '--version' || name === '-v') {
+    console.log(`coi-sidecar ${VERSION}`);
+    return 0;
+  }
   const command = commands.find((known) => known.name === name);
   if (command === undefined) {
     const wanted = name === undefined || ['help', '--help', '-h'].includes(name);

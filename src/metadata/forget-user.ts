@@ -104,5 +104,5 @@ function countEntries(keys: readonly string[]) {
 const stillThere = (user: string): ConflictError =>
   new ConflictError(
     `Dovecot still knows the user ${JSON.stringify(user)}, and would lose what mail-crypt and others ` +
-      'keep here: delete the account first, or say "force"',
+      'keep here: delete the account first, or say so ("users forget … --force", "?force=true")',
   );

@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { errorMessage, InvalidInputError } from '../../errors.ts';
+import { decodeBase64 } from './decode-base64.ts';
 import type { PushResource } from '../subscriptions/subscription.ts';
 
 /** A subscription's keys, ready for use (RFC 8291 section 3.1 and 3.2). */
@@ -15,18 +16,15 @@ export interface ReceiverKeys {
 /** SubjectPublicKeyInfo of a P-256 key up to the point itself (RFC 5480). */
 const SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');
 
-/** Either alphabet; clients send base64url mostly, the specification's example has base64. */
-const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
-
 /** @throws InvalidInputError naming the key that is not what RFC 8291 asks for */
 export function parseReceiverKeys(keys: PushResource['keys']): ReceiverKeys {
-  const point = decode(keys.p256dh);
+  const point = decodeBase64(keys.p256dh);
   if (point?.length !== 65 || point[0] !== 4) {
     throw new InvalidInputError(
       'p256dh is not an uncompressed P-256 point: it must be 65 octets in base64 or base64url, the first of them 4',
     );
   }
-  const auth = decode(keys.auth);
+  const auth = decodeBase64(keys.auth);
   if (auth?.length !== 16) {
     throw new InvalidInputError('auth is not 16 octets in base64 or base64url');
   }
@@ -37,9 +35,6 @@ export function parseReceiverKeys(keys: PushResource['keys']): ReceiverKeys {
     throw new InvalidInputError(`p256dh is not a point on P-256: ${errorMessage(error)}`);
   }
 }
-
-const decode = (text: string): Buffer | undefined =>
-  BASE64.test(text) ? Buffer.from(text, 'base64') : undefined;
 
 /**
  * {@link parseReceiverKeys} for keys that come again: importing a point costs a sixth of an encryption.

@@ -1,7 +1,7 @@
 import { ECDH } from 'node:crypto';
 import { InvalidInputError } from '../../errors.ts';
 import { checkEndpoint, requireHttps, type EndpointJudge } from './check-endpoint.ts';
-import { decodeBase64 } from './decode-base64.ts';
+import { decodeBase64 } from '../encryption/decode-base64.ts';
 import {
   AUTH_OCTETS,
   MAX_NAME_OCTETS,

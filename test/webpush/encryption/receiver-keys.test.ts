@@ -12,6 +12,11 @@ const { p256dh, auth } = rfc8291.keys;
 const point = octets(p256dh);
 
 describe('parseReceiverKeys', () => {
+  it("takes the line breaks of Android's base64", () => {
+    const broken = point.toString('base64').replace(/^.{76}/, '$&\n');
+    assert.deepEqual(parseReceiverKeys({ p256dh: `${broken}\n`, auth: `${auth}\n` }).point, point);
+  });
+
   for (const encoding of ['base64', 'base64url'] as const) {
     it(`takes ${encoding}`, () => {
       const keys = parseReceiverKeys({

@@ -299,7 +299,16 @@ describe('`p256dh`: "the client-generated key … on the P-256 curve … max-len
     it(`refuses ${name}`, () =>
       refusesFields({ p256dh: octets.toString('base64url') }, /: resource\.keys\.p256dh /));
   }
-  for (const p256dh of [`${P256DH}=A`, `${P256DH} `, ` ${P256DH}`, `${P256DH}\n`, `*${P256DH}`]) {
+  for (const p256dh of [
+    `${P256DH} `,
+    ` ${P256DH}`,
+    `${P256DH}\n`,
+    P256DH.replace(/^.{76}/, '$&\n'),
+  ]) {
+    it('takes white space at the ends, and line breaks as MIME has them', () =>
+      assert.equal(parseFields({ p256dh }).resource.keys.p256dh, p256dh));
+  }
+  for (const p256dh of [`${P256DH}=A`, P256DH.replace(/^.{9}/, '$& '), `*${P256DH}`]) {
     it(`refuses ${JSON.stringify(p256dh.slice(-4))} as base64`, () =>
       refusesFields({ p256dh }, /: resource\.keys\.p256dh must be/));
   }
@@ -318,17 +327,13 @@ describe('`auth`: "16-octets long client-generated symmetric secret"', () => {
     it(`takes ${name}, and keeps it as it came`, () =>
       assert.equal(parseFields({ auth }).resource.keys.auth, auth));
   }
+  it('takes a line break at the end', () =>
+    assert.equal(parseFields({ auth: `${AUTH}\n` }).resource.keys.auth, `${AUTH}\n`));
   for (const length of [0, 1, 15, 17, 32, 4_096]) {
     it(`refuses ${length} octets`, () =>
       refusesFields({ auth: Buffer.alloc(length).toString('base64') }, /: resource\.keys\.auth /));
   }
-  for (const auth of [
-    `${AUTH}=`,
-    `${AUTH}===`,
-    `${AUTH}\n`,
-    AUTH.slice(0, -1) + '*',
-    'x'.repeat(16),
-  ]) {
+  for (const auth of [`${AUTH}=`, `${AUTH}===`, AUTH.slice(0, -1) + '*', 'x'.repeat(16)]) {
     it(`refuses ${JSON.stringify(auth.slice(-5))}`, () =>
       refusesFields({ auth }, /: resource\.keys\.auth must be 16 octets/));
   }

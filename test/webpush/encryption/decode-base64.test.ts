@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeBase64 } from '../../../src/webpush/subscriptions/decode-base64.ts';
+import { decodeBase64 } from '../../../src/webpush/encryption/decode-base64.ts';
 
 describe('decodeBase64', () => {
   const good: [text: string, hex: string][] = [
@@ -13,13 +13,16 @@ describe('decodeBase64', () => {
     ['AA', '00'],
     ['AA==', '00'],
     ['AAAA', '000000'],
+    ['AAAA\n', '000000'],
+    [' AAAA\r\n', '000000'],
+    ['AAAA\nAA==\n', '00000000'],
   ];
   for (const [text, hex] of good) {
     it(`reads "${text}"`, () => assert.equal(decodeBase64(text)?.toString('hex'), hex));
   }
 
   const bad = ['A', 'AAAAA', 'AA=', 'AAA==', 'AAAA=', 'AAAA==', '=', '==', 'A===', 'AA=A'];
-  for (const text of [...bad, 'AA A', 'AAAA\n', ' AAAA', '+_AA', 'AA*A', 'ÄAAA', 'AA\0A']) {
+  for (const text of [...bad, 'AA A', 'AA\tAA', '+_AA', 'AA*A', 'ÄAAA', 'AA\0A']) {
     it(`refuses ${JSON.stringify(text)}`, () => assert.equal(decodeBase64(text), undefined));
   }
 
