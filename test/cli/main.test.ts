@@ -17,10 +17,15 @@ describe('coi-sidecar', () => {
   }
 
   it('lists its commands when asked for help, and when called without any', async () => {
-    assert.match((await run('--help')).stdout, /^usage: .*\n\n {2}serve /);
-    await assert.rejects(run(), (error: { code?: number; stderr?: string }) => {
+    for (const args of [['--help'], []]) {
+      assert.match((await run(...args)).stdout, /^usage: .*\n\n {2}serve /);
+    }
+  });
+
+  it('says that there is no such command, with exit code 2', async () => {
+    await assert.rejects(run('srve'), (error: { code?: number; stderr?: string }) => {
       assert.equal(error.code, 2);
-      return /^usage: /.test(error.stderr ?? '');
+      return /^coi-sidecar: there is no command "srve"\n\nusage: /.test(error.stderr ?? '');
     });
   });
 });
