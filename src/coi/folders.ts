@@ -35,8 +35,13 @@ export interface Folders {
    * @throws UnavailableError naming the mailbox that could not be made
    */
   ensure(user: string, mailboxes: readonly string[]): Promise<void>;
-  /** All of them, when COI is enabled. */
+  /** All of them, as long as COI is enabled. */
   ensureAll(user: string): Promise<void>;
+  /**
+   * All of them, when COI is being enabled: Chats is subscribed, also if it was there before. Who
+   * unsubscribes it later has it so.
+   */
+  provide(user: string): Promise<void>;
 }
 
 /** The folders that the server specification asks for ("Configure COI Usage"). */
@@ -46,6 +51,7 @@ export function createFolders(
   own: OwnOperations,
 ): Folders {
   const turns = new KeyedMutex();
+  const all = [names.chats, names.contacts, names.blocked];
 
   // Asking first, and in turn, keeps Dovecot's log free of "Mailbox already exists".
   const ensure: Folders['ensure'] = (user, mailboxes) =>
@@ -56,20 +62,42 @@ export function createFolders(
     const missing = mailboxes.filter((mailbox) => !present.has(mailbox));
     for (const mailbox of missing) own.expect(user, 'MailboxCreate', mailbox);
     const results = await doveadm.runAll(missing.map((mailbox) => create(user, mailbox)));
-    for (const [index, result] of results.entries()) {
-      if (result instanceof DoveadmCommandError && result.exitCode !== EXIT_CODES.dataError) {
-        throw new UnavailableError(
-          `cannot create the mailbox "${missing[index] ?? ''}": ${result.message}`,
-          { cause: result },
-        );
+    const doubtful: string[] = [];
+    for (const [index, mailbox] of missing.entries()) {
+      const result = results[index];
+      if (!(result instanceof DoveadmCommandError)) continue;
+      if (result.exitCode !== EXIT_CODES.dataError) {
+        const message = `cannot create the mailbox "${mailbox}": ${result.message}`;
+        throw new UnavailableError(message, { cause: result });
       }
+      doubtful.push(mailbox);
     }
+    if (doubtful.length > 0) await seeThatTheyAreThere(user, doubtful);
+  }
+
+  /** Doveadm says the same of a mailbox that exists (somebody was faster) and of one that cannot be. */
+  async function seeThatTheyAreThere(user: string, mailboxes: readonly string[]): Promise<void> {
+    const present = await findMailboxes(doveadm, user, mailboxes);
+    const [missing] = mailboxes.filter((mailbox) => !present.has(mailbox));
+    if (missing === undefined) return;
+    throw new UnavailableError(
+      `Dovecot does not take "${missing}" for a mailbox's name: coi.mailbox_root (${names.root}) needs the ` +
+        "prefix of the users' namespace, if that has one, coi.mailbox_separator its separator; and in mbox " +
+        'format no mailbox may be in the way of what stands below it',
+    );
   }
 
   return {
     names,
     ensure,
-    ensureAll: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
+    ensureAll: (user) => ensure(user, all),
+    provide: async (user) => {
+      await ensure(user, all);
+      await doveadm.run({
+        name: 'mailboxSubscribe',
+        parameters: { user, mailbox: [names.chats] },
+      });
+    },
   };
 }
 

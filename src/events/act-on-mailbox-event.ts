@@ -56,7 +56,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
   }
 
   async function setEnabled(user: string, enabled: boolean): Promise<void> {
-    if (enabled) await folders.ensureAll(user);
+    if (enabled) await folders.provide(user);
     await store.commit(user, [enabledChange(enabled)]);
     await parts.publish(user);
     const state = enabled ? 'enabled' : 'disabled';

@@ -99,8 +99,10 @@ export function createChangeOwnEntries(parts: ChangeOwnEntriesParts): ChangeOwnE
 
   async function provision(user: string, settings: readonly Change[]): Promise<void> {
     const set = settings.filter((change) => change.op === 'set');
-    if (set.some(({ key }) => key === COI_ENTRIES.enabled)) await folders.ensureAll(user);
-    else if (set.some(asksForChats)) await folders.ensure(user, [folders.names.chats]);
+    if (set.some(({ key }) => key === COI_ENTRIES.enabled)) {
+      const { enabled } = await readSettings(store, user);
+      await (enabled ? folders.ensureAll(user) : folders.provide(user));
+    } else if (set.some(asksForChats)) await folders.ensure(user, [folders.names.chats]);
   }
 }
 

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createFolders, folderNames } from '../../src/coi/folders.ts';
 import { createOwnOperations } from '../../src/coi/own-operations.ts';
-import type { DoveadmClient, DoveadmCommand } from '../../src/dovecot/doveadm-client.ts';
+import {
+  DoveadmCommandError,
+  EXIT_CODES,
+  type DoveadmClient,
+  type DoveadmCommand,
+} from '../../src/dovecot/doveadm-client.ts';
 
 describe('the mailboxes of COI', () => {
   it('are made once, though two ask for them at the same moment', async () => {
@@ -23,5 +28,22 @@ describe('the mailboxes of COI', () => {
     const folders = createFolders(doveadm, folderNames('COI', '/'), createOwnOperations());
     await Promise.all([folders.ensureAll('alice'), folders.ensure('alice', ['COI/Blocked'])]);
     assert.deepEqual(made, ['COI/Chats', 'COI/Contacts', 'COI/Blocked']);
+  });
+
+  it('that doveadm says exist, and do not, are an error that names the options', async () => {
+    const command = { name: 'mailboxCreate', parameters: {} };
+    const doveadm = {
+      runAll: (commands: readonly DoveadmCommand[]) =>
+        Promise.resolve(
+          commands.map(({ name }) =>
+            name === 'mailboxCreate'
+              ? new DoveadmCommandError(command, 'exitCode', EXIT_CODES.dataError)
+              : [],
+          ),
+        ),
+    } as unknown as DoveadmClient;
+    const folders = createFolders(doveadm, folderNames('COI', '/'), createOwnOperations());
+    const expected = /"COI\/Chats" .*coi\.mailbox_root \(COI\) .*coi\.mailbox_separator/;
+    await assert.rejects(folders.ensureAll('alice'), expected);
   });
 });

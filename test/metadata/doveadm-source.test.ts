@@ -83,7 +83,7 @@ describe('annotations that Dovecot keeps', () => {
       own: createOwnEntries({ store, subscriptions, vapidKeys, mailboxRoot: 'COI' }),
       change: createChangeOwnEntries({
         ...{ store, subscriptions },
-        folders: { names: folderNames('COI', '/'), ensure, ensureAll: ensure },
+        folders: { names: folderNames('COI', '/'), ensure, ensureAll: ensure, provide: ensure },
         sendValidation: (push) => {
           pushes.push(push);
           return sendValidation();

@@ -99,6 +99,7 @@ describe('the gate', () => {
           names,
           ensure,
           ensureAll: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
+          provide: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
         },
         sendValidation: async (push) => {
           pushes.push(push);

@@ -133,9 +133,15 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'SHOULD',
       '<MAILBOX-ROOT>/Chats for storing chat messages. By default this is the COI/Chats folder. The folder SHOULD be marked as subscribed on behalf the user.',
-      'Subscribed, unless it was there before',
+      'When COI is being enabled, also if it was there before; who unsubscribes it later has it so',
       async () => {
         const { client } = await coiAccount(stage());
+        assert.ok((await subscribed(client)).includes('COI/Chats'));
+        await client.ok('UNSUBSCRIBE COI/Chats');
+        await set(client, ENABLED, 'yes');
+        assert.ok(!(await subscribed(client)).includes('COI/Chats'));
+        await set(client, ENABLED, null);
+        await set(client, ENABLED, 'yes');
         assert.ok((await subscribed(client)).includes('COI/Chats'));
       },
     );
