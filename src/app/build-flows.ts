@@ -191,7 +191,7 @@ function buildTransactionHandler(
     }),
     isOwn: (user, event) => ownOperations.claim(user, event.event, event.mailbox),
     onMailboxEvent: createActOnMailboxEvent({
-      ...{ store, folders, takeRestored, doveadm, log },
+      ...{ store, folders, takeRestored, doveadm, runMoves, log },
       rules: {
         folders: folders.names,
         separator: config.coi.mailbox_separator,

@@ -1,8 +1,10 @@
 import { enabledChange, readSettings } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
-import { isTemporary, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { DoveadmCommandError, isTemporary, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { findMailboxes } from '../dovecot/find-mailboxes.ts';
+import type { RunMoves } from '../dovecot/run-moves.ts';
+import { selectMailbox } from '../dovecot/select-mailbox.ts';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
@@ -14,6 +16,7 @@ export interface MailboxEventParts {
   store: Store;
   folders: Folders;
   doveadm: DoveadmClient;
+  runMoves: RunMoves;
   rules: MailboxRules;
   takeRestored: RestoreChats['takeRestored'];
   /** Shows clients the new state of `enabled`. */
@@ -42,12 +45,14 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     const { enabled } = await readSettings(store, user);
     const wanted = verdict === 'enable';
     if (enabled === wanted) return;
+    if (typeof verdict === 'object') {
+      if (!(await bringBack(user, verdict.undo))) await setEnabled(user, false);
+      return;
+    }
     const exists = await chatsExists(user);
     // Chats went away, and chat from before that has had it made again.
     const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
-    if (exists !== wanted && !isOvertaken) return;
-    if (typeof verdict === 'object' && (await undo(user, verdict.undo))) return;
-    await setEnabled(user, wanted);
+    if (exists === wanted || isOvertaken) await setEnabled(user, wanted);
   }
 
   async function chatsExists(user: string): Promise<boolean> {
@@ -65,13 +70,39 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
   }
 
   /**
-   * Stock Dovecot cannot refuse a RENAME.
+   * Stock Dovecot cannot refuse a RENAME. Where a delivery has made Chats anew meanwhile, the mail goes
+   * back into it.
    *
-   * @returns whether the mailbox is where it was
+   * @param undo where the mailbox is by now, and where it was
+   * @returns whether there is a Chats afterwards
    * @throws UnavailableError nobody knows
    * @throws DoveadmCommandError Dovecot refused, for now
    */
-  async function undo(user: string, { from, to }: { from: string; to: string }): Promise<boolean> {
+  async function bringBack(user: string, undo: { from: string; to: string }): Promise<boolean> {
+    const { chats, contacts, blocked } = folders.names;
+    const strayed = [chats, contacts, blocked]
+      .filter((name) => name === undo.to || name.startsWith(undo.to + rules.separator))
+      .map((home) => ({ home, away: undo.from + home.slice(undo.to.length) }));
+    const names = strayed.flatMap(({ home, away }) => [home, away]);
+    let present = await findMailboxes(doveadm, user, names);
+    const isAway = strayed.some(({ away }) => present.has(away));
+    if (isAway && !strayed.some(({ home }) => present.has(home))) {
+      if (await rename(user, undo)) return true;
+      present = await findMailboxes(doveadm, user, names);
+    }
+    for (const { home, away } of strayed) {
+      if (!present.has(away)) continue;
+      if (present.has(home)) await merge(user, away, home);
+      else if (await rename(user, { from: away, to: home })) present.add(home);
+    }
+    return present.has(chats);
+  }
+
+  /** @returns whether Dovecot did it */
+  async function rename(
+    user: string,
+    { from, to }: { from: string; to: string },
+  ): Promise<boolean> {
     try {
       await doveadm.run({
         name: 'mailboxRename',
@@ -82,11 +113,24 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     } catch (error) {
       // It may have been undone, or can be when Dovecot is back: the event comes again.
       if (error instanceof UnavailableError || isTemporary(error)) throw error;
-      log.warn(
-        { user, mailbox: to, reason: errorMessage(error) },
-        'cannot undo a rename; COI is disabled',
-      );
+      log.warn({ user, mailbox: to, reason: errorMessage(error) }, 'cannot undo a rename');
       return false;
     }
+  }
+
+  async function merge(user: string, from: string, to: string): Promise<void> {
+    const query = [...(await selectMailbox(doveadm, user, from)), 'all'];
+    const move = { name: 'move', parameters: { user, destinationMailbox: to, query } };
+    const drop = {
+      name: 'mailboxDelete',
+      parameters: { user, mailbox: [from], requireEmpty: true, subscriptions: true },
+    };
+    for (const result of await parts.runMoves(user, [move, drop])) {
+      if (result instanceof DoveadmCommandError) throw result;
+    }
+    log.info(
+      { user, mailbox: to },
+      'brought back mail of a mailbox that was renamed and made anew',
+    );
   }
 }
