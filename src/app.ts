@@ -59,8 +59,19 @@ export async function createApp(
   const checks: ReadinessCheck[] = [
     { name: 'doveadm', check: () => doveadm.check() },
     ...(doveadmSocket ? [{ name: 'doveadm.socket', check: () => doveadmSocket.check() }] : []),
-    { name: 'store', check: () => ground.store.check() },
-    { name: 'outbox', check: () => ground.outbox.check() },
+    {
+      name: 'store',
+      check: async () => {
+        await ground.store.check();
+        ground.damage.checkUsers();
+      },
+      remark: () => ground.damage.storeRemark(),
+    },
+    {
+      name: 'outbox',
+      check: () => ground.outbox.check(),
+      remark: () => ground.damage.outboxRemark(),
+    },
     { name: 'spool', check: () => flows.spool.check() },
     { name: 'proxy', check: () => checkProxy(domain.client.proxyState()) },
     { name: 'clock', check: () => Promise.resolve(), remark: () => clockWatch.remark() },

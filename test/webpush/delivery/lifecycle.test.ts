@@ -276,9 +276,6 @@ describe('trouble on our side', () => {
     override postpone(id: number, attempt: { attempts: number; nextAttemptAt: number }) {
       return this.#check(() => super.postpone(id, attempt));
     }
-    override trim(keep: number): Promise<OwedPush[]> {
-      return this.#check(() => super.trim(keep));
-    }
   }
 
   it('refuses pushes that the store does not take', async () => {
