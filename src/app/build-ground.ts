@@ -4,6 +4,7 @@ import type { Clock, Sleep } from '../clock.ts';
 import { COI_PREFIX } from '../coi/settings.ts';
 import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
+import { createDescriptorWatch, type DescriptorWatch } from '../descriptor-watch.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
 import { createRunMoves, MOVE_TIMEOUT_MSECS, type RunMoves } from '../dovecot/run-moves.ts';
@@ -26,6 +27,7 @@ export interface Ground {
   config: Config;
   clock: Clock;
   clockWatch: ClockWatch;
+  descriptorWatch: DescriptorWatch;
   sleep: Sleep;
   log: Logger;
   metrics: Metrics;
@@ -65,6 +67,7 @@ export async function buildGround(
   sleep: Sleep,
 ): Promise<Ground> {
   const clockWatch = createClockWatch(clock, log);
+  const descriptorWatch = createDescriptorWatch(clock, log);
   const metrics = createMetrics();
   const openDoveadm = (timeoutMsecs: number): DoveadmClient =>
     createDoveadmClient({
@@ -110,7 +113,7 @@ export async function buildGround(
   const filterTurns = new KeyedMutex();
 
   return {
-    ...{ config, clock, clockWatch, sleep, log, metrics, doveadm, doveadmSocket, store, damage },
+    ...{ config, clock, clockWatch, descriptorWatch, sleep, log, metrics, doveadm, doveadmSocket, store, damage },
     runMoves: createRunMoves(mover),
     ...{ outbox, recent, userFilter },
     publishFilter: async () => {

@@ -244,7 +244,8 @@ describe('the outbox', () => {
 
   it('adds all pushes of a call or none, and fails alone', async () => {
     const outbox = await open();
-    const bad = { ...push('bad'), createdAt: 'never' } as unknown as NewPush;
+    const bad = { ...push('bad'), payload: null } as unknown as NewPush & { payload: string };
+    Object.defineProperty(bad, 'payload', { value: { length: 0 }, enumerable: true });
     const results = await Promise.allSettled([
       outbox.add([push('a')]),
       outbox.add([push('b'), bad]),
