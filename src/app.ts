@@ -6,7 +6,7 @@ import { buildGround, type Ground } from './app/build-ground.ts';
 import { buildStatus } from './app/build-status.ts';
 import { systemClock, systemSleep, type Clock, type Sleep } from './clock.ts';
 import type { Config } from './config/schema.ts';
-import { UnavailableError } from './errors.ts';
+import { errorMessage, UnavailableError } from './errors.ts';
 import type { Logger } from './logging.ts';
 import { checkReadiness, type ReadinessCheck, type ReadinessReport } from './readiness.ts';
 import type { ProxyState } from './webpush/client/push-client.ts';
@@ -59,10 +59,26 @@ export async function createApp(
   const checks: ReadinessCheck[] = [
     { name: 'doveadm', check: () => doveadm.check() },
     ...(doveadmSocket ? [{ name: 'doveadm.socket', check: () => doveadmSocket.check() }] : []),
-    { name: 'store', check: () => ground.store.check() },
-    { name: 'outbox', check: () => ground.outbox.check() },
+    {
+      name: 'store',
+      check: async () => {
+        await ground.store.check();
+        ground.damage.checkUsers();
+      },
+      remark: () => ground.damage.storeRemark(),
+    },
+    {
+      name: 'outbox',
+      check: () => ground.outbox.check(),
+      remark: () => ground.damage.outboxRemark(),
+    },
     { name: 'spool', check: () => flows.spool.check() },
     { name: 'proxy', check: () => checkProxy(domain.client.proxyState()) },
+    {
+      name: 'descriptors',
+      check: () => ground.descriptorWatch.check(),
+      remark: () => ground.descriptorWatch.remark(),
+    },
     { name: 'clock', check: () => Promise.resolve(), remark: () => clockWatch.remark() },
   ];
   const status = buildStatus(ground, domain, flows, checks);
@@ -78,6 +94,7 @@ export async function createApp(
   async function stopInOrder(): Promise<void> {
     clearInterval(sweeper);
     clockWatch.stop();
+    ground.descriptorWatch.stop();
     status.stop();
     await ground.userFilter.close().catch((error: unknown) => log.error({ err: error }));
     await doors.close(STOP_GRACE_MSECS);
@@ -95,6 +112,11 @@ export async function createApp(
     await rawlog?.flush();
     await ground.close();
   }
+  /** What cannot be read now is read by the next process; nobody's mail waits for it. */
+  const resume = (): Promise<void> =>
+    flows.resume().catch((error: unknown) => {
+      log.error({ reason: errorMessage(error) }, 'cannot read which events are left from before');
+    });
   const stop = (): Promise<void> => (stopping ??= stopInOrder());
 
   return {
@@ -106,7 +128,7 @@ export async function createApp(
     start: async () => {
       try {
         await delivery.start();
-        await flows.resume();
+        await resume();
         url = await doors.open();
         await status.start();
         flows.spool.start();
@@ -116,6 +138,7 @@ export async function createApp(
         throw error;
       }
       clockWatch.start();
+      ground.descriptorWatch.start();
       void subscriptions.sweepAll();
       void ground.publishFilter();
       sweeper = setInterval(() => void subscriptions.sweep(), SWEEP_MSECS);

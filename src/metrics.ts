@@ -181,6 +181,13 @@ export function createMetrics(registry = new Registry()) {
       labelNames: ['reason'],
       registers,
     }),
+    damaged: new Gauge({
+      name: 'coi_damaged',
+      help: 'What is stored and cannot be used, by what it is: users cut off within the last hour; records and pushes overlooked; files set aside.',
+      labelNames: ['what'],
+      registers,
+      collect,
+    }),
     origins: new Gauge({
       name: 'coi_push_origins',
       help: 'Push services with owed pushes, by state (open: pushes go out; held: it asked for a pause; failing: left alone for a while).',

@@ -80,6 +80,7 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
       const verdict = judgeEndpoint(endpoint, policy);
       return verdict.allowed ? undefined : verdict.reason;
     },
+    onDamaged: (user, key) => ground.damage.noteRecord(user, key),
     onChange: (user, change) => {
       metrics.subscriptions.inc({ change });
       if (STRIKES.has(change)) throttle.refused(user);

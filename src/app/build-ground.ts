@@ -4,6 +4,7 @@ import type { Clock, Sleep } from '../clock.ts';
 import { COI_PREFIX } from '../coi/settings.ts';
 import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
+import { createDescriptorWatch, type DescriptorWatch } from '../descriptor-watch.ts';
 import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
 import { createRunMoves, MOVE_TIMEOUT_MSECS, type RunMoves } from '../dovecot/run-moves.ts';
@@ -11,6 +12,7 @@ import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import { DamageWatch } from '../stores/damage-watch.ts';
 import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
 import { openStore } from '../stores/open-store.ts';
 import type { EventJournal } from '../stores/event-journal.ts';
@@ -25,6 +27,7 @@ export interface Ground {
   config: Config;
   clock: Clock;
   clockWatch: ClockWatch;
+  descriptorWatch: DescriptorWatch;
   sleep: Sleep;
   log: Logger;
   metrics: Metrics;
@@ -32,6 +35,8 @@ export interface Ground {
   runMoves: RunMoves;
   doveadmSocket: DoveadmSocket | undefined;
   store: Store;
+  /** What is stored and cannot be used. */
+  damage: DamageWatch;
   /** What is owed: pushes, and transactions that are still being handled. */
   outbox: OutboxStore & EventJournal;
   recent: RecentMessages;
@@ -62,6 +67,7 @@ export async function buildGround(
   sleep: Sleep,
 ): Promise<Ground> {
   const clockWatch = createClockWatch(clock, log);
+  const descriptorWatch = createDescriptorWatch(clock, log);
   const metrics = createMetrics();
   const openDoveadm = (timeoutMsecs: number): DoveadmClient =>
     createDoveadmClient({
@@ -75,12 +81,18 @@ export async function buildGround(
   const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
-  const opened = await forOption('store.url', () => openStore(config.store.url, { log }));
+  const damage = new DamageWatch(log, () => clock.monotonic());
+  metrics.onCollect(() => {
+    for (const [what, count] of Object.entries(damage.counts())) {
+      metrics.damaged.set({ what }, count);
+    }
+  });
+  const opened = await forOption('store.url', () => openStore(config.store.url, { log, damage }));
   const userFilter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
   const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
-  const outbox = await openOutbox(config, userFilter, clock).catch(async (error: unknown) => {
+  const outbox = await openOutbox(config, userFilter, clock, damage).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
@@ -101,7 +113,7 @@ export async function buildGround(
   const filterTurns = new KeyedMutex();
 
   return {
-    ...{ config, clock, clockWatch, sleep, log, metrics, doveadm, doveadmSocket, store },
+    ...{ config, clock, clockWatch, descriptorWatch, sleep, log, metrics, doveadm, doveadmSocket, store, damage },
     runMoves: createRunMoves(mover),
     ...{ outbox, recent, userFilter },
     publishFilter: async () => {
@@ -125,6 +137,7 @@ async function openOutbox(
   config: Config,
   userFilter: UserFilter,
   clock: Clock,
+  damage: DamageWatch,
 ): Promise<Ground['outbox']> {
   // What an earlier process left may be of another store.
   await forOption('spool.dir', () => userFilter.remove());
@@ -132,7 +145,7 @@ async function openOutbox(
     openSqliteOutboxStore(config.outbox.path, {
       // What is reported again later than that is not worth sending: its time is over.
       rememberMsecs: Math.max(REPEATED_MSECS, config.webpush.message_ttl) + MARGIN_MSECS,
-      clock,
+      ...{ clock, damage },
     }),
   );
 }

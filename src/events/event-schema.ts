@@ -1,6 +1,14 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
+/**
+ * Seconds since the epoch as far as a Date goes (ECMA-262, "Time Values"). Dovecot's own dates end with
+ * the year 9999.
+ */
+const MOST_SECONDS = 8_640_000_000_000;
+/** `+9999` is the largest offset that Dovecot reads in a Date (message-date.c): 99 hours, 99 minutes. */
+const MOST_MINUTES = 99 * 60 + 99;
+
 const Uint32 = Type.Integer({ minimum: 1, maximum: 4_294_967_295 });
 const Name = Type.String({ minLength: 1, maxLength: 4_096 });
 
@@ -25,11 +33,11 @@ const MessageNew = Type.Object({
   /** Decoded. */
   subject: Type.Optional(Type.String()),
   /** Seconds since the epoch. */
-  date: Type.Optional(Type.Integer()),
+  date: Type.Optional(Type.Integer({ minimum: -MOST_SECONDS, maximum: MOST_SECONDS })),
   /** The sender's offset, in minutes east of UTC. */
-  tz: Type.Optional(Type.Integer()),
+  tz: Type.Optional(Type.Integer({ minimum: -MOST_MINUTES, maximum: MOST_MINUTES })),
   /** When it was delivered, in seconds since the epoch; absent: when it was reported. */
-  received: Type.Optional(Type.Integer({ minimum: 0 })),
+  received: Type.Optional(Type.Integer({ minimum: 0, maximum: MOST_SECONDS })),
 });
 
 /** `\Seen` was set. */

@@ -153,7 +153,9 @@ export function createOnNewMessages(parts: NewMessageParts) {
   ): NewPush[] {
     const payload = parts.payload(message, event, place);
     if (payload === undefined) return [];
-    const createdAt = event.received === undefined ? receivedAt : 1_000 * event.received;
+    // What was delivered after it was reported was dated by a wrong clock, or by somebody who lies.
+    const createdAt =
+      event.received === undefined ? receivedAt : Math.min(1_000 * event.received, receivedAt);
     return targets.map(({ id, resource }) => ({
       user,
       subscriptionId: id,

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { DamagedError } from './damaged-error.ts';
 import type { Store } from './store.ts';
 import type { UserFilter } from './user-filter.ts';
 
@@ -37,10 +38,25 @@ export async function addStoredUsers(
 ): Promise<void> {
   let looked = 0;
   for await (const user of store.users()) {
-    for (const prefix of prefixes) {
-      if ((await store.list(user, prefix)).length > 0) await filter.add(user);
-    }
+    if (await mayMatter(store, user, prefixes)) await filter.add(user);
     looked += 1;
     if (looked % AT_A_TIME === 0) await setImmediate();
+  }
+}
+
+/** So may whoever's entries are damaged; all others are none the worse for it. */
+async function mayMatter(
+  store: Store,
+  user: string,
+  prefixes: readonly string[],
+): Promise<boolean> {
+  try {
+    for (const prefix of prefixes) {
+      if ((await store.list(user, prefix)).length > 0) return true;
+    }
+    return false;
+  } catch (error) {
+    if (error instanceof DamagedError) return true;
+    throw error;
   }
 }

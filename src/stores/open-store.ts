@@ -1,4 +1,5 @@
 import type { Logger } from '../logging.ts';
+import { DamageWatch, watchDamage } from './damage-watch.ts';
 import { parseStoreUrl } from './parse-store-url.ts';
 import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store } from './store.ts';
@@ -6,6 +7,8 @@ import type { Store } from './store.ts';
 export interface OpenStoreOptions {
   /** Told when a store comes, goes, or is set up to lose what it is given. */
   log: Logger;
+  /** Told of what is damaged; one of its own unless given. */
+  damage?: DamageWatch;
 }
 
 /**
@@ -15,9 +18,13 @@ export interface OpenStoreOptions {
  * @throws UnavailableError the store cannot be opened; the message says why and what to do
  */
 export async function openStore(url: string, options: OpenStoreOptions): Promise<Store> {
+  const { log, damage = new DamageWatch(log, () => performance.now()) } = options;
   const address = parseStoreUrl(url);
-  if (address.kind === 'sqlite') return openSqliteStore(address.path);
+  if (address.kind === 'sqlite') {
+    const onUnopened = (path: string, reason: string): void => damage.noteUnopened(path, reason);
+    return watchDamage(await openSqliteStore(address.path, { onUnopened }), damage);
+  }
   // Loaded when asked for: it takes a tenth of a second and most do without.
   const { openRedisStore } = await import('./redis/redis-store.ts');
-  return openRedisStore(address.url, options);
+  return watchDamage(await openRedisStore(address.url, options), damage);
 }

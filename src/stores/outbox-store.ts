@@ -24,9 +24,6 @@ export interface OutboxStore {
   /** A page of owed pushes with ids above `afterId`, in the order of their ids. */
   page(afterId: number, limit: number): Promise<OwedPush[]>;
 
-  /** Removes the pushes that expire first until at most `keep` are left; returns the removed. */
-  trim(keep: number): Promise<OwedPush[]>;
-
   /**
    * Takes out all pushes of a user, and the events that are being handled, and remembers nothing of them;
    * durable when it resolves, and off the disk as far as {@link Store.scrub} is.

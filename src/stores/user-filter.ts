@@ -108,6 +108,7 @@ export class UserFilter {
     const directory = dirname(this.#path);
     await makeDirectory(directory);
     const temporary = `${this.#path}.new`;
+    await rm(temporary, { force: true, recursive: true });
     const file = await open(temporary, 'w+', 0o644);
     try {
       // A default ACL of the directory may have taken away what others need.
@@ -134,7 +135,7 @@ export class UserFilter {
     try {
       const directory = dirname(this.#path);
       await setForeignAside(directory);
-      await rm(this.#path, { force: true });
+      await rm(this.#path, { force: true, recursive: true });
       this.#stale = false;
       // Nothing is believed of a directory that is not there; /readyz tells of a spool that is no good.
       await makeDirectory(directory).catch(() => undefined);

@@ -62,14 +62,6 @@ export class MemoryOutboxStore implements OutboxStore {
     return Promise.resolve(forgotten.map(({ id }) => id));
   }
 
-  async trim(keep: number): Promise<OwedPush[]> {
-    const removed = [...this.#owed.values()]
-      .sort((a, b) => a.expiresAt - b.expiresAt || a.id - b.id)
-      .slice(0, Math.max(0, this.#owed.size - keep));
-    await this.settle(removed.map(({ id }) => id));
-    return removed;
-  }
-
   check(): Promise<void> {
     return Promise.resolve();
   }

@@ -50,7 +50,8 @@ export function createAliveMarker({ dir, caughtUp, log }: AliveMarkerParts): Ali
   return {
     read: async () => {
       const found = await stat(path).catch(() => undefined);
-      return found && Math.floor(found.mtimeMs);
+      // A file system may hold dates that a Date cannot; nobody was here before the epoch, or later than now.
+      return found && Math.min(Math.max(Math.floor(found.mtimeMs), 0), caughtUp());
     },
     start: () => {
       void beat();

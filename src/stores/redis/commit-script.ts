@@ -5,6 +5,7 @@ const source = `
 local entries, users, user = KEYS[1], KEYS[2], ARGV[1]
 local may_fail = ARGV[2] == '1'
 local before = {}
+redis.call('HLEN', entries)
 
 local function remember(key)
   if may_fail and before[key] == nil then
@@ -17,6 +18,7 @@ local function give_up(reason)
     if value then redis.call('HSET', entries, key, value)
     else redis.call('HDEL', entries, key) end
   end
+  if redis.call('EXISTS', entries) == 0 then redis.call('SREM', users, user) end
   return reason
 end
 
@@ -26,6 +28,7 @@ for i = 3, #ARGV, 3 do
     or op == 'expect none' and redis.call('HEXISTS', entries, key) == 1 then return 'overtaken' end
 end
 
+redis.call('SADD', users, user)
 for i = 3, #ARGV, 3 do
   local op, key, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if op == 'set' then
@@ -47,8 +50,7 @@ for i = 3, #ARGV, 3 do
   end
 end
 
-if redis.call('EXISTS', entries) == 1 then redis.call('SADD', users, user)
-else redis.call('SREM', users, user) end
+if redis.call('EXISTS', entries) == 0 then redis.call('SREM', users, user) end
 return 'committed'
 `;
 
@@ -61,7 +63,7 @@ return 'committed'
  *
  * A script that gives up halfway does not take its writes back by itself, so those before an
  * increment are remembered. All other errors (out of memory, read-only replica, wrong type) come
- * from the first write, before anything was changed.
+ * from the first look at the user's hash or the first write, before anything was changed.
  */
 export const COMMIT_SCRIPT: RedisScript = {
   source,

@@ -1,5 +1,6 @@
 import { createClient, ErrorReply, RESP_TYPES, type RedisArgument } from 'redis';
 import { UnavailableError, errorMessage } from '../../errors.ts';
+import { DamagedError } from '../damaged-error.ts';
 import { withDeadline } from '../with-deadline.ts';
 
 type Client = ReturnType<typeof createRedisClient>;
@@ -86,6 +87,10 @@ export class RedisLink {
       const reply = client.sendCommand(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
       return await withDeadline(reply, deadline - performance.now(), NO_ANSWER);
     } catch (error) {
+      if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE'))
+        throw new DamagedError('Somebody put something else under a key of ours in Redis.', {
+          cause: error,
+        });
       if (error instanceof ErrorReply)
         throw new UnavailableError(`Redis refuses: ${error.message}`, { cause: error });
       // A silent connection may be dead without anyone having said so: start over on a new one.

@@ -47,6 +47,7 @@ export async function openRedisStore(
   const store = new RedisStore(link);
   try {
     await store.check();
+    await restoreUsers(link, log);
     await warnAboutLoss(link, log);
     return store;
   } catch (error) {
@@ -125,6 +126,26 @@ class RedisStore implements Store {
   close(): Promise<void> {
     return this.#link.close();
   }
+}
+
+/**
+ * The set of users follows from the hashes. What somebody put in its place is kept under another name,
+ * and the set is made anew: no commit would succeed.
+ */
+async function restoreUsers(link: RedisLink, log: Logger): Promise<void> {
+  const type = String(await link.send(['TYPE', USERS]));
+  if (type === 'set' || type === 'none') return;
+  const aside = `${PREFIX}damaged:users`;
+  await link.send(['RENAME', USERS, aside]);
+  log.error({ key: USERS, aside, type }, 'a damaged key of Redis was set aside and is made anew');
+  let cursor = '0';
+  do {
+    const scan = ['SCAN', cursor, 'MATCH', `${hashOf('')}*`, 'COUNT', USERS_PER_PAGE];
+    const [next, keys] = (await link.send(scan)) as [Buffer, Buffer[]];
+    cursor = next.toString();
+    const users = keys.map((key) => key.subarray(hashOf('').length));
+    if (users.length > 0) await link.send(['SADD', USERS, ...users]);
+  } while (cursor !== '0');
 }
 
 const hashOf = (user: string): string => `${PREFIX}u:${user}`;

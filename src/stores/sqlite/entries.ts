@@ -1,6 +1,6 @@
 import { addToDecimal } from '../add-to-decimal.ts';
 import type { CommitResult } from '../store.ts';
-import type { JobRunner } from './job-runner.ts';
+import { PROBE, type JobRunner } from './job-runner.ts';
 import { RolledBack } from './run-group.ts';
 
 /** As they travel to the writer: `Change` and `Expectation` with octets that may cross threads. */
@@ -34,6 +34,10 @@ const VERSION_1 = `
   CREATE TABLE probe (id INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 `;
 
+/** Octets, whatever a damaged table holds: a number that is too large for JavaScript is an error. */
+export const GET_VALUE =
+  'SELECT CAST(value AS BLOB) AS value FROM entries WHERE user = ? AND key = ?';
+
 /** Users' entries: the writing half of the SQLite store. */
 export const entries: JobRunner<EntriesJob, EntriesResult, undefined> = {
   // "COIs"
@@ -48,10 +52,8 @@ export const entries: JobRunner<EntriesJob, EntriesResult, undefined> = {
         'ON CONFLICT (user, key) DO UPDATE SET value = excluded.value',
     );
     const unset = db.prepare('DELETE FROM entries WHERE user = ? AND key = ?');
-    const get = db.prepare('SELECT value FROM entries WHERE user = ? AND key = ?');
-    const probe = db.prepare(
-      'INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET count = count + 1',
-    );
+    const get = db.prepare(GET_VALUE);
+    const probe = db.prepare(PROBE);
 
     const apply = (user: string, change: EntryChange): void => {
       switch (change.op) {

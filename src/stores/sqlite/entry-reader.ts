@@ -1,7 +1,8 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { UnavailableError } from '../../errors.ts';
 import type { StoreEntry } from '../store.ts';
-import { explainSqliteError, needsReopening } from './explain-sqlite-error.ts';
+import { GET_VALUE } from './entries.ts';
+import { explainOpening, needsReopening } from './explain-sqlite-error.ts';
 
 /** How many users are read at once: long scans must let the event loop breathe. */
 const USERS_PER_PAGE = 500;
@@ -21,7 +22,7 @@ export class EntryReader {
 
   get(user: string, key: string): Buffer | undefined {
     const row = this.#read((statements) => statements.get.get(user, key));
-    return row === undefined ? undefined : toBuffer(row['value']);
+    return row === undefined ? undefined : toOctets(row['value']);
   }
 
   list(user: string, prefix: string): StoreEntry[] {
@@ -29,7 +30,10 @@ export class EntryReader {
     // 0xFF stands above every octet of UTF-8: the first text after all that begin with the prefix.
     const to = Buffer.concat([from, Buffer.of(0xff)]);
     const rows = this.#read((statements) => statements.list.all(user, from, to));
-    return rows.map((row) => ({ key: toText(row['key']), value: toBuffer(row['value']) }));
+    return rows.flatMap((row) => {
+      const value = toOctets(row['value']);
+      return value === undefined ? [] : [{ key: toText(row['key']), value }];
+    });
   }
 
   /** The users that come after `after`, a page of them; the first page is after undefined. */
@@ -58,7 +62,7 @@ export class EntryReader {
       return query(this.#open);
     } catch (error) {
       if (needsReopening(error)) this.#disconnect();
-      throw explainSqliteError(error, this.#path);
+      throw explainOpening(error, this.#path);
     }
   }
 }
@@ -77,10 +81,10 @@ function openReader(path: string): OpenReader {
     db.exec('PRAGMA cache_size = -16384');
     return {
       db,
-      get: db.prepare('SELECT value FROM entries WHERE user = ? AND key = ?'),
+      get: db.prepare(GET_VALUE),
       list: db.prepare(
-        'SELECT CAST(key AS BLOB) AS key, value FROM entries WHERE user = ? ' +
-          'AND entries.key >= CAST(? AS TEXT) AND entries.key < CAST(? AS TEXT) ' +
+        'SELECT CAST(key AS BLOB) AS key, CAST(value AS BLOB) AS value FROM entries ' +
+          'WHERE user = ? AND entries.key >= CAST(? AS TEXT) AND entries.key < CAST(? AS TEXT) ' +
           'ORDER BY entries.key',
       ),
       users: db.prepare(nextUsers('(SELECT min(user) FROM entries WHERE user > ?)')),
@@ -101,10 +105,11 @@ const nextUsers = (first: string): string => `
   )
   SELECT CAST(name AS BLOB) AS name FROM next WHERE next.name IS NOT NULL LIMIT ${USERS_PER_PAGE}`;
 
-function toBuffer(value: unknown): Buffer {
-  const octets = value as Uint8Array;
-  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+/** Undefined for NULL, which only a damaged table holds: such a row is overlooked. */
+function toOctets(value: unknown): Buffer | undefined {
+  if (!(value instanceof Uint8Array)) return undefined;
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
 /** Names are read as octets: as text, Node 22 ends them at a NUL. */
-const toText = (value: unknown): string => toBuffer(value).toString();
+const toText = (value: unknown): string => toOctets(value)?.toString() ?? '';

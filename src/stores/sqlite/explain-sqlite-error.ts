@@ -1,6 +1,8 @@
 import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
+import { DamagedError } from '../damaged-error.ts';
 
 /** Primary result codes, https://www.sqlite.org/rescode.html */
+const ERROR = 1;
 const PERM = 3;
 const BUSY = 5;
 const LOCKED = 6;
@@ -37,8 +39,31 @@ function resultCode(error: unknown): number | undefined {
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 
+/** What the file holds is not what we wrote. */
+export const isDamage = (error: unknown): boolean => {
+  const code = resultCode(error);
+  return code === CORRUPT || code === NOTADB;
+};
+
+/** The same when a database is opened, where it also lacks tables, or has too many. */
+export const isDamageAtOpening = (error: unknown): boolean =>
+  isDamage(error) || resultCode(error) === ERROR;
+
+/** Whether the service may start without the file: it, or its disk, may be put right meanwhile. */
+export const mayBePutRight = (error: unknown): boolean => {
+  const code = resultCode(error);
+  return isDamageAtOpening(error) || code === FULL || code === IOERR || code === NOMEM;
+};
+
 /** Whether the connection should be closed, and the file opened anew for the next job. */
 export const needsReopening = (error: unknown): boolean => REOPEN.has(resultCode(error) ?? 0);
+
+/** As {@link explainSqliteError}, of an error that came while a database was opened. */
+export function explainOpening(error: unknown, path: string): Error {
+  if (resultCode(error) !== ERROR) return explainSqliteError(error, path);
+  const message = `${path} ${REASONS[CORRUPT]} (SQLite: ${errorMessage(error)}).`;
+  return new DamagedError(message, { cause: error });
+}
 
 /**
  * What an operator can act on, in place of SQLite's terse text. Errors that are no fault of the
@@ -48,9 +73,9 @@ export function explainSqliteError(error: unknown, path: string): Error {
   const code = resultCode(error);
   if (code === TOOBIG) return new InvalidInputError('The value is too large for the store.');
   const reason = code === undefined ? undefined : REASONS[code];
-  if (reason !== undefined)
-    return new UnavailableError(`${path} ${reason} (SQLite: ${errorMessage(error)}).`, {
-      cause: error,
-    });
+  if (reason !== undefined) {
+    const Kind = isDamage(error) ? DamagedError : UnavailableError;
+    return new Kind(`${path} ${reason} (SQLite: ${errorMessage(error)}).`, { cause: error });
+  }
   return error instanceof Error ? error : new Error(errorMessage(error));
 }

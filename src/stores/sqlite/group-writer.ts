@@ -3,8 +3,10 @@ import { Worker } from 'node:worker_threads';
 import { UnavailableError, errorMessage } from '../../errors.ts';
 import { fromPortableError } from './portable-error.ts';
 import type {
+  Opening,
   PortableError,
   PortableOutcome,
+  ReplacedFile,
   WriterReply,
   WriterRequest,
   WriterSetup,
@@ -37,7 +39,9 @@ const NO_OUTCOME: PortableError = { kind: 'fault', message: 'The writer left a j
  * group costs one fsync. Jobs run in the order in which they came.
  */
 export class GroupWriter<Job, Result> {
-  readonly #setup: WriterSetup;
+  #setup: WriterSetup;
+  readonly #onReplaced: (replaced: ReplacedFile) => void;
+  readonly #opened = Promise.withResolvers<Opening>();
   #worker: Worker | undefined;
   #queue: Waiting[] = [];
   readonly #inFlight: Waiting[][] = [];
@@ -45,23 +49,34 @@ export class GroupWriter<Job, Result> {
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
-  private constructor(setup: WriterSetup) {
+  private constructor(setup: WriterSetup, onReplaced: (replaced: ReplacedFile) => void) {
     this.#setup = setup;
+    this.#onReplaced = onReplaced;
   }
 
-  /** @throws UnavailableError the database cannot be opened; the message says why and what to do */
-  static async open<Job, Result>(setup: WriterSetup): Promise<GroupWriter<Job, Result>> {
-    const writer = new GroupWriter<Job, Result>(setup);
+  /**
+   * @param onReplaced told when a damaged file was replaced: then, and once more when what could be read
+   *   of it is in the new one
+   * @returns the writer, and what it found
+   * @throws UnavailableError the database cannot be opened, and will not be later; the message says why
+   *   and what to do
+   */
+  static async open<Job, Result>(
+    setup: WriterSetup,
+    onReplaced: (replaced: ReplacedFile) => void = () => undefined,
+  ): Promise<{ writer: GroupWriter<Job, Result>; opening: Opening }> {
+    const writer = new GroupWriter<Job, Result>(setup, onReplaced);
     const worker = writer.#start();
     // Asked for before the message: the two may come in one go.
     const exit = once(worker, 'exit').catch(() => undefined);
-    const [reply] = (await once(worker, 'message')) as [WriterReply];
-    if (typeof reply === 'object' && 'refused' in reply) {
+    try {
+      const opening = await writer.#opened.promise;
+      worker.unref();
+      return { writer, opening };
+    } catch (error) {
       await exit;
-      throw fromPortableError(reply.refused);
+      throw error;
     }
-    worker.unref();
-    return writer;
   }
 
   /**
@@ -160,9 +175,12 @@ export class GroupWriter<Job, Result> {
     });
     let fault = 'it ended';
     worker.on('message', (reply: WriterReply) => {
-      if (reply === 'ready') return;
       if ('outcomes' in reply) this.#answer(reply.outcomes);
-      else this.#fail(worker, fromPortableError(reply.refused));
+      else if ('ready' in reply) this.#opened.resolve(reply.ready);
+      else if ('replaced' in reply) {
+        this.#setup = { ...this.#setup, inode: reply.replaced.inode };
+        this.#onReplaced(reply.replaced);
+      } else this.#fail(worker, fromPortableError(reply.refused));
     });
     worker.on('error', (error) => (fault = errorMessage(error)));
     worker.on('exit', () => {
@@ -186,6 +204,7 @@ export class GroupWriter<Job, Result> {
   #fail(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    this.#opened.reject(error);
     for (const { reject } of this.#inFlight.splice(0).flat()) reject(error);
     this.#next();
   }

@@ -5,6 +5,9 @@ import { migrate, type Schema } from './migrate.ts';
 /** A WAL that a burst has blown up is cut back to this many octets at the next checkpoint. */
 const WAL_LIMIT = 16 * 1024 * 1024;
 
+/** As `PRAGMA auto_vacuum` says it. */
+const INCREMENTAL = 2;
+
 /**
  * The writing connection: write-ahead log, so that readers and backups go on during a commit, and
  * synchronous=FULL, so that what was committed survives a power failure (but see JobRunner.mayBeLost).
@@ -15,8 +18,10 @@ export function openWritable(path: string, schema: Schema, busyTimeoutMsecs: num
   const db = new DatabaseSync(path);
   try {
     db.exec(`PRAGMA busy_timeout = ${busyTimeoutMsecs}`);
-    // Takes effect on a new file only, and only ahead of the journal mode.
-    db.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    // Takes effect on a new file only, and only ahead of the journal mode; an old one it would write
+    // to, which a full disk refuses.
+    if (db.prepare('PRAGMA auto_vacuum').get()?.['auto_vacuum'] !== INCREMENTAL)
+      db.exec('PRAGMA auto_vacuum = INCREMENTAL');
     const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
     if (mode !== 'wal')
       throw new UnavailableError(

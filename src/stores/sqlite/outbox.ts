@@ -1,8 +1,15 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { NewPush, OwedPush, Postponement, PushKind, Urgency } from '../outbox-store.ts';
 import type { JournalEntry } from '../event-journal.ts';
-import type { JobRunner } from './job-runner.ts';
+import { PROBE, type JobRunner } from './job-runner.ts';
 import { JOURNAL_TABLE, prepareJournal, type JournalJob } from './journal.ts';
+import {
+  DAMAGED_TABLE,
+  setPushesAside,
+  SOUND_PUSH,
+  toAttempts,
+  toTime,
+} from './sound-rows.ts';
 import { hashDedupeKey, prepareTombstones } from './tombstones.ts';
 
 /** `now` is in milliseconds since the epoch, from the caller's clock. */
@@ -11,7 +18,6 @@ export type OutboxJob =
   | { op: 'settle'; ids: readonly number[]; now: number }
   | { op: 'postpone'; id: number; attempt: Postponement }
   | { op: 'page'; afterId: number; limit: number }
-  | { op: 'trim'; keep: number; now: number }
   | { op: 'forget-user'; user: string }
   | { op: 'check' }
   | JournalJob;
@@ -50,6 +56,9 @@ const VERSION_1 = `
   CREATE TABLE probe (id INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 `;
 
+/** Who goes first when the outbox is full is decided in memory (src/webpush/delivery/user-shares.ts). */
+const DROP_EXPIRY_INDEX = 'DROP INDEX IF EXISTS owed_expires_at;';
+
 /** Pages that may lie idle in the file before it is cut back: 16 MiB. */
 const IDLE_PAGES = 4096;
 /** Pages given back to the file system at once, so that no settle takes long, and how often. */
@@ -59,7 +68,11 @@ const GIVE_BACK_EVERY = 64;
 /** The outbox: both halves, for its readers can wait where its writers wait. */
 export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number }> = {
   // "COIo"
-  schema: { applicationId: 0x434f496f, migrations: [VERSION_1, JOURNAL_TABLE] },
+  schema: { applicationId: 0x434f496f, migrations: [VERSION_1, JOURNAL_TABLE, DAMAGED_TABLE + DROP_EXPIRY_INDEX] },
+
+  // Pushes may come late or twice; they may not stand still.
+  replaceable: true,
+  setDamagedAside: setPushesAside,
 
   // A power failure then has a push sent twice, or early. A kill has not: it finds them in the file,
   // sooner than if they waited for the disk.
@@ -74,19 +87,16 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
       INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency,
         created_at, expires_at, dedupe_key, attempts, next_attempt_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`);
-    const remove = db.prepare('DELETE FROM owed WHERE id = ? RETURNING dedupe_hash');
+    const remove = db.prepare('DELETE FROM owed WHERE id = ? RETURNING CAST(dedupe_hash AS BLOB) AS dedupe_hash');
     const forgetUser = db.prepare('DELETE FROM owed WHERE user = ? RETURNING id');
     const idlePages = db.prepare('PRAGMA freelist_count');
     const giveBack = db.prepare(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
     const postpone = db.prepare('UPDATE owed SET attempts = ?, next_attempt_at = ? WHERE id = ?');
-    const page = db.prepare('SELECT * FROM owed WHERE id > ? ORDER BY id LIMIT ?');
-    const count = db.prepare('SELECT count(*) AS count FROM owed');
-    const first = db.prepare('SELECT * FROM owed ORDER BY expires_at, id LIMIT ?');
-    const probe = db.prepare(
-      'INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET count = count + 1',
+    const forgetDamaged = db.prepare('DELETE FROM damaged WHERE user = ?');
+    const page = db.prepare(
+      `SELECT * FROM owed WHERE id > ? AND ${SOUND_PUSH} ORDER BY id LIMIT ?`,
     );
-
-    const countOwed = (): number => Number(count.get()?.['count']);
+    const probe = db.prepare(PROBE);
 
     const add = (push: NewPush, now: number): number | undefined => {
       const key = hashDedupeKey(push.dedupeKey);
@@ -99,8 +109,8 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
         push.kind,
         push.payload,
         push.urgency,
-        push.createdAt,
-        push.expiresAt,
+        toTime(push.createdAt),
+        toTime(push.expiresAt),
         push.dedupeKey,
       );
       return changes === 0 ? undefined : Number(lastInsertRowid);
@@ -127,21 +137,14 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
           return undefined;
         case 'postpone': {
           const { attempts, nextAttemptAt } = job.attempt;
-          postpone.run(attempts, nextAttemptAt, job.id);
+          postpone.run(toAttempts(attempts), toTime(nextAttemptAt), job.id);
           return undefined;
         }
         case 'page':
           return page.all(job.afterId, job.limit).map(toOwedPush);
-        case 'trim': {
-          const removed = first.all(Math.max(0, countOwed() - job.keep)).map(toOwedPush);
-          settle(
-            removed.map(({ id }) => id),
-            job.now,
-          );
-          return removed;
-        }
         case 'forget-user':
           journal.forgetUser(job.user);
+          forgetDamaged.run(job.user);
           return forgetUser.all(job.user).map(({ id }) => Number(id));
         case 'check':
           probe.run();

@@ -4,13 +4,15 @@ import {
   constants,
   existsSync,
   openSync,
+  readFileSync,
   realpathSync,
   statSync,
+  truncateSync,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
-import { explainSqliteError } from './explain-sqlite-error.ts';
+import { explainSqliteError, isDamage } from './explain-sqlite-error.ts';
 
 export interface OwnedFile {
   /** The file's real path. */
@@ -37,6 +39,7 @@ export function ownFile(path: string): OwnedFile {
   try {
     create(real);
     checkAccess(real);
+    checkNames(real);
     const release = (): void => {
       if (lock.isOpen) lock.close();
     };
@@ -94,11 +97,57 @@ function checkAccess(path: string): void {
   }
 }
 
+/**
+ * The write-ahead log and the lock stand beside the file and have its name: under another name of the
+ * same file a second service would find neither, and both would write
+ * (https://sqlite.org/howtocorrupt.html, "Multiple links to the same file").
+ */
+function checkNames(path: string): void {
+  if (statSync(path).nlink > 1)
+    throw new UnavailableError(
+      `${path} has another name (a hard link), under which a second service could write to it: ` +
+        `remove that one (find it with "find / -xdev -samefile ${path}").`,
+    );
+  if (readMountPoints().includes(path))
+    throw new UnavailableError(
+      `${path} is mounted by itself: mount its directory, for what SQLite keeps beside the file ` +
+        'belongs to it.',
+    );
+}
+
+/** Those of this process; none where the kernel does not tell. See proc_pid_mountinfo(5). */
+function readMountPoints(): string[] {
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[4] ?? '')
+      .map((point) =>
+        point.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+          String.fromCharCode(Number.parseInt(octal, 8)),
+        ),
+      );
+  } catch {
+    return [];
+  }
+}
+
 function takeLock(lockPath: string, path: string): DatabaseSync {
   const lock = new DatabaseSync(lockPath, { open: false });
-  try {
+  const begin = (): void => {
     lock.open();
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    // A journal would need room on a disk that may be full; nothing is ever written.
+    lock.exec('PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  };
+  try {
+    try {
+      begin();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      // Nothing of ours: the file is empty. Nobody else holds it, or that would have come first.
+      lock.close();
+      truncateSync(lockPath);
+      begin();
+    }
     return lock;
   } catch (error) {
     if (lock.isOpen) lock.close();

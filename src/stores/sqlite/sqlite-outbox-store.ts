@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../../clock.ts';
+import type { DamageWatch } from '../damage-watch.ts';
 import type { EventJournal, JournalEntry, NewJournalEntry } from '../event-journal.ts';
 import type {
   NewPush,
@@ -19,11 +20,16 @@ export interface SqliteOutboxStoreOptions extends OutboxStoreOptions {
   busyTimeoutMsecs?: number;
   /** How often the write-ahead log is emptied, in milliseconds; a minute unless given. */
   emptyLogMsecs?: number;
+  /** Told of what is damaged. */
+  damage?: DamageWatch;
 }
 
 /**
  * Opens the outbox in the file at `path`, an absolute path; makes the file if it is not there.
  * Close it: what was settled in the last moment is written down then.
+ *
+ * A damaged file is set aside, and a new one begun with what can be read of it. On a full disk, calls
+ * fail until there is space.
  *
  * @throws UnavailableError the file cannot be opened, is too new, or belongs to another process
  */
@@ -34,17 +40,24 @@ export async function openSqliteOutboxStore(
     clock = systemClock,
     busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
     emptyLogMsecs = EMPTY_LOG_MSECS,
+    damage,
   }: SqliteOutboxStoreOptions,
 ): Promise<OutboxStore & EventJournal> {
   const file = ownFile(path);
   try {
-    const writer = await GroupWriter.open<OutboxJob, OutboxResult>({
+    const setup = {
       purpose: 'outbox',
       path: file.path,
       inode: file.inode,
       ...{ busyTimeoutMsecs, emptyLogMsecs },
       options: { rememberMsecs },
-    });
+    } as const;
+    const { writer, opening } = await GroupWriter.open<OutboxJob, OutboxResult>(
+      setup,
+      (replaced) => damage?.noteReplaced(file.path, replaced),
+    );
+    damage?.notePushes(file.path, opening.damagedRows);
+    if (opening.problem) damage?.noteUnopened(file.path, opening.problem.message);
     return new SqliteOutboxStore(file, writer, clock);
   } catch (error) {
     file.release();
@@ -91,10 +104,6 @@ class SqliteOutboxStore implements OutboxStore, EventJournal {
 
   async page(afterId: number, limit: number): Promise<OwedPush[]> {
     return (await this.#writer.run({ op: 'page', afterId, limit })) as OwedPush[];
-  }
-
-  async trim(keep: number): Promise<OwedPush[]> {
-    return (await this.#writer.run({ op: 'trim', keep, now: this.#clock.now() })) as OwedPush[];
   }
 
   async forgetUser(user: string): Promise<number[]> {

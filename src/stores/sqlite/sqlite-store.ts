@@ -15,12 +15,16 @@ export interface SqliteStoreOptions {
   busyTimeoutMsecs?: number;
   /** How often the write-ahead log is emptied, in milliseconds; a minute unless given. */
   emptyLogMsecs?: number;
+  /** Told when the file is damaged, or its disk full: the store is there, and fails until it is put right. */
+  onUnopened?: (path: string, reason: string) => void;
 }
 
 /**
  * Opens the store in the file at `path`, an absolute path; makes the file if it is not there.
  *
  * Close it: the last connection to leave tidies the write-ahead log away.
+ *
+ * A damaged file is left alone, for it holds what users own. Calls fail until it is put right.
  *
  * @throws UnavailableError the file cannot be opened, is too new, or belongs to another process
  */
@@ -29,17 +33,19 @@ export async function openSqliteStore(
   {
     busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
     emptyLogMsecs = EMPTY_LOG_MSECS,
+    onUnopened,
   }: SqliteStoreOptions = {},
 ): Promise<Store> {
   const file = ownFile(path);
   try {
-    const writer = await GroupWriter.open<EntriesJob, EntriesResult>({
+    const { writer, opening } = await GroupWriter.open<EntriesJob, EntriesResult>({
       purpose: 'entries',
       path: file.path,
       inode: file.inode,
       ...{ busyTimeoutMsecs, emptyLogMsecs },
       options: undefined,
     });
+    if (opening.problem) onUnopened?.(file.path, opening.problem.message);
     return new SqliteStore(file, writer);
   } catch (error) {
     file.release();

@@ -22,13 +22,19 @@ export const hashDedupeKey = (dedupeKey: string): Buffer =>
   hash('sha256', dedupeKey, 'buffer').subarray(0, 16);
 
 export function prepareTombstones(db: DatabaseSync, rememberMsecs: number): Tombstones {
-  const find = db.prepare('SELECT 1 FROM settled WHERE dedupe_hash = ? AND settled_at > ?');
+  // A date that is farther off than is remembered is none, whichever way: a clock was wrong, or the file
+  // is damaged.
+  const find = db.prepare(
+    'SELECT 1 FROM settled WHERE dedupe_hash = ? AND settled_at > ? AND settled_at < ?',
+  );
   const insert = db.prepare('INSERT OR REPLACE INTO settled VALUES (?, ?)');
   const lookAhead = db.prepare(
-    'SELECT dedupe_hash FROM settled WHERE dedupe_hash > ? ORDER BY dedupe_hash LIMIT 1 OFFSET ?',
+    'SELECT CAST(dedupe_hash AS BLOB) AS dedupe_hash FROM settled WHERE dedupe_hash > ? ' +
+      'ORDER BY settled.dedupe_hash LIMIT 1 OFFSET ?',
   );
   const remove = db.prepare(
-    'DELETE FROM settled WHERE dedupe_hash > ? AND dedupe_hash <= ? AND settled_at <= ?',
+    'DELETE FROM settled WHERE dedupe_hash > ? AND dedupe_hash <= ? ' +
+      'AND (settled_at <= ? OR settled_at >= ?)',
   );
 
   // A hand goes round all tombstones as new ones come, so that the old ones die out without an index
@@ -37,13 +43,14 @@ export function prepareTombstones(db: DatabaseSync, rememberMsecs: number): Tomb
   let fresh = 0;
   const tidy = (now: number): void => {
     const next = lookAhead.get(hand, STEPS * fresh)?.['dedupe_hash'] ?? LAST_HASH;
-    remove.run(hand, next, now - rememberMsecs);
+    remove.run(hand, next, now - rememberMsecs, now + rememberMsecs);
     hand = next === LAST_HASH ? FIRST_HASH : next;
     fresh = 0;
   };
 
   return {
-    has: (dedupeHash, now) => find.get(dedupeHash, now - rememberMsecs) !== undefined,
+    has: (dedupeHash, now) =>
+      find.get(dedupeHash, now - rememberMsecs, now + rememberMsecs) !== undefined,
     set(dedupeHash, now) {
       if (rememberMsecs <= 0) return;
       insert.run(dedupeHash, now);

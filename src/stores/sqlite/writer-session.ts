@@ -1,60 +1,73 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { UnavailableError } from '../../errors.ts';
-import { explainSqliteError, needsReopening } from './explain-sqlite-error.ts';
+import {
+  explainOpening,
+  explainSqliteError,
+  isDamage,
+  isDamageAtOpening,
+  needsReopening,
+} from './explain-sqlite-error.ts';
 import { jobRunners } from './job-runners.ts';
 import type { JobRunner } from './job-runner.ts';
 import { openWritable } from './open-writable.ts';
 import { toPortableError } from './portable-error.ts';
 import { runGroup, type Outcome } from './run-group.ts';
-import type { PortableOutcome, WriterSetup } from './writer-messages.ts';
+import { salvage, setFileAside } from './salvage.ts';
+import type { PortableOutcome, ReplacedFile, WriterSetup } from './writer-messages.ts';
+
+export interface SessionParts {
+  setup: WriterSetup;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** Told when a damaged file was replaced. */
+  onReplaced: (replaced: ReplacedFile) => void;
+}
 
 /** The writer thread's connection: opened when needed, and anew after a damage. */
 export class WriterSession {
+  readonly #parts: SessionParts;
   readonly #setup: WriterSetup;
+  // The purpose decides the types of jobs and options; both come from the same main-thread class.
+  readonly #runner: JobRunner<unknown, unknown, unknown>;
+  #inode: number;
   #open: OpenSession | undefined;
   /** Whether the write-ahead log may have what the database has not, or not any more. */
   #logged = true;
+  /** A damaged file of which the new one has nothing yet. */
+  #aside: string | undefined;
 
-  constructor(setup: WriterSetup) {
-    this.#setup = setup;
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.#setup = parts.setup;
+    this.#inode = parts.setup.inode;
+    this.#runner = jobRunners[parts.setup.purpose] as JobRunner<unknown, unknown, unknown>;
   }
 
-  /** @throws UnavailableError the file cannot be opened */
+  /** @throws the file cannot be opened: SQLite's own error, or an UnavailableError */
   open(): OpenSession {
-    const { path, purpose, busyTimeoutMsecs, options } = this.#setup;
-    // The purpose decides the types of jobs and options; both come from the same main-thread class.
-    const runner = jobRunners[purpose] as JobRunner<unknown, unknown, unknown>;
-    let db: DatabaseSync | undefined;
     try {
-      this.#checkFile();
-      db = openWritable(path, runner.schema, busyTimeoutMsecs);
-      const mayBeLost = (job: unknown): boolean => runner.mayBeLost?.(job) ?? false;
-      const emptiesLog = (job: unknown): boolean => runner.emptiesLog?.(job) ?? false;
-      const run = runner.prepare(db, options);
-      this.#open = { db, run, mayBeLost, emptiesLog, synchronous: true };
-      return this.#open;
+      return this.#tryToOpen();
     } catch (error) {
-      db?.close();
-      throw explainSqliteError(error, path);
+      if (!this.#runner.replaceable || !isDamageAtOpening(error)) throw error;
+      this.#replaceFile();
+      return this.#tryToOpen();
     }
   }
 
   runAll(jobs: readonly unknown[]): PortableOutcome[] {
-    const { busyTimeoutMsecs } = this.#setup;
     try {
-      this.#checkFile();
-      const session = this.#open ?? this.open();
-      const { db, run } = session;
-      setSynchronous(session, !jobs.every((job) => session.mayBeLost(job)));
-      this.#logged = true;
-      const outcomes = runGroup(db, jobs, run);
-      if (jobs.some((job) => session.emptiesLog(job))) this.emptyLog(busyTimeoutMsecs);
-      if (outcomes.some((outcome) => 'error' in outcome && needsReopening(outcome.error)))
+      let outcomes = this.#runGroup(jobs);
+      if (this.#runner.replaceable && outcomes.some((it) => 'error' in it && isDamage(it.error))) {
         this.close();
+        this.#replaceFile();
+        outcomes = this.#runGroup(jobs);
+      }
+      if (outcomes.some((it) => 'error' in it && needsReopening(it.error))) this.close();
       return outcomes.map((outcome) => this.#toPortable(outcome));
     } catch (error) {
-      return jobs.map(() => this.#toPortable({ error }));
+      const explained = explainOpening(error, this.#setup.path);
+      return jobs.map(() => ({ error: toPortableError(explained) }));
     }
   }
 
@@ -84,10 +97,54 @@ export class WriterSession {
     this.#open = undefined;
   }
 
+  #tryToOpen(): OpenSession {
+    const { path, busyTimeoutMsecs, options } = this.#setup;
+    let db: DatabaseSync | undefined;
+    try {
+      this.#checkFile();
+      db = openWritable(path, this.#runner.schema, busyTimeoutMsecs);
+      this.#salvage(db);
+      const damagedRows = this.#runner.setDamagedAside?.(db) ?? 0;
+      const run = this.#runner.prepare(db, options);
+      this.#open = { db, run, synchronous: true, damagedRows };
+      return this.#open;
+    } catch (error) {
+      db?.close();
+      throw error;
+    }
+  }
+
+  #runGroup(jobs: readonly unknown[]): Outcome<unknown>[] {
+    const { mayBeLost, emptiesLog } = this.#runner;
+    this.#checkFile();
+    const session = this.#open ?? this.open();
+    setSynchronous(session, !jobs.every((job) => mayBeLost?.(job) ?? false));
+    this.#logged = true;
+    const outcomes = runGroup(session.db, jobs, session.run);
+    if (jobs.some((job) => emptiesLog?.(job) ?? false)) this.emptyLog(this.#setup.busyTimeoutMsecs);
+    return outcomes;
+  }
+
+  /** The new file is empty until it is opened; what the damaged one has comes into it then. */
+  #replaceFile(): void {
+    const { aside, inode } = setFileAside(this.#setup.path, this.#parts.now());
+    this.#inode = inode;
+    this.#aside = aside;
+    this.#parts.onReplaced({ aside, inode, salvaged: 0 });
+  }
+
+  #salvage(db: DatabaseSync): void {
+    if (this.#aside === undefined) return;
+    const aside = this.#aside;
+    const salvaged = salvage(db, aside, this.#parts.now());
+    this.#aside = undefined;
+    this.#parts.onReplaced({ aside, inode: this.#inode, salvaged });
+  }
+
   /** SQLite would go on writing to a file that was removed, or begin with an empty one. */
   #checkFile(): void {
-    const { path, inode } = this.#setup;
-    if (statSync(path, { throwIfNoEntry: false })?.ino !== inode)
+    const { path } = this.#setup;
+    if (statSync(path, { throwIfNoEntry: false })?.ino !== this.#inode)
       throw new UnavailableError(
         `${path} was removed or replaced while in use: stop the sidecar, put the right file in ` +
           'its place, start again.',
@@ -103,10 +160,9 @@ export class WriterSession {
 interface OpenSession {
   db: DatabaseSync;
   run: (job: unknown) => unknown;
-  mayBeLost: (job: unknown) => boolean;
-  emptiesLog: (job: unknown) => boolean;
   /** Whether commits wait for the disk. */
   synchronous: boolean;
+  damagedRows: number;
 }
 
 /** NORMAL in WAL mode: a commit reaches the file, and the disk with the next that is FULL. */

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { explainOpening, mayBePutRight } from './explain-sqlite-error.ts';
 import { toPortableError } from './portable-error.ts';
 import type { WriterReply, WriterRequest, WriterSetup } from './writer-messages.ts';
 import { WriterSession } from './writer-session.ts';
@@ -12,7 +13,11 @@ if (port === null) throw new Error('writer-worker is a worker thread, not a prog
 const reply = (message: WriterReply): void => port.postMessage(message);
 
 const setup = workerData as WriterSetup;
-const session = new WriterSession(setup);
+const session = new WriterSession({
+  setup,
+  now: Date.now,
+  onReplaced: (replaced) => reply({ replaced }),
+});
 
 port.on('message', (request: WriterRequest) => {
   if (request === 'close') {
@@ -24,9 +29,13 @@ port.on('message', (request: WriterRequest) => {
 setInterval(() => session.emptyLog(), setup.emptyLogMsecs).unref();
 
 try {
-  session.open();
-  reply('ready');
+  const { damagedRows } = session.open();
+  reply({ ready: { damagedRows } });
 } catch (error) {
-  reply({ refused: toPortableError(error) });
-  port.close();
+  const problem = toPortableError(explainOpening(error, setup.path));
+  if (mayBePutRight(error)) reply({ ready: { damagedRows: 0, problem } });
+  else {
+    reply({ refused: problem });
+    port.close();
+  }
 }

@@ -1,6 +1,7 @@
+import { errorMessage } from '../../errors.ts';
 import type { NewPush, OwedPush } from '../../stores/outbox-store.ts';
 import { MAX_DELAY_MSECS } from '../outcome/calculate-retry-delay.ts';
-import { Agenda, systemTimers } from './agenda.ts';
+import { Agenda, systemTimers, type Timers } from './agenda.ts';
 import type {
   Delivery,
   DeliveryLevels,
@@ -23,6 +24,7 @@ import { UnsureAdds } from './unsure-adds.ts';
 import { Workload } from './workload.ts';
 
 const LOAD_PAGE = 500;
+const RELOAD_MSECS = 5_000;
 
 /**
  * The delivery engine over an outbox.
@@ -48,6 +50,8 @@ class PushDelivery implements Delivery {
   readonly #keepWithinLimit: () => void;
   readonly #keepSweeping: () => void;
   #state: DeliverySnapshot['state'] = 'idle';
+  readonly #timers: Timers;
+  #reload: unknown;
   readonly #attempts = new Map<QueuedPush, Promise<void>>();
   /** Owed since the schedule began to load; they come after what is loaded. */
   #late: OwedPush[] = [];
@@ -58,6 +62,7 @@ class PushDelivery implements Delivery {
     const random = parts.random ?? Math.random;
     const timers = parts.timers ?? systemTimers;
     this.#parts = parts;
+    this.#timers = timers;
     this.#monotonic = monotonic;
     this.#agenda = new Agenda(monotonic, timers);
     this.#queue = new PushQueue({
@@ -96,9 +101,9 @@ class PushDelivery implements Delivery {
     this.#keepWithinLimit = createOutboxLimit({
       store,
       log,
+      ...{ queue: this.#queue, monotonic },
       maxPushes: options.maxPushes,
-      owed: () => this.#queue.size,
-      onDropped: ({ id }) => {
+      onDropped: (id) => {
         this.#discard(id, 'overflow');
         this.#workload.fillSoon(); // what was behind it may go
       },
@@ -126,23 +131,12 @@ class PushDelivery implements Delivery {
   async start(): Promise<void> {
     if (this.#state !== 'idle') throw new Error('a delivery starts once');
     this.#state = 'loading';
-    try {
-      await this.#load();
-    } catch (error) {
-      this.#state = 'idle';
-      throw error;
-    }
-    if (!this.#isIn('loading')) return;
-    this.#state = 'running';
-    const owed = this.#queue.size;
-    if (owed > 0) this.#parts.log.info({ owed }, 'pushes are owed from before');
-    const late = this.#late;
-    this.#late = [];
-    this.#accept(late);
+    await this.#tryToLoad();
   }
 
   async stop(deadlineMsecs: number): Promise<void> {
     this.#state = 'stopping';
+    this.#timers.clear(this.#reload);
     this.#agenda.clear();
     await this.#workload.quiet(deadlineMsecs);
     this.#state = 'stopped';
@@ -185,6 +179,29 @@ class PushDelivery implements Delivery {
     const underWay = [...this.#attempts].filter(([{ lane }]) => lane.user === user);
     await Promise.allSettled(underWay.map(([, attempt]) => attempt));
     return ids.length;
+  }
+
+  /**
+   * What is in the outbox may be out of reach for now (its disk is full, or locked by somebody): mail and
+   * all else do not wait for it.
+   */
+  async #tryToLoad(): Promise<void> {
+    try {
+      await this.#load();
+    } catch (error) {
+      const reason = errorMessage(error);
+      this.#parts.log.error({ error: reason }, 'cannot read what is owed; trying again');
+      if (!this.#isIn('loading')) return;
+      this.#reload = this.#timers.set(() => void this.#tryToLoad(), RELOAD_MSECS);
+      return;
+    }
+    if (!this.#isIn('loading')) return;
+    this.#state = 'running';
+    const owed = this.#queue.size;
+    if (owed > 0) this.#parts.log.info({ owed }, 'pushes are owed from before');
+    const late = this.#late;
+    this.#late = [];
+    this.#accept(late);
   }
 
   async #load(): Promise<void> {
@@ -237,7 +254,8 @@ class PushDelivery implements Delivery {
     if (this.#queue.has(push.id) || this.#settler.has(push.id)) return;
     const now = this.#monotonic();
     const wallNow = this.#parts.clock.now();
-    const life = push.expiresAt - wallNow;
+    // However wrong the clock was when it was owed, it lives no longer than it was to.
+    const life = Math.min(push.expiresAt - wallNow, push.expiresAt - push.createdAt);
     // However wrong the clock was when the next attempt was set, it is not far away.
     const wait = Math.max(0, Math.min(push.nextAttemptAt - wallNow, 1.5 * MAX_DELAY_MSECS));
     this.#queue.add(push, now + life, now + wait);

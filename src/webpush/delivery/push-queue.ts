@@ -4,6 +4,7 @@ import type { Lane, Origin, QueuedPush } from './lane.ts';
 import { OriginGate } from './origin-gate.ts';
 import { originOf } from './origin-of.ts';
 import { Turns } from './turns.ts';
+import { UserShares } from './user-shares.ts';
 
 export interface PushQueueOptions {
   agenda: Agenda;
@@ -26,6 +27,7 @@ export class PushQueue {
   readonly #pushes = new Map<number, QueuedPush>();
   readonly #lanes = new Map<string, Lane>();
   readonly #origins = new Map<string, Origin>();
+  readonly #shares = new UserShares();
   /** Push services that may have something to send, in the order of their turns. */
   readonly #ready = new Set<Origin>();
 
@@ -69,6 +71,7 @@ export class PushQueue {
       next: undefined,
     };
     this.#pushes.set(id, push);
+    this.#shares.add(lane.user, id);
     lane.origin.owed += 1;
     if (lane.tail) lane.tail.next = push;
     lane.tail = push;
@@ -116,11 +119,33 @@ export class PushQueue {
     if (push === undefined) return undefined;
     const { lane } = push;
     this.#pushes.delete(id);
+    this.#shares.remove(lane.user, id);
     push.removed = true;
     lane.origin.owed -= 1;
     // The next one need not wait for this one's time.
     if (lane.state === 'waiting' && lane.head === push && this.#headOf(lane)) this.#line(lane);
     return push;
+  }
+
+  /**
+   * The pushes that are to go when there are too many, {@link UserShares.heaviest}. They are owed until
+   * they are {@link remove}d, and not chosen again unless {@link spare}d.
+   */
+  chooseHeaviest(count: number): QueuedPush[] {
+    const chosen: QueuedPush[] = [];
+    while (chosen.length < count) {
+      const heaviest = this.#shares.heaviest();
+      if (heaviest === undefined) break;
+      this.#shares.remove(heaviest.user, heaviest.id);
+      const push = this.#pushes.get(heaviest.id);
+      if (push) chosen.push(push);
+    }
+    return chosen;
+  }
+
+  /** They were chosen, and could not go. */
+  spare(chosen: readonly QueuedPush[]): void {
+    for (const { id, lane, removed } of chosen) if (!removed) this.#shares.add(lane.user, id);
   }
 
   /** Takes out what expired and is not under way. */

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errorMessage } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import type { Exchange } from '../client/exchange.ts';
 import { createSayRarely } from '../delivery/say-rarely.ts';
 import { formatExchange } from './format-exchange.ts';
+import { inDirectory, openDirectory } from './open-directory.ts';
 import { expandRawlogDir } from './rawlog-dir.ts';
 
 /** Files being written at a time; past it, a disk hangs, and pushes are worth more than their rawlog. */
@@ -35,9 +35,15 @@ export function createRawlog(template: string, log: Logger): Rawlog {
     const time = new Date(exchange.startedAt).toISOString().replaceAll(':', '');
     const service = exchange.request.url.hostname.replace(/[^a-z0-9.-]/g, '_').slice(0, 100);
     const name = `${time}-${String(count).padStart(6, '0')}-${process.pid}-${service}.log`;
-    const path = join(expandRawlogDir(template, exchange.user), name);
     try {
-      await writeFile(path, formatExchange(exchange), { mode: 0o600, flag: 'wx' });
+      const directory = await openDirectory(expandRawlogDir(template, exchange.user));
+      try {
+        // A new file, or none: through nothing that is there already.
+        const options = { mode: 0o600, flag: 'wx' };
+        await writeFile(inDirectory(directory, name), formatExchange(exchange), options);
+      } finally {
+        await directory.close();
+      }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT' && template.includes('%u')) return;
       // The message names the file, which is another each time.

@@ -1,6 +1,7 @@
+import { constants } from 'node:fs';
 import { open, readdir, rmdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errorMessage, UnavailableError } from '../../errors.ts';
+import { inDirectory, openDirectory } from './open-directory.ts';
 import { expandRawlogDir } from './rawlog-dir.ts';
 
 /** The lines before the request, with the user's name, are shorter. */
@@ -18,12 +19,17 @@ export async function removeRawlogs(template: string, user: string): Promise<num
   const dir = expandRawlogDir(template, user);
   let removed = 0;
   try {
-    for (const name of await readdir(dir)) {
-      const path = join(dir, name);
-      // Others may be in there: those of a name that is cut at the same place, or everybody.
-      if (!name.endsWith('.log') || !(await isOf(path, user))) continue;
-      await unlink(path);
-      removed += 1;
+    const directory = await openDirectory(dir);
+    try {
+      for (const name of await readdir(inDirectory(directory, ''))) {
+        const path = inDirectory(directory, name);
+        // Others may be in there: those of a name that is cut at the same place, or everybody.
+        if (!name.endsWith('.log') || !(await isOf(path, user))) continue;
+        await unlink(path);
+        removed += 1;
+      }
+    } finally {
+      await directory.close();
     }
     if (template.includes('%u')) await rmdir(dir).catch(() => undefined);
   } catch (cause) {
@@ -34,9 +40,16 @@ export async function removeRawlogs(template: string, user: string): Promise<num
   return removed;
 }
 
+/** Whatever else somebody put there, a FIFO that opening would wait for among it, is nobody's. */
 async function isOf(path: string, user: string): Promise<boolean> {
-  const file = await open(path);
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
+    if (NOT_A_FILE.has((error as NodeJS.ErrnoException).code)) return undefined;
+    throw error;
+  });
+  if (file === undefined) return false;
   try {
+    if (!(await file.stat()).isFile()) return false;
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_OCTETS), 0, HEAD_OCTETS, 0);
     const [head = ''] = buffer.toString('utf8', 0, bytesRead).split('\n\n');
     return head.split('\n').includes(userLine(user));
@@ -44,5 +57,8 @@ async function isOf(path: string, user: string): Promise<boolean> {
     await file.close();
   }
 }
+
+/** What opening says of symbolic links and sockets, and of what went away meanwhile. */
+const NOT_A_FILE = new Set<string | undefined>(['ELOOP', 'ENXIO', 'ENOENT']);
 
 const userLine = (user: string): string => `# user: ${JSON.stringify(user)}`;

@@ -26,6 +26,8 @@ export interface SubscriptionLedgerOptions extends SubscriptionRules {
   flushMsecs?: number;
   /** Hears of every change once it is stored: for metrics and for the abuse throttle. */
   onChange?: (user: string, change: SubscriptionChange) => void;
+  /** Hears of a record that is none; it is not used. */
+  onDamaged?: (user: string, key: string) => void;
 }
 
 /** Stores a plan's changes and `alongside` in one go; once per plan. */
@@ -246,10 +248,7 @@ export class SubscriptionLedger {
     const known = this.#decoded.get(octets);
     if (known) return known;
     const record = decodeRecord(octets);
-    if (!record) {
-      const { log } = this.#options;
-      log.warn({ user, id }, 'a subscription in the store is damaged and not used');
-    }
+    if (!record) this.#options.onDamaged?.(user, subscriptionKey(id));
     this.#decoded.set(octets, record ?? {});
     return record ?? {};
   }

@@ -1,5 +1,5 @@
-import { NO_DELIVERIES, type DeliveryHistory } from './delivery-history.ts';
-import type { Subscription } from './subscription.ts';
+import type { DeliveryHistory } from './delivery-history.ts';
+import type { MessageType, Subscription } from './subscription.ts';
 
 /** Where one user's subscriptions stand in the store; the ID follows. */
 export const SUBSCRIPTION_PREFIX = 'webpush/subscriptions/';
@@ -74,17 +74,52 @@ interface StoredRecord extends SubscriptionRecord {
   version?: number;
 }
 
-/** @throws TypeError a part without which nothing could be pushed or validated is missing */
+/**
+ * Whatever stands in the store: no part of it is used that is not what it should be.
+ *
+ * @throws TypeError a part without which nothing could be pushed or validated is missing
+ */
 function asKept(kept: KeptSubscription, validated: boolean): KeptSubscription {
-  const { created, msgtype, resource } = kept.subscription;
-  const texts = [created, msgtype, resource.endpoint, resource.keys.p256dh, resource.keys.auth];
+  const { created, client, device, msgtype, resource } = kept.subscription;
+  const texts = [created, resource.endpoint, resource.keys.p256dh, resource.keys.auth];
   if (![...texts, kept.tokenHash].every((text) => typeof text === 'string')) {
     throw new TypeError('a text is missing');
   }
-  if (!Number.isFinite(kept.expiresAt)) throw new TypeError('the deadline is missing');
+  if (!MESSAGE_TYPES.has(msgtype)) throw new TypeError('the msgtype is missing');
+  if (!isTime(kept.expiresAt)) throw new TypeError('the deadline is missing');
   return {
-    ...kept,
-    subscription: { ...kept.subscription, validated },
-    history: { ...NO_DELIVERIES, ...kept.history },
+    subscription: {
+      ...{ created, validated },
+      ...(typeof client === 'string' && { client }),
+      ...(typeof device === 'string' && { device }),
+      msgtype,
+      resource,
+    },
+    tokenHash: kept.tokenHash,
+    expiresAt: kept.expiresAt,
+    ...(isTime(kept.sentAt) && { sentAt: kept.sentAt }),
+    history: asHistory(kept.history),
   };
 }
+
+function asHistory(history: Partial<DeliveryHistory> | null | undefined): DeliveryHistory {
+  const { successes, failures, failuresInARow, lastOutcome, lastStatus, lastAt } = history ?? {};
+  return {
+    successes: asCount(successes),
+    failures: asCount(failures),
+    failuresInARow: asCount(failuresInARow),
+    ...(typeof lastOutcome === 'string' && { lastOutcome }),
+    ...(Number.isSafeInteger(lastStatus) && { lastStatus }),
+    ...(isTime(lastAt) && { lastAt }),
+  } as DeliveryHistory;
+}
+
+const MESSAGE_TYPES: ReadonlySet<unknown> = new Set<MessageType>(['all', 'chat', 'mail']);
+
+/** Whether a Date can be made of it (ECMA-262, "Time Values"). */
+const isTime = (value: unknown): value is number =>
+  typeof value === 'number' && value >= 0 && value <= 8_640_000_000_000_000;
+
+/** Room is left to count on. */
+const asCount = (value: unknown): number =>
+  typeof value === 'number' && value >= 0 ? Math.min(Math.floor(value), 2 ** 52) : 0;

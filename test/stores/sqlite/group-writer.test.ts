@@ -26,7 +26,7 @@ async function open(): Promise<{ writer: Writer; groups: number[] }> {
   };
   process.once('worker', spy);
   const { path, inode } = ownFile(`${directory.path}/${++serial}.db`);
-  const writer = await GroupWriter.open<EntriesJob, CommitResult>({
+  const { writer } = await GroupWriter.open<EntriesJob, CommitResult>({
     purpose: 'entries',
     path,
     inode,

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { InvalidInputError } from '../../../src/errors.ts';
@@ -93,15 +102,68 @@ describe('the file of a store', () => {
     await assert.rejects(openSqliteStore('state.db'), InvalidInputError);
   });
 
-  it('is refused and left alone when it is no database', async () => {
+  it('is left alone when it is no database: the store is there, and fails', async () => {
     const path = `${directory.path}/text.db`;
     const content = 'not a database\n'.repeat(1000);
     writeFileSync(path, content);
-    await assert.rejects(openSqliteStore(path), {
-      name: 'UnavailableError',
-      message: /text\.db is not an SQLite database/,
-    });
+    const told: string[] = [];
+    const store = await openSqliteStore(path, { onUnopened: (_path, why) => told.push(why) });
+    const refusal = { name: 'DamagedError', message: /text\.db is not an SQLite database/ };
+    for (const call of [
+      store.get('u', 'k'),
+      store.list('u', ''),
+      store.commit('u', [{ op: 'unset', key: 'k' }]),
+      store.check(),
+    ])
+      await assert.rejects(call, refusal);
+    assert.match(told.join(), /is not an SQLite database/);
+    await store.close();
     assert.equal(readFileSync(path, 'utf8'), content);
+  });
+
+  it('is refused while it has a second name, which would be a second lock', async () => {
+    const path = `${directory.path}/one.db`;
+    const store = await openSqliteStore(path);
+    linkSync(path, `${directory.path}/two.db`);
+    const refusal = { name: 'UnavailableError', message: /has another name \(a hard link\)/ };
+    await assert.rejects(openSqliteStore(`${directory.path}/two.db`), refusal);
+    await store.close();
+    await assert.rejects(openSqliteStore(path), refusal);
+    rmSync(`${directory.path}/two.db`);
+    await (await openSqliteStore(path)).close();
+  });
+
+  const noMount =
+    process.getuid?.() !== 0 ||
+    spawnSync('unshare', ['--mount', 'true']).status !== 0
+      ? 'only root can mount'
+      : false;
+  it('is refused where it is mounted by itself', { skip: noMount }, async () => {
+    const path = `${directory.path}/bound.db`;
+    const elsewhere = `${directory.path}/else where.db`;
+    const store = await openSqliteStore(path);
+    writeFileSync(elsewhere, '');
+    execFileSync('mount', ['--bind', path, elsewhere]);
+    try {
+      await assert.rejects(openSqliteStore(elsewhere), { message: /is mounted by itself/ });
+      mkdirSync(`${directory.path}/mounted`);
+      execFileSync('mount', ['--bind', directory.path, `${directory.path}/mounted`]);
+      await assert.rejects(openSqliteStore(`${directory.path}/mounted/bound.db`), inUse);
+      execFileSync('umount', ['--lazy', `${directory.path}/mounted`]);
+    } finally {
+      execFileSync('umount', ['--lazy', elsewhere]);
+    }
+    await store.close();
+  });
+
+  it('opens though its lock is full of garbage', async () => {
+    const path = `${directory.path}/garbage.db`;
+    writeFileSync(`${path}.lock`, 'garbage '.repeat(1_000));
+    writeFileSync(`${path}.lock-journal`, 'garbage '.repeat(1_000));
+    const store = await openSqliteStore(path);
+    await store.check();
+    await assert.rejects(openSqliteStore(path), inUse);
+    await store.close();
   });
 
   it('is refused when it belongs to the outbox', async () => {

@@ -102,7 +102,7 @@ describe('start', () => {
     assert.ok(rig.log.indexOf('0 a/1 {"uid":1}') < rig.log.indexOf('0 a/1 {"uid":3}'));
   });
 
-  it('can be tried again when the store could not be read', async () => {
+  it('does not wait for a store that cannot be read, and sends what is owed when it can', async () => {
     let broken = true;
     class BrokenStore extends MemoryOutboxStore {
       override page(afterId: number, limit: number): Promise<OwedPush[]> {
@@ -112,13 +112,27 @@ describe('start', () => {
     }
     const rig = new DeliveryRig({ store: new BrokenStore() });
     await rig.delivery.enqueue([rig.push('a/1')]);
-    await assert.rejects(rig.delivery.start(), UnavailableError);
-    assert.deepEqual(rig.sent, []);
-    broken = false;
     await rig.delivery.start();
-    await rig.clock.advance(0);
-    assert.equal(rig.sent.length, 1);
+    await rig.delivery.enqueue([rig.push('b/1')]);
+    await rig.clock.advance(6_000);
+    assert.deepEqual(rig.sent, []);
+    assert.equal(rig.delivery.snapshot().state, 'loading');
+    broken = false;
+    await rig.clock.advance(5_000);
+    assert.deepEqual(rig.receivers, ['a/1', 'b/1']);
     await assert.rejects(rig.delivery.start(), /once/);
+  });
+
+  it('may be stopped while it waits for the store', async () => {
+    class BrokenStore extends MemoryOutboxStore {
+      override page(): Promise<OwedPush[]> {
+        return Promise.reject(new UnavailableError('locked'));
+      }
+    }
+    const rig = new DeliveryRig({ store: new BrokenStore() });
+    await rig.delivery.start();
+    await rig.delivery.stop(1_000);
+    assert.equal(rig.clock.pendingTimers, 0);
   });
 });
 
@@ -275,9 +289,6 @@ describe('trouble on our side', () => {
     }
     override postpone(id: number, attempt: { attempts: number; nextAttemptAt: number }) {
       return this.#check(() => super.postpone(id, attempt));
-    }
-    override trim(keep: number): Promise<OwedPush[]> {
-      return this.#check(() => super.trim(keep));
     }
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { UnavailableError } from '../../../src/errors.ts';
 import type { AttemptResult } from '../../../src/webpush/client/attempt-result.ts';
 import { ManualClock, settleMicrotasks } from '../../support/manual-clock.ts';
 import { MemoryOutboxStore } from '../../support/memory-outbox-store.ts';
@@ -228,28 +229,49 @@ describe('the end of a push', () => {
     assert.deepEqual(rig.counted.at(-1), 'dropped expired');
   });
 
-  it('comes when the outbox is full: those that expire first are dropped and counted', async () => {
+  it('comes when the outbox is full: whoever owes most loses the oldest, which is counted', async () => {
     const rig = await start({ maxPushes: 5, answer: () => forever });
-    const expiring = (hours: number) => ({ expiresAt: rig.clock.now() + hours * 3_600_000 });
-    await rig.delivery.enqueue([3, 1, 4, 1.5, 9].map((h) => rig.push('alice/1', expiring(h))));
-    await rig.clock.advance(0);
-    await rig.delivery.enqueue([2, 6].map((hours) => rig.push('alice/1', expiring(hours))));
-    await rig.clock.advance(0);
+    const owe = async (...users: string[]): Promise<void> => {
+      await rig.delivery.enqueue(users.map((user) => rig.push(`${user}/1`)));
+      await rig.clock.advance(0);
+    };
+    await owe('bob', 'alice', 'alice', 'alice');
+    assert.deepEqual(rig.counted, []);
+    await owe('alice', 'carol', 'alice');
     assert.deepEqual(rig.counted, ['dropped overflow', 'dropped overflow']);
     assert.deepEqual(
       await rig.owed(),
-      [1, 3, 5, 6, 7].map((uid) => `{"uid":${uid}}`),
+      [1, 4, 5, 6, 7].map((uid) => `{"uid":${uid}}`),
     );
     assert.equal(rig.delivery.levels().owed, 5);
+  });
+
+  it('comes later when the store cannot drop what is too much', async () => {
+    const clock = new ManualClock();
+    const store = new MemoryOutboxStore({ rememberMsecs: 3_600_000 }, clock);
+    const settle = store.settle.bind(store);
+    store.settle = () => Promise.reject(new UnavailableError('on purpose'));
+    const rig = await start({ ...{ clock, store, maxPushes: 2 }, answer: () => forever });
+    await rig.delivery.enqueue(['a', 'a', 'a', 'b'].map((user) => rig.push(`${user}/1`)));
+    await rig.clock.advance(0);
+    assert.equal(rig.delivery.levels().owed, 4);
+    store.settle = settle;
+    await rig.delivery.enqueue([rig.push('b/1')]);
+    await rig.clock.advance(0);
+    assert.equal(rig.delivery.levels().owed, 2);
+    assert.deepEqual(
+      (await store.page(0, 9)).map(({ user }) => user),
+      ['a', 'b'],
+    );
   });
 
   it('lets what is behind it go at once when the outbox is full', async () => {
     const clock = new ManualClock();
     const store = new MemoryOutboxStore({ rememberMsecs: 3_600_000 }, clock);
-    const trim = store.trim.bind(store);
-    store.trim = async (keep) => {
+    const settle = store.settle.bind(store);
+    store.settle = async (ids) => {
       await settleMicrotasks();
-      return trim(keep);
+      return settle(ids);
     };
     const rig = await start({
       ...{ clock, store, maxPushes: 2 },

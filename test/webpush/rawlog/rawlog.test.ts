@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmod,
+  lchown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { InvalidInputError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logging.ts';
@@ -197,5 +211,70 @@ describe('removing the rawlogs of a user', () => {
     assert.deepEqual(await files(dir), ['eve']);
     assert.deepEqual(await files(join(dir, 'eve')), ['notes.txt']);
     assert.equal(await removeRawlogs(join(dir, '%u'), 'nobody'), 0);
+  });
+});
+
+describe("what a user puts into a rawlog's place", () => {
+  const log = createLogger('silent');
+  const newDir = async (t: TestContext): Promise<string> => {
+    const dir = await mkdtemp(join(tmpdir(), 'coi-rawlog-'));
+    t.after(() => rm(dir, { recursive: true }));
+    return dir;
+  };
+
+  it('blocks no file operation and is not removed: FIFOs, links, sockets, directories', async (t) => {
+    const dir = await newDir(t);
+    const outside = join(dir, 'outside.log');
+    await writeFile(outside, '# user: "bob"\n\n');
+    await mkdir(join(dir, 'bob'));
+    for (let n = 0; n < 8; n++) execFileSync('mkfifo', ['-m', '666', join(dir, 'bob', `${n}.log`)]);
+    await symlink(outside, join(dir, 'bob', 'link.log'));
+    await mkdir(join(dir, 'bob', 'directory.log'));
+    const server = createServer().listen(join(dir, 'bob', 'socket.log'));
+    await once(server, 'listening');
+    const template = join(dir, '%u');
+    const rawlog = createRawlog(template, log);
+    rawlog.write(exchange({ user: 'bob' }));
+    await rawlog.flush();
+    // Each of the four threads would wait for a FIFO's other end, and this for them.
+    const removed = removeRawlogs(template, 'bob');
+    const late = setTimeout(() => process.exit(1), 20_000);
+    assert.equal(await removed, 1);
+    clearTimeout(late);
+    assert.equal((await readdir(join(dir, 'bob'))).length, 11);
+    assert.equal(await readFile(outside, 'utf8'), '# user: "bob"\n\n');
+    server.close();
+  });
+
+  const skip = process.getuid?.() !== 0 && 'only root can give a link to somebody';
+  it('is not written through: a link to a directory, unless the administrator made it', { skip }, async (t) => {
+    const dir = await newDir(t);
+    await mkdir(join(dir, 'target'));
+    await symlink(join(dir, 'target'), join(dir, 'bob'));
+    await writeFile(join(dir, 'target', 'old.log'), '# user: "bob"\n\n');
+    const template = join(dir, '%u');
+    const write = async (): Promise<number> => {
+      const rawlog = createRawlog(template, log);
+      rawlog.write(exchange({ user: 'bob' }));
+      await rawlog.flush();
+      return (await readdir(join(dir, 'target'))).length;
+    };
+    await lchown(join(dir, 'bob'), 65_534, 65_534);
+    assert.equal(await write(), 1, 'a link of the user');
+    await assert.rejects(removeRawlogs(template, 'bob'), /cannot be removed/);
+    assert.equal(await write(), 1);
+    await lchown(join(dir, 'bob'), 0, 0);
+    assert.equal(await write(), 2, 'a link of root');
+    assert.equal(await removeRawlogs(template, 'bob'), 2);
+  });
+
+  it('is not written to: a FIFO or a file in place of the directory', async (t) => {
+    const dir = await newDir(t);
+    execFileSync('mkfifo', [join(dir, 'bob')]);
+    await writeFile(join(dir, 'eve'), '');
+    const rawlog = createRawlog(join(dir, '%u'), log);
+    for (const user of ['bob', 'eve']) rawlog.write(exchange({ user }));
+    await rawlog.flush();
+    assert.deepEqual((await readdir(dir)).sort(), ['bob', 'eve']);
   });
 });
