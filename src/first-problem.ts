@@ -29,7 +29,7 @@ interface Node extends TSchema {
  */
 export function compileFindProblem(schema: TSchema): FindProblem {
   const check = Compile(schema);
-  return (value) => (check.Check(value) ? undefined : locate(schema as Node, value, ''));
+  return (value) => (check.Check(value) ? undefined : locate(schema, value, ''));
 }
 
 /** Compiled when something is wrong for the first time. */
@@ -67,7 +67,10 @@ function locate(schema: Node, value: unknown, path: string): Problem {
   return { instancePath: path, message: first?.message ?? 'is not what it should be' };
 }
 
-/** Of forms that a constant tells apart, say `event`, the one is meant whose constant is there. */
+/**
+ * Of forms that a constant tells apart, say `event`, the one is meant whose constant is there; else that
+ * for values of this type.
+ */
 function locateInForms(forms: readonly Node[], value: unknown, path: string): Problem {
   if (isRecord(value)) {
     const meant = forms.find(({ properties = {} }) => {
@@ -76,15 +79,18 @@ function locateInForms(forms: readonly Node[], value: unknown, path: string): Pr
     });
     if (meant !== undefined) return locate(meant, value, path);
   }
+  const [plain] = forms.filter((one) => one['type'] === typeof value && one.const === undefined);
+  if (plain !== undefined && plain.properties === undefined) return locate(plain, value, path);
   return { instancePath: path, message: 'is of no known form' };
 }
 
 /** What remains of a schema whose parts are in order: cheap to ask, however large the value is. */
 function withoutParts(schema: Node): Node {
   if (schema.properties === undefined && schema.items === undefined) return schema;
-  const { properties: _properties, items: _items, required: _required, ...rest } = schema;
-  return rest;
+  return Object.fromEntries(Object.entries(schema).filter(([keyword]) => !PARTS.has(keyword)));
 }
+
+const PARTS = new Set(['properties', 'required', 'items']);
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -55,7 +55,7 @@ describe('parseJson', () => {
       'and of which each message loses all 26 keywords that a Maildir can hold',
       Array.from({ length: 50_000 }, (_, uid) => ({
         ...{ ...read, event: 'FlagsClear', uid: uid + 1 },
-        keywords: ['$Chat', ...'abcdefghijklmnopqrstuvwxy'],
+        keywords: ['$Chat', ...'a b c d e f g h i j k l m n o p q r s t u v w x y'.split(' ')],
       })),
     ],
     [
@@ -66,7 +66,7 @@ describe('parseJson', () => {
   for (const [what, events] of usual) {
     test(`takes ${what}`, () => {
       const transaction = parseTransaction(Buffer.from(JSON.stringify({ user: 'anna', events })));
-      assert.ok(typeof transaction !== 'string', String(transaction));
+      assert.ok(typeof transaction !== 'string');
       assert.equal(transaction.events.length, events.length);
     });
   }
