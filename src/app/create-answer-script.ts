@@ -1,6 +1,7 @@
 import { formatClassification, type Classify } from '../coi/classify.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { ScriptHandler } from '../script/script-handler.ts';
+import { checkUserName } from '../user-name.ts';
 
 export interface AnswerScriptParts {
   classify: Classify;
@@ -20,7 +21,7 @@ export function createAnswerScript({
     if (question === 'ping') return Buffer.alloc(0);
     const user = env.get('USER');
     if (user === undefined) throw new InvalidInputError('Sieve did not say for which user');
-    const classification = await classify(user, message).catch((error: unknown) => {
+    const classification = await classify(checkUserName(user), message).catch((error: unknown) => {
       count('failed');
       throw error;
     });

@@ -1,6 +1,7 @@
 import { Pool } from 'undici';
 import type { Config } from '../config/schema.ts';
 import { errorMessage, InvalidInputError, SidecarError, UnavailableError } from '../errors.ts';
+import { checkUserName } from '../user-name.ts';
 import { serviceOrigin } from './service-origin.ts';
 
 export interface AdminRequest {
@@ -28,6 +29,14 @@ export interface AdminClient {
 /** `['users', 'a/b@example.org', 'throttle']` → `/v1/users/a%2Fb%40example.org/throttle`. */
 export const pathOf = (...parts: (string | number)[]): string =>
   ['/v1', ...parts.map((part) => encodeURIComponent(part))].join('/');
+
+/**
+ * The same below one user: `/v1/users/anna/throttle`.
+ *
+ * @throws InvalidInputError it cannot be the name of one user
+ */
+export const userPathOf = (user: string, ...parts: string[]): string =>
+  pathOf('users', checkUserName(user), ...parts);
 
 /** @throws InvalidInputError no http.admin_token is set */
 export function createAdminClient({ http }: Config): AdminClient {

@@ -2,7 +2,7 @@ import { createDoveadmClient } from '../dovecot/doveadm-client.ts';
 import { expandPathTemplate } from '../dovecot/expand-path-template.ts';
 import { findHome } from '../dovecot/find-home.ts';
 import { InvalidInputError } from '../errors.ts';
-import { pathOf, type AdminClient } from './admin-client.ts';
+import { userPathOf, type AdminClient } from './admin-client.ts';
 import type { Command, CommandCall } from './command.ts';
 import { forEachUser } from './for-each-user.ts';
 import { printable } from './format-table.ts';
@@ -36,7 +36,7 @@ export const exportCommand: Command = {
       if (user === undefined || users.length > 1 || json) {
         throw new InvalidInputError('without --file, one user is written to standard output');
       }
-      process.stdout.write(await client.fetch(pathOf('users', user, 'annotations')));
+      process.stdout.write(await client.fetch(userPathOf(user, 'annotations')));
       return 0;
     }),
 };
@@ -65,8 +65,9 @@ async function writeFiles(
   const doveadm = createDoveadmClient({ url, apiKey, timeout });
   const written: { user: string; path: string }[] = [];
   const failures = await forEachUser(users, async (user) => {
+    const source = userPathOf(user, 'annotations');
     const path = await expandPathTemplate(template, user, (name) => findHome(doveadm, name));
-    const file = await client.fetch(pathOf('users', user, 'annotations'));
+    const file = await client.fetch(source);
     await writePrivateFile(path, file, { overwrite: call.values['overwrite'] === true });
     written.push({ user, path });
   }).finally(() => doveadm.close());

@@ -1,6 +1,6 @@
 import type { Static } from '@fastify/type-provider-typebox';
 import type { ForgottenView } from '../http/routes/admin/schemas.ts';
-import { pathOf, type AdminClient } from './admin-client.ts';
+import { userPathOf, type AdminClient } from './admin-client.ts';
 import { printJson } from './print-json.ts';
 
 /** `coi-sidecar users forget USER [--force]`, with what was removed. */
@@ -11,7 +11,7 @@ export async function forgetUser(
   force: boolean,
 ): Promise<void> {
   const query = { force: force ? 'true' : undefined };
-  const path = pathOf('users', user);
+  const path = userPathOf(user);
   const forgotten = await client.call<Static<typeof ForgottenView>>('DELETE', path, { query });
   if (json) printJson(forgotten);
   else console.log(describe(forgotten));

@@ -6,7 +6,7 @@ import { findHome } from '../dovecot/find-home.ts';
 import { createReadAllAnnotations } from '../dovecot/read-all-annotations.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { ImportReport } from '../metadata/transfer/import-report.ts';
-import { pathOf, type AdminClient } from './admin-client.ts';
+import { userPathOf, type AdminClient } from './admin-client.ts';
 import type { Command, CommandCall } from './command.ts';
 import { forEachUser } from './for-each-user.ts';
 import { ImportSummary } from './import-summary.ts';
@@ -70,12 +70,12 @@ async function run(
     overwrite: values['overwrite'] === true ? 'true' : undefined,
   };
   const failures = await forEachUser(users, async (user) => {
+    const path = userPathOf(user, 'annotations');
     const dict = await source(user);
     if (dict === undefined) {
       summary.addMissing(user);
       return;
     }
-    const path = pathOf('users', user, 'annotations');
     const report = await client.call<ImportReport>('POST', path, { query, body: dict.file });
     report.skipped += dict.problems.length;
     report.skippedEntries.push(...dict.problems);

@@ -1,6 +1,6 @@
 import type { Static } from '@fastify/type-provider-typebox';
 import type { TestView } from '../http/routes/admin/schemas.ts';
-import { pathOf } from './admin-client.ts';
+import { userPathOf } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { formatTable } from './format-table.ts';
 import { printJson } from './print-json.ts';
@@ -21,7 +21,7 @@ export const pushTest: Command = {
   run: async (call) => {
     const [user = '', id] = call.positionals;
     return withAdminClient(call, async (client, json) => {
-      const reply = await client.call<Reply>('POST', pathOf('users', user, 'push-test'), {
+      const reply = await client.call<Reply>('POST', userPathOf(user, 'push-test'), {
         query: { id },
       });
       if (json) printJson(reply);

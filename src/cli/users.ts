@@ -1,7 +1,7 @@
 import type { Static } from '@fastify/type-provider-typebox';
 import type { UserView } from '../http/routes/admin/schemas.ts';
 import { InvalidInputError } from '../errors.ts';
-import { pathOf, type AdminClient } from './admin-client.ts';
+import { pathOf, userPathOf, type AdminClient } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { formatTable } from './format-table.ts';
 import { describeUser, shortTime } from './describe-user.ts';
@@ -66,7 +66,7 @@ async function list(client: AdminClient, json: boolean): Promise<void> {
 }
 
 async function show(client: AdminClient, json: boolean, user = ''): Promise<void> {
-  const state = await client.call<Static<typeof UserView>>('GET', pathOf('users', user));
+  const state = await client.call<Static<typeof UserView>>('GET', userPathOf(user));
   if (json) printJson(state);
   else console.log(describeUser(state));
 }
@@ -88,7 +88,7 @@ async function throttled(client: AdminClient, json: boolean): Promise<void> {
 }
 
 async function unthrottle(client: AdminClient, json: boolean, user = ''): Promise<void> {
-  await client.call('DELETE', pathOf('users', user, 'throttle'));
+  await client.call('DELETE', userPathOf(user, 'throttle'));
   if (json) printJson({ user, unthrottled: true });
   else console.log(`${user} may try again.`);
 }
@@ -98,7 +98,7 @@ async function rotateVapid(client: AdminClient, json: boolean, user = ''): Promi
     publicKey: string;
     removedSubscriptions: number;
     note: string;
-  }>('POST', pathOf('users', user, 'vapid', 'rotate'));
+  }>('POST', userPathOf(user, 'vapid', 'rotate'));
   if (json) printJson(reply);
   else {
     console.log(`${reply.publicKey}\n`);
@@ -112,7 +112,7 @@ async function removeSubscription(
   user = '',
   id = '',
 ): Promise<void> {
-  await client.call('DELETE', pathOf('users', user, 'subscriptions', id));
+  await client.call('DELETE', userPathOf(user, 'subscriptions', id));
   if (json) printJson({ user, id, removed: true });
   else console.log(`${id} of ${user} is removed.`);
 }

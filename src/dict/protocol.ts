@@ -4,6 +4,7 @@ import type { Logger } from '../logging.ts';
 import { LineReader } from '../socket/line-reader.ts';
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
 import type { Change } from '../stores/store.ts';
+import { checkUserName } from '../user-name.ts';
 import type { DictBackend } from './dict-backend.ts';
 import { DictProtocolError } from './dict-protocol-error.ts';
 import { foundReply, plainReply, rowsReply } from './format-reply.ts';
@@ -231,7 +232,7 @@ export class DictSession {
 function checkUser(user: Text): string {
   if (user === undefined) throw new InvalidInputError('the user is not UTF-8');
   if (user === '') throw new InvalidInputError('no user was named');
-  return user;
+  return checkUserName(user);
 }
 
 function checkKey(key: Text): string {

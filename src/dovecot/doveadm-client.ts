@@ -1,5 +1,6 @@
 import { Pool } from 'undici';
 import { errorMessage, SidecarError, UnavailableError } from '../errors.ts';
+import { checkUserName } from '../user-name.ts';
 import { sayAskingDovecot } from './asking-dovecot.ts';
 
 /** One command of the doveadm HTTP API, named as there (`mailboxCreate`, `fetch` …). */
@@ -55,6 +56,7 @@ export interface DoveadmClient {
   /**
    * Runs one command.
    *
+   * @throws InvalidInputError it names a user of whom doveadm would make many; nothing was sent
    * @throws DoveadmCommandError doveadm refused
    * @throws UnavailableError Dovecot does not answer, or not in time
    */
@@ -143,14 +145,16 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     }
   }
 
-  const runAll: DoveadmClient['runAll'] = (commands) =>
-    commands.length === 0
-      ? Promise.resolve([])
-      : observed((commands[0] as DoveadmCommand).name, async () =>
-          (await post(commands)).map((answer, index) =>
-            readAnswer(answer, commands[index] as DoveadmCommand),
-          ),
-        );
+  const runAll: DoveadmClient['runAll'] = async (commands) => {
+    for (const command of commands) checkUser(command);
+    const [first] = commands;
+    if (first === undefined) return [];
+    return observed(first.name, async () =>
+      (await post(commands)).map((answer, index) =>
+        readAnswer(answer, commands[index] as DoveadmCommand),
+      ),
+    );
+  };
 
   return {
     runAll,
@@ -167,6 +171,11 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
       await pool.close().finally(() => clearTimeout(cutOff));
     },
   };
+}
+
+/** The last look before a command leaves: every door has looked as well. */
+function checkUser({ parameters: { user, userMask } }: DoveadmCommand): void {
+  for (const name of [user ?? [], userMask ?? []].flat()) checkUserName(String(name));
 }
 
 /** The commands as JSON, a list for each request: `["fetch",{"user":"alice", …},"0"]` */

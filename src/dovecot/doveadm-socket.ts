@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { errorMessage, UnavailableError } from '../errors.ts';
+import { checkUserName } from '../user-name.ts';
 import { sayAskingDovecot } from './asking-dovecot.ts';
 import { DoveadmCommandError, EXIT_CODES } from './doveadm-client.ts';
 import { formatCommand, GREETING, parseReply, type DoveadmReply } from './doveadm-protocol.ts';
@@ -15,6 +16,7 @@ export interface DoveadmSocket {
    *
    * @param words the command and its arguments, as on doveadm's command line
    * @returns the values that it printed, one after the other
+   * @throws InvalidInputError `user` is a name of which doveadm would make many; nothing was sent
    * @throws DoveadmCommandError doveadm refused
    * @throws UnavailableError Dovecot does not answer, or not in time
    */
@@ -69,15 +71,17 @@ export function createDoveadmSocket({ path, timeout }: DoveadmSocketOptions): Do
   }
 
   return {
-    run: (user, words) =>
-      connected(async (socket, signal) => {
+    run: async (user, words) => {
+      checkUserName(user);
+      return connected(async (socket, signal) => {
         await greet(socket, signal);
         socket.write(formatCommand(user, words));
         const { values, failure } = await readUntil<DoveadmReply>(socket, signal, parseReply);
         if (failure === undefined) return values;
         const command = { name: words[0] ?? '', parameters: {} };
         throw new DoveadmCommandError(command, failure, EXIT_CODE_OF[failure] ?? 0);
-      }),
+      });
+    },
     check: () => connected(greet),
   };
 }

@@ -1,5 +1,20 @@
 import { Type, type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { InvalidInputError } from '../errors.ts';
+import { compileFindProblem } from '../first-problem.ts';
+import { parseJson } from '../parse-json.ts';
+import { MAX_USER_NAME, problemOfUserName } from '../user-name.ts';
+import { trimEvent } from './trim-event.ts';
+
+/** The name of one user, wherever it stands in what others send. */
+export const UserName = Type.Refine(
+  Type.String({
+    minLength: 1,
+    maxLength: MAX_USER_NAME,
+    description: "The user, as Dovecot's %u",
+  }),
+  (name) => problemOfUserName(name) === undefined,
+  (name) => problemOfUserName(name) ?? '',
+);
 
 /**
  * Seconds since the epoch as far as a Date goes (ECMA-262, "Time Values"). Dovecot's own dates end with
@@ -68,11 +83,10 @@ const MailboxRename = Type.Object({
  * through, so that a newer script can talk to an older sidecar.
  *
  * Nothing limits how long or how many what comes out of messages, or is done to them, may be: senders
- * and clients choose that, and what is refused here is lost. The HTTP service limits the whole, and
- * what is past that comes by the spool, which does not.
+ * and clients choose that, and what is refused here is lost. {@link readTransaction} cuts it instead.
  */
 export const TransactionSchema = Type.Object({
-  user: Type.String({ minLength: 1, maxLength: 1_024 }),
+  user: UserName,
   /** Dovecot's service: lmtp, imap, doveadm … */
   service: Type.Optional(Type.String({ maxLength: 64 })),
   /** Dovecot's session, which LMTP also writes into the messages that it delivers. */
@@ -98,5 +112,30 @@ export type MessageNewEvent = Static<typeof MessageNew>;
 export type MailboxEvent =
   Static<typeof MailboxCreate> | Static<typeof MailboxDelete> | Static<typeof MailboxRename>;
 
-/** Checks what did not come through the HTTP service, which checks by itself. */
-export const transactionValidator = Compile(TransactionSchema);
+const findProblem = compileFindProblem(TransactionSchema);
+
+/**
+ * What was sent as a transaction, as one that is fit to be worked with: fields of which senders and
+ * clients choose the length are cut to what is read of them. Ends at the first problem; costs no more
+ * than reading the value once.
+ *
+ * @returns the transaction, or in words what it breaks
+ */
+export function readTransaction(value: unknown): Transaction | string {
+  const problem = findProblem(value);
+  if (problem !== undefined) {
+    return `${problem.instancePath.slice(1).replaceAll('/', '.')} ${problem.message}`.trim();
+  }
+  const transaction = value as Transaction;
+  return { ...transaction, events: transaction.events.map(trimEvent) };
+}
+
+/** The same, of octets of JSON: a line of the event log, the content of a spool file. */
+export function parseTransaction(octets: Buffer): Transaction | string {
+  try {
+    return readTransaction(parseJson(octets));
+  } catch (error) {
+    if (error instanceof InvalidInputError) return error.message;
+    throw error;
+  }
+}

@@ -10,7 +10,7 @@ import type { MoveChatMessages } from './move-chat-messages.ts';
 import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
 import type { Delivered, DeliveryContext } from './on-new-messages.ts';
 import type { SetBlockedAside } from './set-blocked-aside.ts';
-import { trimFields } from './trim-fields.ts';
+import { trimEvent } from './trim-event.ts';
 
 export interface TransactionParts {
   /** The user's settings, as current as the source of metadata can tell. */
@@ -57,7 +57,7 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
       .filter((event) => event.event === 'MessageNew')
       .toSorted((one, other) => one.uid - other.uid);
     const completed = await parts.complete(user, reported, settings);
-    const trimmed = completed.map(trimFields);
+    const trimmed = completed.map(trimEvent);
     const marked = await parts.markChat(user, trimmed, settings, session);
     const delivered = await withoutBlocked(user, marked, settings);
     if (delivered.length > 0) {

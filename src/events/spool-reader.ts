@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { errorMessage, InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import { transactionValidator, type Transaction } from './event-schema.ts';
+import { parseTransaction, type Transaction } from './event-schema.ts';
 import { readSpoolFile, setSpoolFileAside } from './spool-files.ts';
 
 export interface SpoolReaderParts {
@@ -60,15 +60,7 @@ export function createSpoolReader({ dir, log, onRejected }: SpoolReaderParts): S
 
 /** @throws InvalidInputError it is none */
 function parse(text: string): Transaction {
-  let transaction: unknown;
-  try {
-    transaction = JSON.parse(text);
-  } catch (error) {
-    throw new InvalidInputError('not JSON', { cause: error });
-  }
-  if (transactionValidator.Check(transaction)) return transaction;
-  const [problem] = transactionValidator.Errors(transaction);
-  throw new InvalidInputError(
-    `${problem?.instancePath ?? ''} ${problem?.message ?? 'is not an event'}`,
-  );
+  const transaction = parseTransaction(Buffer.from(text));
+  if (typeof transaction === 'string') throw new InvalidInputError(transaction);
+  return transaction;
 }

@@ -1,7 +1,6 @@
-import {
-  TypeBoxValidatorCompiler,
-  type FastifyPluginAsyncTypebox,
-  type TypeBoxTypeProvider,
+import type {
+  FastifyPluginAsyncTypebox,
+  TypeBoxTypeProvider,
 } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
@@ -11,8 +10,10 @@ import type { Probes } from '../events/probes.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { ReadinessCheck } from '../readiness.ts';
+import { parseJson } from '../parse-json.ts';
 import { authorize, type AuthScheme } from './authorize.ts';
 import { handleError } from './handle-error.ts';
+import { compileValidator } from './compile-validator.ts';
 import { LIMITS } from './limits.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -51,7 +52,14 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     // A user's name is longer than the 100 characters that are usual for a part of a path.
     routerOptions: { maxParamLength: LIMITS.pathParameter },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setValidatorCompiler(compileValidator);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, body.length === 0 ? undefined : parseJson(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
   app.setErrorHandler(handleError);
 
   void app.register(healthRoutes(parts.checks, parts.registry));

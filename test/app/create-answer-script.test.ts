@@ -42,4 +42,10 @@ describe('createAnswerScript', () => {
     await assert.rejects(ask(['expect', 'keep'], 'broken'), UnavailableError);
     assert.deepEqual(counted, ['failed']);
   });
+
+  it('asks about no name that doveadm would take for many users', async () => {
+    const { counted, ask } = setUp();
+    for (const user of ['*', 'ann?', 'anna\n']) await assert.rejects(ask([], user), /user's name/);
+    assert.deepEqual(counted, []);
+  });
 });

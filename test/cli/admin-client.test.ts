@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { createAdminClient, pathOf } from '../../src/cli/admin-client.ts';
+import { createAdminClient, pathOf, userPathOf } from '../../src/cli/admin-client.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import { InvalidInputError } from '../../src/errors.ts';
 
@@ -52,6 +52,13 @@ describe('the client of the admin calls', () => {
       pathOf('users', 'a/b?%@ö', 'subscriptions', 'x#y'),
       '/v1/users/a%2Fb%3F%25%40%C3%B6/subscriptions/x%23y',
     );
+  });
+
+  it('asks about no name that doveadm would take for many users', () => {
+    assert.equal(userPathOf('a/b@x', 'throttle'), '/v1/users/a%2Fb%40x/throttle');
+    for (const user of ['*', 'ann?', '', 'anna\n', '\ud800']) {
+      assert.throws(() => userPathOf(user), InvalidInputError);
+    }
   });
 
   for (const [listen, reached] of [

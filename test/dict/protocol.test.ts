@@ -498,3 +498,22 @@ describe('DictSession: order and time', () => {
     );
   });
 });
+
+describe('DictSession: names that doveadm would take for many users', () => {
+  for (const name of ['*', 'ann?', '*@example.org', 'anna\x01n', 'anna\x010']) {
+    for (const [what, hello, requests, expected] of [
+      ['L', HELLO_2_4, `Lpriv/a\t${name}\n`, /^Fthe user's name contains/],
+      ['I', HELLO_2_4, `I1\t0\tpriv/\t${name}\n`, /^Fthe user's name contains/],
+      ['B', HELLO_2_4, `B1\t${name}\nS1\tpriv/a\tv\nC1\n`, /^F1\tthe user's name contains/],
+      ['the hello', `H2\t2\t0\t${name}\tcoi\n`, 'Lpriv/a\n', /^Fthe user's name contains/],
+    ] as const) {
+      test(`${JSON.stringify(name)} in ${what} is refused`, async () => {
+        const { push, backend, replies } = start(new MapBackend());
+        push(hello);
+        push(requests);
+        assert.match(await replies(), expected);
+        assert.deepEqual(backend.commits, []);
+      });
+    }
+  }
+});

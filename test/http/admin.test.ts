@@ -18,15 +18,7 @@ type Rig = ReturnType<typeof createAdminRig>;
 
 const USER = 'bob@example.org';
 /** What a name may look like at worst. */
-const ODD_NAMES = [
-  'a/b@example.org',
-  'a%2Fb%',
-  'jörg 🥗@exämple.org',
-  '#?&=+',
-  '%',
-  'users',
-  '...',
-];
+const ODD_NAMES = ['a/b@example.org', 'a%2Fb%', 'jörg 🥗@exämple.org', '#&=+', '%', 'users', '...'];
 
 async function subscribe(rig: Rig, user: string, id = ID, endpoint = ENDPOINT): Promise<void> {
   const push = await rig.subscriptions.register(user, id, subscriptionJson({ endpoint }));
@@ -66,6 +58,25 @@ describe('the admin calls', () => {
       error: 'not_found',
       message: 'nothing is known of the user "nobody": no annotation and no subscription',
     });
+  });
+
+  it('are refused for a name that doveadm would take for many users', async () => {
+    const { call } = createAdminRig();
+    for (const user of ['*', 'ann?', '*@example.org', 'anna\n'].map(encodeURIComponent)) {
+      for (const [method, path] of [
+        ['GET', ''],
+        ['DELETE', ''],
+        ['GET', '/annotations'],
+        ['POST', '/push-test'],
+        ['POST', '/vapid/rotate'],
+        ['DELETE', '/throttle'],
+        ['DELETE', `/subscriptions/${ID}`],
+      ] as const) {
+        const { status, body } = await call(method, `/v1/users/${user}${path}`);
+        assert.equal(status, 400, `${method} ${path}`);
+        assert.match(String(body['message']), /^params\.user contains/);
+      }
+    }
   });
 
   it('answer 503 when the store is not there', async () => {

@@ -118,6 +118,36 @@ describe('the HTTP service', () => {
     assert.equal(statusCode, 401);
   });
 
+  for (const user of ['*', 'ann?', '*@example.org', 'anna\n', 'anna\0']) {
+    it(`refuses what is sent about ${JSON.stringify(user)}`, async () => {
+      const before = [taken.length, classified.length, noticed.length];
+      const json = { authorization, 'content-type': 'application/json' };
+      const ox = {
+        user,
+        event: 'messageNew',
+        folder: 'INBOX',
+        'imap-uid': 7,
+        'imap-uidvalidity': 7,
+      };
+      const notice = { event: 'imap_command_finished', fields: { user, cmd_name: 'SETMETADATA' } };
+      const requests = [
+        post('/v1/events', { user, events: [event] }),
+        post('/v1/events', '', {
+          authorization,
+          'coi-events': JSON.stringify({ user, events: [event] }),
+        }),
+        app.inject({ method: 'PUT', url: '/v1/ox-events', payload: ox, headers: json }),
+        post('/v1/imap-commands', notice),
+        post(`/v1/classify?user=${encodeURIComponent(user)}`, 'Chat-Version: 1.0\n\n'),
+      ];
+      for (const response of await Promise.all(requests)) {
+        assert.equal(response.statusCode, 400, response.body);
+        assert.match(response.body, /mask of many users|control character/);
+      }
+      assert.deepEqual([taken.length, classified.length, noticed.length], before);
+    });
+  }
+
   it('says what came of a probe, to who has the token of Dovecot', async () => {
     const id = '0a1b2c3d-0000-4000-8000-00000000000a';
     probes.take({ user: PROBE_USER, events: [{ ...event, subject: probeSubject(id) }] });

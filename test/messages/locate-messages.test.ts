@@ -6,7 +6,7 @@ import {
   type DoveadmCommand,
   type DoveadmRow,
 } from '../../src/dovecot/doveadm-client.ts';
-import { transactionValidator } from '../../src/events/event-schema.ts';
+import { readTransaction } from '../../src/events/event-schema.ts';
 import { createListMessages } from '../../src/messages/list-messages.ts';
 import { createLocateMessages } from '../../src/messages/locate-messages.ts';
 
@@ -26,9 +26,9 @@ describe('messages that Dovecot has not numbered yet', () => {
   it('are taken in: their event has uid 0, and uidvalidity 0 in a mailbox that is only begun', () => {
     for (const uidvalidity of [0, 1]) {
       const event = { event: 'MessageNew', mailbox: 'INBOX', uid: 0, uidvalidity };
-      assert.ok(transactionValidator.Check({ user: 'alice', events: [event] }));
+      assert.notEqual(typeof readTransaction({ user: 'alice', events: [event] }), 'string');
       const read = { ...event, event: 'MessageRead' };
-      assert.ok(!transactionValidator.Check({ user: 'alice', events: [read] }));
+      assert.equal(typeof readTransaction({ user: 'alice', events: [read] }), 'string');
     }
   });
 

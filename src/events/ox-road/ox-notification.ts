@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { decodeHeaderText } from '../../messages/decode-header-text.ts';
 import { MAX_VALUE_OCTETS } from '../../messages/limits.ts';
-import type { Transaction } from '../event-schema.ts';
+import { UserName, type Transaction } from '../event-schema.ts';
 
 const Uint32 = { maximum: 4_294_967_295 };
 
@@ -12,7 +12,7 @@ const Uint32 = { maximum: 4_294_967_295 };
  * @see Dovecot src/plugins/push-notification/push-notification-driver-ox.c
  */
 export const OxNotificationSchema = Type.Object({
-  user: Type.String({ minLength: 1, maxLength: 1_024 }),
+  user: UserName,
   /** Its documentation writes `MessageNew`. */
   event: Type.String({ pattern: '^[Mm]essageNew$' }),
   folder: Type.String({ minLength: 1, maxLength: 4_096 }),

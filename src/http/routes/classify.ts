@@ -1,8 +1,9 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { formatClassification, type Classify } from '../../coi/classify.ts';
+import { UserName } from '../../events/event-schema.ts';
 import { LIMITS } from '../limits.ts';
 
-const Query = Type.Object({ user: Type.String({ minLength: 1, maxLength: 1_024 }) });
+const Query = Type.Object({ user: UserName });
 
 /**
  * `POST /v1/classify?user=…` with the whole message as body, whatever its Content-Type: the answer

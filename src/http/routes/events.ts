@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
 import { errorMessage, InvalidInputError } from '../../errors.ts';
-import { TransactionSchema } from '../../events/event-schema.ts';
+import { readTransaction } from '../../events/event-schema.ts';
 import type { Intake } from '../../events/intake.ts';
+import { parseJson } from '../../parse-json.ts';
 import { LIMITS } from '../limits.ts';
 
 /**
@@ -14,28 +14,22 @@ export const eventRoutes =
   (intake: Pick<Intake, 'take'>): FastifyPluginAsyncTypebox =>
   // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
   async (app) => {
-    app.addHook('preValidation', readHeader);
-    app.post(
-      '/v1/events',
-      { bodyLimit: LIMITS.events, schema: { body: TransactionSchema } },
-      async (request, reply) => {
-        const taken = await intake.take(request.body);
-        return reply.code(taken === 'done' ? 204 : 202).send();
-      },
-    );
+    app.post('/v1/events', { bodyLimit: LIMITS.events }, async (request, reply) => {
+      const header = request.headers['coi-events'];
+      const transaction = readTransaction(
+        typeof header === 'string' ? parseHeader(header) : request.body,
+      );
+      if (typeof transaction === 'string') throw new InvalidInputError(`body.${transaction}`);
+      const taken = await intake.take(transaction);
+      return reply.code(taken === 'done' ? 204 : 202).send();
+    });
   };
 
-function readHeader(request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void {
-  const header = request.headers['coi-events'];
-  if (typeof header !== 'string') {
-    done();
-    return;
-  }
+/** Node hands headers over octet by octet; what came is UTF-8. */
+function parseHeader(header: string): unknown {
   try {
-    // Node hands headers over octet by octet; what came is UTF-8.
-    request.body = JSON.parse(Buffer.from(header, 'latin1').toString());
-    done();
+    return parseJson(Buffer.from(header, 'latin1'));
   } catch (error) {
-    done(new InvalidInputError(`the header Coi-Events is not JSON: ${errorMessage(error)}`));
+    throw new InvalidInputError(`the header Coi-Events: ${errorMessage(error)}`, { cause: error });
   }
 }

@@ -1,11 +1,13 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { UserName } from '../../events/event-schema.ts';
 import { LIMITS } from '../limits.ts';
 
 /** What Dovecot's event exporter sends with `format = json`; only user and command matter here. */
 const ExportedEvent = Type.Object({
   event: Type.String({ maxLength: 128 }),
   fields: Type.Object({
-    user: Type.Optional(Type.String({ maxLength: 1_024 })),
+    /** Empty before anyone logged in. */
+    user: Type.Optional(Type.Union([UserName, Type.Literal('')])),
     cmd_name: Type.Optional(Type.String({ maxLength: 64 })),
   }),
 });

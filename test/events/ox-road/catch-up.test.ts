@@ -4,7 +4,7 @@ import { folderNames } from '../../../src/coi/folders.ts';
 import { DoveadmCommandError, EXIT_CODES } from '../../../src/dovecot/doveadm-client.ts';
 import { UnavailableError } from '../../../src/errors.ts';
 import { createCatchUp } from '../../../src/events/ox-road/catch-up.ts';
-import { transactionValidator, type Transaction } from '../../../src/events/event-schema.ts';
+import { readTransaction, type Transaction } from '../../../src/events/event-schema.ts';
 import type { MailboxQuery } from '../../../src/messages/list-messages.ts';
 import { recordLog } from '../../support/record-log.ts';
 
@@ -107,7 +107,7 @@ describe('mail that came while the service was away and nobody kept its events',
         ],
       },
     ]);
-    assert.ok(transactionValidator.Check(spooled[0]));
+    assert.notEqual(typeof readTransaction(spooled[0]), 'string');
   });
 
   it('is found although Dovecot comes later', async () => {

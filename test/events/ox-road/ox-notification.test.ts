@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Check } from 'typebox/value';
-import { transactionValidator } from '../../../src/events/event-schema.ts';
+import { readTransaction } from '../../../src/events/event-schema.ts';
 import {
   fromOxNotification,
   OxNotificationSchema,
@@ -31,14 +31,14 @@ describe('what the ox driver sends', () => {
         },
       ],
     });
-    assert.ok(transactionValidator.Check(transaction));
+    assert.notEqual(typeof readTransaction(transaction), 'string');
   });
 
   it('may lack sender and subject, and be without a uid yet', () => {
     const { user, event, folder } = SENT;
     const bare = { user, event, folder, 'imap-uidvalidity': 1, 'imap-uid': 0 };
     assert.ok(Check(OxNotificationSchema, bare));
-    assert.ok(transactionValidator.Check(fromOxNotification(bare)));
+    assert.notEqual(typeof readTransaction(fromOxNotification(bare)), 'string');
   });
 
   for (const [what, change] of Object.entries({

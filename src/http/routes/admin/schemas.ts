@@ -1,9 +1,8 @@
 import { Type, type Static, type TSchema } from '@fastify/type-provider-typebox';
+import { UserName } from '../../../events/event-schema.ts';
 
 /** Names may hold anything; in a path they are percent-encoded. */
-export const UserParams = Type.Object({
-  user: Type.String({ minLength: 1, maxLength: 1_024, description: "The user, as Dovecot's %u" }),
-});
+export const UserParams = Type.Object({ user: UserName });
 
 export const SubscriptionParams = Type.Object({
   ...UserParams.properties,

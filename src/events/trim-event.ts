@@ -1,0 +1,34 @@
+import { MAX_REPORTED_CHARS } from '../messages/limits.ts';
+import type { DovecotEvent } from './event-schema.ts';
+import { isChatKeyword } from './on-messages-read.ts';
+
+/** Keywords of one message that are read. Only `$Chat` means anything here; it is never cut off. */
+export const MAX_KEYWORDS = 1_000;
+
+/**
+ * Cuts what senders and clients choose the length of down to what is read of it. Dovecot reports it
+ * whole, and a search for a megabyte (src/messages/locate-messages.ts) is more than doveadm takes.
+ */
+export function trimEvent<Event extends DovecotEvent>(event: Event): Event {
+  const fields: Partial<Record<(typeof FIELDS)[number], string>> =
+    event.event === 'MessageNew' ? event : {};
+  const long = FIELDS.filter((name) => (fields[name]?.length ?? 0) > MAX_REPORTED_CHARS);
+  const keywords = 'keywords' in event ? (event.keywords ?? []) : [];
+  if (long.length === 0 && keywords.length <= MAX_KEYWORDS) return event;
+  return {
+    ...event,
+    ...Object.fromEntries(long.map((name) => [name, cut(fields[name] ?? '')])),
+    ...(keywords.length > MAX_KEYWORDS && { keywords: cutList(keywords) }),
+  };
+}
+
+const FIELDS = ['message_id', 'from', 'subject'] as const;
+
+/** Not within a surrogate pair. */
+const cut = (text: string): string =>
+  text.slice(0, MAX_REPORTED_CHARS).replace(/[\ud800-\udbff]$/, '');
+
+function cutList(keywords: readonly string[]): string[] {
+  const chat = keywords.filter(isChatKeyword).slice(0, 1);
+  return [...chat, ...keywords.slice(0, MAX_KEYWORDS - chat.length)];
+}
