@@ -11,6 +11,7 @@ import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import type { AnnotationLimits } from '../stores/annotation-limits.ts';
 import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
 import { openStore } from '../stores/open-store.ts';
 import type { EventJournal } from '../stores/event-journal.ts';
@@ -75,7 +76,9 @@ export async function buildGround(
   const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
-  const opened = await forOption('store.url', () => openStore(config.store.url, { log }));
+  const opened = await forOption('store.url', () =>
+    openStore(config.store.url, { log, limits: annotationLimits(config) }),
+  );
   const userFilter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
@@ -120,6 +123,11 @@ export async function buildGround(
     },
   };
 }
+
+const annotationLimits = ({ metadata }: Config): AnnotationLimits => ({
+  own: { entries: metadata.entry_limit, octets: metadata.octet_limit },
+  shared: { entries: metadata.shared_entry_limit, octets: metadata.shared_octet_limit },
+});
 
 async function openOutbox(
   config: Config,
