@@ -12,6 +12,7 @@ import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import type { AnnotationLimits } from '../stores/annotation-limits.ts';
 import { DamageWatch } from '../stores/damage-watch.ts';
 import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
 import { openStore } from '../stores/open-store.ts';
@@ -87,15 +88,19 @@ export async function buildGround(
       metrics.damaged.set({ what }, count);
     }
   });
-  const opened = await forOption('store.url', () => openStore(config.store.url, { log, damage }));
+  const opened = await forOption('store.url', () =>
+    openStore(config.store.url, { log, damage, limits: annotationLimits(config) }),
+  );
   const userFilter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
   const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
-  const outbox = await openOutbox(config, userFilter, clock, damage).catch(async (error: unknown) => {
-    await store.close();
-    throw error;
-  });
+  const outbox = await openOutbox(config, userFilter, clock, damage).catch(
+    async (error: unknown) => {
+      await store.close();
+      throw error;
+    },
+  );
   const recent = createRecentMessages({
     capacity: config.coi.recent_messages * 1_048_576,
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
@@ -113,7 +118,19 @@ export async function buildGround(
   const filterTurns = new KeyedMutex();
 
   return {
-    ...{ config, clock, clockWatch, descriptorWatch, sleep, log, metrics, doveadm, doveadmSocket, store, damage },
+    ...{
+      config,
+      clock,
+      clockWatch,
+      descriptorWatch,
+      sleep,
+      log,
+      metrics,
+      doveadm,
+      doveadmSocket,
+      store,
+      damage,
+    },
     runMoves: createRunMoves(mover),
     ...{ outbox, recent, userFilter },
     publishFilter: async () => {
@@ -132,6 +149,11 @@ export async function buildGround(
     },
   };
 }
+
+const annotationLimits = ({ metadata }: Config): AnnotationLimits => ({
+  own: { entries: metadata.entry_limit, octets: metadata.octet_limit },
+  shared: { entries: metadata.shared_entry_limit, octets: metadata.shared_octet_limit },
+});
 
 async function openOutbox(
   config: Config,

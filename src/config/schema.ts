@@ -68,6 +68,26 @@ export const schema = {
       format: ['dict', 'doveadm'],
       default: 'dict',
     },
+    entry_limit: {
+      doc: 'How many annotations one user may have (metadata.source: dict), those of mail-crypt and others included; past it, the answer is NO.',
+      format: 'positive',
+      default: 100_000,
+    },
+    octet_limit: {
+      doc: 'How many octets they may take, names and values together.',
+      format: 'positive',
+      default: 67_108_864,
+    },
+    shared_entry_limit: {
+      doc: 'How many annotations one mailbox may have that all who see it share.',
+      format: 'positive',
+      default: 10_000,
+    },
+    shared_octet_limit: {
+      doc: 'How many octets those may take, names and values together.',
+      format: 'positive',
+      default: 4_194_304,
+    },
   },
   store: {
     url: {

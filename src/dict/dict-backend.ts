@@ -16,17 +16,14 @@ export interface DictBackend {
   lookup(user: string, key: string): Promise<Buffer | undefined>;
 
   /**
-   * At least the rows that were asked for, in any order. Rows that do not fit are left out by the
-   * caller ({@link selectRows}), which also sorts, cuts at `maxRows`, and drops values.
-   *
-   * @param maxRows 0 for all
+   * At least the rows that were asked for, in pages and in any order. Rows that do not fit are left out by
+   * the caller, which also sorts, stops at the most rows that are wanted, and drops values.
    */
   iterate(
     user: string,
     path: string,
     options: IterateOptions,
-    maxRows: number,
-  ): Promise<readonly StoreEntry[]>;
+  ): AsyncIterable<readonly StoreEntry[]>;
 
   /**
    * Applies one transaction, whose keys may be both `priv/` and `shared/`: all of it or nothing.

@@ -39,12 +39,12 @@ export const failedReply = (head: string, error: string, timing: string): Reply 
   return (prefix) => Buffer.from(`${prefix}${head}${text}${timing}\n`, 'utf8');
 };
 
-/** `O<key>\t<value>` for each row, the value left empty on demand, and an empty line */
+/** `O<key>\t<value>` for each row, the value left empty on demand; with `timing` also the last, empty line */
 export const rowsReply =
-  (rows: readonly StoreEntry[], noValue: boolean, timing: string): Reply =>
+  (rows: readonly StoreEntry[], noValue: boolean, timing?: string): Reply =>
   (prefix) => {
     const head = Buffer.from(`${prefix}O`, 'latin1');
-    const last = Buffer.from(`${prefix}${timing}\n`, 'latin1');
+    const last = Buffer.from(timing === undefined ? '' : `${prefix}${timing}\n`, 'latin1');
     const keys = rows.map(({ key }) => tabEscape(Buffer.from(key)));
     let length = last.length;
     for (const [index, { value }] of rows.entries()) {

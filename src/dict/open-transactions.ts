@@ -1,11 +1,14 @@
 import type { Change } from '../stores/store.ts';
 import { DictProtocolError } from './dict-protocol-error.ts';
 import type { Text } from './parse-request.ts';
+import type { Holder, TransactionBudget } from './transaction-budget.ts';
 
 export interface Transaction {
   user: Text;
   changes: Change[];
   /** Of keys and values together. */
+  content: number;
+  /** The same, and what it takes to keep them. */
   octets: number;
   /** Why it cannot be committed. */
   problem: string | undefined;
@@ -13,45 +16,81 @@ export interface Transaction {
 
 export interface TransactionLimits {
   open: number;
+  /** Of one transaction. */
   octets: number;
+  /** Of all that are open on the connection. */
+  allOctets: number;
 }
+
+interface Kept extends Transaction {
+  /** See {@link TransactionBudget.tick}. */
+  touched: number;
+}
+
+/** What a transaction and a change take in memory besides what they hold; a cautious guess. */
+const TRANSACTION_OVERHEAD = 256;
+const CHANGE_OVERHEAD = 256;
 
 /**
  * The transactions of one connection that were begun and not ended. Dovecot counts their ids from 1
  * on each connection, so that they mean nothing beyond it; when it closes they are gone.
  *
- * Nothing but a commit has a reply: what is wrong with a change is kept until then.
+ * Nothing but a commit has a reply: what is wrong with a change is kept until then. Where there are too
+ * many, or they are too large, those that have rested longest are dropped, and their commits fail.
  */
-export class OpenTransactions {
+export class OpenTransactions implements Holder {
   readonly #limits: TransactionLimits;
-  readonly #byId = new Map<number, Transaction>();
+  readonly #budget: TransactionBudget;
+  /** In the order in which they were touched last. */
+  readonly #byId = new Map<number, Kept>();
+  #octets = 0;
 
-  constructor(limits: TransactionLimits) {
+  constructor(limits: TransactionLimits, budget: TransactionBudget) {
     this.#limits = limits;
+    this.#budget = budget;
   }
 
   get size(): number {
     return this.#byId.size;
   }
 
-  /** @throws DictProtocolError the id is taken, or there are too many */
+  get octets(): number {
+    return this.#octets;
+  }
+
+  get oldest(): number {
+    for (const { touched } of this.#byId.values()) return touched;
+    return Infinity;
+  }
+
+  /** @throws DictProtocolError the id is taken */
   begin(id: number, user: Text, problem?: string): void {
     if (this.#byId.has(id)) throw new DictProtocolError(`transaction ${id} begun twice`);
-    if (this.#byId.size >= this.#limits.open) throw new DictProtocolError('too many transactions');
-    this.#byId.set(id, { user, changes: [], octets: 0, problem });
+    if (this.#byId.size >= this.#limits.open) this.dropOldest();
+    const touched = this.#budget.tick();
+    this.#byId.set(id, { user, changes: [], content: 0, octets: 0, problem, touched });
+    this.#grow(id, TRANSACTION_OVERHEAD + (user?.length ?? 0));
   }
 
   /** Adds a change. One for an unknown transaction is dropped: its commit will fail. */
   add(id: number, change: Change): void {
     const transaction = this.#byId.get(id);
     if (!transaction || transaction.problem !== undefined) return;
-    transaction.octets += Buffer.byteLength(change.key);
-    if (change.op === 'set') transaction.octets += change.value.length;
-    if (transaction.octets > this.#limits.octets) {
+    const value = change.op === 'set' ? change.value.length : 0;
+    const octets = Buffer.byteLength(change.key) + value;
+    transaction.content += octets;
+    if (transaction.content > this.#limits.octets) {
       this.fail(id, `the transaction is larger than ${this.#limits.octets} octets`);
-    } else {
-      transaction.changes.push(change);
+      return;
     }
+    // As it comes, a value is a window on all that the peer sent with it.
+    transaction.changes.push(
+      change.op === 'set' ? { ...change, value: copy(change.value) } : change,
+    );
+    transaction.touched = this.#budget.tick();
+    this.#byId.delete(id);
+    this.#byId.set(id, transaction);
+    this.#grow(id, octets + CHANGE_OVERHEAD);
   }
 
   fail(id: number, problem: string): void {
@@ -59,16 +98,44 @@ export class OpenTransactions {
     if (!transaction) return;
     transaction.problem ??= problem;
     transaction.changes = [];
+    this.#grow(id, TRANSACTION_OVERHEAD - transaction.octets);
   }
 
   /** Takes a transaction out, to be committed or forgotten. */
   end(id: number): Transaction | undefined {
     const transaction = this.#byId.get(id);
-    this.#byId.delete(id);
+    if (transaction) {
+      this.#byId.delete(id);
+      this.#count(-transaction.octets);
+    }
     return transaction;
+  }
+
+  /** The commit of what is dropped fails as that of a transaction that was never begun. */
+  dropOldest(): void {
+    for (const id of this.#byId.keys()) {
+      this.end(id);
+      return;
+    }
   }
 
   clear(): void {
     this.#byId.clear();
+    this.#count(-this.#octets);
+  }
+
+  #grow(id: number, octets: number): void {
+    const transaction = this.#byId.get(id);
+    if (transaction) transaction.octets += octets;
+    this.#count(octets);
+    while (this.#octets > this.#limits.allOctets && this.#byId.size > 1) this.dropOldest();
+  }
+
+  #count(octets: number): void {
+    const before = this.#octets;
+    this.#octets += octets;
+    this.#budget.changed(this, before);
   }
 }
+
+const copy = (octets: Buffer): Buffer => Buffer.from(new Uint8Array(octets).buffer);

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { InvalidInputError, SidecarError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
+import { AnnotationLimitError } from '../stores/annotation-limits.ts';
 import { failedReply, type Reply } from './format-reply.ts';
 import { ReplyQueue, type Turn } from './reply-queue.ts';
 
@@ -18,6 +19,10 @@ export interface PendingCommandsOptions {
   modern: boolean;
   /** A command unanswered for so long is answered by {@link PendingCommands.expire}. */
   replyMsecs: number;
+  /** Resolves when the peer has read most of what was sent; undefined while there is no need to wait. */
+  backlog?: (() => Promise<void> | undefined) | undefined;
+  /** How many commands that read may be worked on at once. */
+  reads: number;
 }
 
 export interface CommandStart {
@@ -36,19 +41,39 @@ export interface Outcome {
   reply: (times: string) => Reply;
 }
 
+/**
+ * Sends lines of a reply that goes on, and resolves when there is room for more.
+ *
+ * @throws Abandoned nobody waits for them any more
+ */
+export type SendPart = (lines: Reply) => Promise<void>;
+
+export type Work = (sendPart: SendPart) => Promise<Outcome>;
+
+class Abandoned extends Error {}
+
 interface Pending extends CommandStart, Turn {
   /** Milliseconds, of {@link Clock.monotonic}. */
   since: number;
+  /** When something was last sent; the same. */
+  lastSign: number;
 }
 
 /** Replies that took longer tell when the work began and ended, for Dovecot's warnings. */
 const SLOW_MSECS = 100;
 
-/** The commands of one connection that the backend works on: each gets its one reply from here. */
+/**
+ * The commands of one connection that the backend works on: each gets its one reply from here. They are
+ * begun in the order in which they came, without waiting for each other, but for those that read: they
+ * have large replies, so only some of them are worked on at once, and none while the peer does not read.
+ */
 export class PendingCommands {
   readonly #options: PendingCommandsOptions;
   readonly #queue: ReplyQueue;
   readonly #pending = new Set<Pending>();
+  /** Not begun yet. */
+  #waiting: { reads: boolean; begin: () => void }[] = [];
+  #reads = 0;
 
   constructor(options: PendingCommandsOptions) {
     this.#options = options;
@@ -60,17 +85,49 @@ export class PendingCommands {
   }
 
   /** Has `work` done, and answers with what came of it; never throws. */
-  async run(start: CommandStart, work: () => Promise<Outcome>): Promise<void> {
+  run(start: CommandStart, work: Work): void {
     const since = this.#options.clock.monotonic();
-    const pending: Pending = { ...start, id: 0, ready: undefined, since };
+    const pending: Pending = { ...start, id: 0, ready: undefined, since, lastSign: since };
     this.#pending.add(pending);
     this.#queue.enter(pending);
+    const reads = start.command !== 'commit';
+    const begin = (): void => void this.#work(pending, reads, work);
+    if (this.#waiting.length > 0 || (reads && this.#reads >= this.#options.reads)) {
+      this.#waiting.push({ reads, begin });
+    } else begin();
+  }
+
+  async #work(pending: Pending, reads: boolean, work: Work): Promise<void> {
+    if (reads) this.#reads += 1;
     try {
-      const { result, reply } = await work();
+      if (!this.#pending.has(pending)) return;
+      const { result, reply } = await work((lines) => this.#sendPart(pending, lines));
       this.#settle(pending, result, reply);
     } catch (error) {
       this.#fail(pending, error);
+    } finally {
+      if (reads) {
+        const backlog = this.#options.backlog?.();
+        if (backlog) await backlog;
+        this.#reads -= 1;
+        this.#beginWaiting();
+      }
     }
+  }
+
+  #beginWaiting(): void {
+    while (this.#waiting.length > 0) {
+      if (this.#waiting[0]?.reads === true && this.#reads >= this.#options.reads) return;
+      this.#waiting.shift()?.begin();
+    }
+  }
+
+  async #sendPart(pending: Pending, lines: Reply): Promise<void> {
+    if (this.#pending.has(pending)) await this.#queue.part(pending, lines);
+    pending.lastSign = this.#options.clock.monotonic();
+    await this.#options.backlog?.();
+    if (!this.#pending.has(pending)) throw new Abandoned();
+    pending.lastSign = this.#options.clock.monotonic();
   }
 
   /** Answers the commands that the backend has held for too long; to be called now and then. */
@@ -79,6 +136,7 @@ export class PendingCommands {
     const before = clock.monotonic() - replyMsecs;
     for (const pending of this.#pending) {
       if (pending.since > before) return; // those behind it came later
+      if (pending.lastSign > before) continue;
       const { command, user } = pending;
       const error = `no answer within ${replyMsecs / 1_000} s`;
       log.error({ user, command }, `dict: ${error}`);
@@ -93,13 +151,17 @@ export class PendingCommands {
   /** The connection is gone: what is still under way is answered to nobody. */
   close(): void {
     this.#pending.clear();
+    this.#waiting = [];
   }
 
   #fail(pending: Pending, error: unknown): void {
     if (!this.#pending.has(pending)) return;
     const { command, user } = pending;
     const refused = error instanceof InvalidInputError;
-    if (refused) {
+    if (error instanceof AnnotationLimitError) {
+      // It may be another plugin's key, without which mail cannot be read or written.
+      this.#options.log.warn({ user, command, reason: error.message }, 'dict: limit reached');
+    } else if (refused) {
       this.#options.log.info({ user, command, reason: error.message }, 'dict: refused');
     } else {
       this.#options.log.error({ err: error, user, command }, 'dict: failed');

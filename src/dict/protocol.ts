@@ -3,7 +3,7 @@ import { InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { LineReader } from '../socket/line-reader.ts';
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
-import type { Change } from '../stores/store.ts';
+import type { Change, CommitResult, StoreEntry } from '../stores/store.ts';
 import { checkUserName } from '../user-name.ts';
 import type { DictBackend } from './dict-backend.ts';
 import { DictProtocolError } from './dict-protocol-error.ts';
@@ -11,7 +11,8 @@ import { foundReply, plainReply, rowsReply } from './format-reply.ts';
 import { OpenTransactions } from './open-transactions.ts';
 import { parseRequest, transactionOfHead, type DictRequest, type Text } from './parse-request.ts';
 import { PendingCommands, type DictObserver } from './pending-commands.ts';
-import { selectRows } from './select-rows.ts';
+import { selectPages } from './select-pages.ts';
+import type { TransactionBudget } from './transaction-budget.ts';
 
 export interface DictSessionOptions {
   backend: DictBackend;
@@ -20,6 +21,10 @@ export interface DictSessionOptions {
   /** Takes replies as they become ready; several calls may follow each other at once. */
   send: (octets: Buffer) => void;
   observe?: DictObserver | undefined;
+  /** What the open transactions of all connections share. */
+  budget: TransactionBudget;
+  /** See {@link PendingCommands}. */
+  backlog?: (() => Promise<void> | undefined) | undefined;
   /** Milliseconds after which {@link DictSession.expire} answers in the backend's stead. */
   replyMsecs?: number | undefined;
 }
@@ -45,14 +50,20 @@ export class DictSession {
   /** For commands that name no user: before version 3 only the hello did. */
   #user = '';
   #inputEnded = false;
+  /** Octets of the transactions that the backend works on. */
+  #committing = 0;
 
   constructor(options: DictSessionOptions) {
     this.#options = options;
     const maxOctets = SOCKET_LIMITS.dictLineOctets;
-    this.#transactions = new OpenTransactions({
-      open: SOCKET_LIMITS.dictOpenTransactions,
-      octets: SOCKET_LIMITS.dictTransactionOctets,
-    });
+    this.#transactions = new OpenTransactions(
+      {
+        open: SOCKET_LIMITS.dictOpenTransactions,
+        octets: SOCKET_LIMITS.dictTransactionOctets,
+        allOctets: SOCKET_LIMITS.dictConnectionOctets,
+      },
+      options.budget,
+    );
     this.#lines = new LineReader({
       maxOctets,
       onLine: (line) => this.#take(parseRequest(line)),
@@ -63,6 +74,15 @@ export class DictSession {
   /** How many commands the backend works on. */
   get pending(): number {
     return this.#commands?.size ?? 0;
+  }
+
+  /** Whether no more should be read until something is answered. */
+  get full(): boolean {
+    return (
+      this.pending >= SOCKET_LIMITS.dictPendingCommands ||
+      this.#committing >= SOCKET_LIMITS.dictConnectionOctets ||
+      this.#options.budget.mustWait(this.#committing)
+    );
   }
 
   /** Whether the connection can be ended without losing anything. */
@@ -140,12 +160,14 @@ export class DictSession {
       );
     }
     this.#user = user;
-    const { clock, log, send, observe, replyMsecs } = this.#options;
+    const { clock, log, send, observe, replyMsecs, backlog } = this.#options;
     this.#commands = new PendingCommands({
       clock,
       log,
       send,
       observe,
+      backlog,
+      reads: SOCKET_LIMITS.dictReads,
       modern: major >= 4 || minor >= 1,
       replyMsecs: replyMsecs ?? SOCKET_LIMITS.dictReplyMsecs,
     });
@@ -153,7 +175,7 @@ export class DictSession {
 
   #lookup(commands: PendingCommands, request: Of<'lookup'>): void {
     const user = this.#userOf(request);
-    void commands.run({ command: 'lookup', user }, async () => {
+    commands.run({ command: 'lookup', user }, async () => {
       const value = await this.#options.backend.lookup(checkUser(user), checkKey(request.key));
       if (value === undefined) {
         return { result: 'missing', reply: (times) => plainReply('N', times) };
@@ -164,12 +186,17 @@ export class DictSession {
 
   #iterate(commands: PendingCommands, { options, maxRows, ...request }: Of<'iterate'>): void {
     const user = this.#userOf(request);
-    void commands.run({ command: 'iterate', user }, async () => {
+    commands.run({ command: 'iterate', user }, async (sendPart) => {
       const path = checkKey(request.path);
-      const { backend } = this.#options;
-      const found = await backend.iterate(checkUser(user), path, options, maxRows);
-      const rows = selectRows(found, path, options, maxRows);
-      return { result: 'ok', reply: (times) => rowsReply(rows, options.noValue, times) };
+      const pages = this.#options.backend.iterate(checkUser(user), path, options);
+      const { noValue } = options;
+      // One page behind: most have but one, and are answered at once.
+      let rows: readonly StoreEntry[] = [];
+      for await (const page of selectPages(pages, path, options, maxRows)) {
+        if (rows.length > 0) await sendPart(rowsReply(rows, noValue));
+        rows = page;
+      }
+      return { result: 'ok', reply: (times) => rowsReply(rows, noValue, times) };
     });
   }
 
@@ -193,20 +220,30 @@ export class DictSession {
     const user = transaction?.user;
     const failurePrefix = request.async ? 'A' : '';
     const failureHead = `${request.id}\t`;
-    void commands.run({ command: 'commit', user, failurePrefix, failureHead }, async () => {
-      if (!transaction) throw new InvalidInputError(`no transaction ${request.id}`);
+    commands.run({ command: 'commit', user, failurePrefix, failureHead }, async () => {
+      if (!transaction) throw noTransaction(request.id);
       if (transaction.problem !== undefined) throw new InvalidInputError(transaction.problem);
-      const { changes } = transaction;
-      const result =
-        changes.length === 0
-          ? 'committed'
-          : await this.#options.backend.commit(checkUser(user), changes);
+      const { changes, octets } = transaction;
+      let result: CommitResult = 'committed';
+      this.#count(octets);
+      try {
+        if (changes.length > 0) {
+          result = await this.#options.backend.commit(checkUser(user), changes);
+        }
+      } finally {
+        this.#count(-octets);
+      }
       const answer = `${failurePrefix}${result === 'missing' ? 'N' : 'O'}${request.id}`;
       return {
         result: result === 'missing' ? 'missing' : 'ok',
         reply: (times) => plainReply(answer, times),
       };
     });
+  }
+
+  #count(octets: number): void {
+    this.#committing += octets;
+    this.#options.budget.commit(octets);
   }
 
   #userOf({ user }: { user: Text }): Text {
@@ -220,7 +257,7 @@ export class DictSession {
       this.#transactions.fail(id, problem);
     } else if (this.#commands && (letter === 'L' || letter === 'I')) {
       const command = letter === 'L' ? 'lookup' : 'iterate';
-      void this.#commands.run({ command, user: undefined }, () => {
+      this.#commands.run({ command, user: undefined }, () => {
         throw new InvalidInputError(problem);
       });
     } else {
@@ -228,6 +265,11 @@ export class DictSession {
     }
   }
 }
+
+const noTransaction = (id: number): InvalidInputError =>
+  new InvalidInputError(
+    `no transaction ${id}: it was not begun, or dropped because too much was open; try again`,
+  );
 
 function checkUser(user: Text): string {
   if (user === undefined) throw new InvalidInputError('the user is not UTF-8');

@@ -6,6 +6,8 @@ export interface Turn {
   id: number;
   /** A reply that is complete and must wait for those before it. */
   ready: Buffer | undefined;
+  /** Called once, when all commands before it are answered. */
+  onFirst?: () => void;
 }
 
 const MAX_ID = 0xffff_ffff;
@@ -38,11 +40,26 @@ export class ReplyQueue {
     this.#turns.push(turn);
   }
 
+  /**
+   * Sends lines of a reply that goes on. Without ids, resolves only when all commands before it are
+   * answered.
+   */
+  async part(turn: Turn, reply: Reply): Promise<void> {
+    if (turn !== this.#turns[0] && !this.#ids) {
+      await new Promise<void>((resolve) => (turn.onFirst = resolve));
+    }
+    const index = this.#turns.indexOf(turn);
+    if (index === -1) return;
+    if (index > 0) this.#name(index);
+    this.#send(reply(turn.id === 0 ? '' : `+${turn.id}\t`));
+  }
+
   answer(turn: Turn, reply: Reply): void {
     if (turn === this.#turns[0]) {
       this.#turns.shift();
       this.#send(reply(''));
       this.#sendReady();
+      this.#turns[0]?.onFirst?.();
     } else if (this.#ids) {
       const index = this.#turns.indexOf(turn);
       this.#name(index);

@@ -13,6 +13,7 @@ import type { DictBackend } from './dict-backend.ts';
 import { DictProtocolError } from './dict-protocol-error.ts';
 import type { DictObserver } from './pending-commands.ts';
 import { DictSession } from './protocol.ts';
+import { TransactionBudget } from './transaction-budget.ts';
 
 export interface DictServerOptions extends Omit<UnixServerOptions, 'name'> {
   backend: DictBackend;
@@ -32,8 +33,16 @@ const EXPIRY_INTERVAL_MSECS = 1_000;
  */
 export async function serveDict(options: DictServerOptions): Promise<UnixServer> {
   const sessions = new Set<DictSession>();
+  const shared: Shared = {
+    sessions,
+    stalled: new Set(),
+    budget: new TransactionBudget({
+      octets: SOCKET_LIMITS.dictAllOctets,
+      reservedOctets: SOCKET_LIMITS.dictReservedOctets,
+    }),
+  };
   const server = await serveUnixSocket({ ...options, name: 'dict' }, (socket) =>
-    connect(socket, options, sessions),
+    connect(socket, options, shared),
   );
   const expiry = setInterval(() => {
     for (const session of sessions) session.expire();
@@ -50,10 +59,18 @@ export async function serveDict(options: DictServerOptions): Promise<UnixServer>
   };
 }
 
+/** What all connections have in common. */
+interface Shared {
+  sessions: Set<DictSession>;
+  /** Whose peers do not read, those that stall longest first. */
+  stalled: Set<Socket>;
+  budget: TransactionBudget;
+}
+
 function connect(
   socket: Socket,
   options: DictServerOptions,
-  sessions: Set<DictSession>,
+  { sessions, stalled, budget }: Shared,
 ): Connection {
   const { log, path } = options;
   const writer = new BatchedWriter(socket);
@@ -61,6 +78,8 @@ function connect(
   let ending = false;
   const session = new DictSession({
     ...options,
+    budget,
+    backlog,
     send(octets) {
       writer.write(octets);
       proceed();
@@ -68,9 +87,24 @@ function connect(
   });
   sessions.add(session);
 
+  function backlog(): Promise<void> | undefined {
+    if (!writer.isFull) return undefined;
+    stalled.add(socket);
+    const [longest] = stalled;
+    if (stalled.size > SOCKET_LIMITS.dictStalledConnections && longest) {
+      log.warn(
+        { socket: path },
+        'dict: connection closed: its peer does not read what it asks for',
+      );
+      stalled.delete(longest);
+      longest.destroy();
+    }
+    return writer.drained().then(() => void stalled.delete(socket));
+  }
+
   function proceed(): void {
     if (ending && session.idle) writer.end();
-    else if (session.pending >= SOCKET_LIMITS.dictPendingCommands) socket.pause();
+    else if (session.full) socket.pause();
     else if (!socket.writableNeedDrain) socket.resume();
   }
 

@@ -15,6 +15,7 @@ export interface FileDict {
 }
 
 const NEWLINE = 0x0a;
+const PAGE_ENTRIES = 100;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
@@ -37,14 +38,22 @@ export function parseFileDict(octets: Buffer): FileDict {
 }
 
 /** The file of such a dict, sorted by the octets of the keys: the same entries make the same file. */
-export function formatFileDict(entries: readonly DictEntry[]): Buffer {
+export const formatFileDict = (entries: readonly DictEntry[]): Buffer =>
+  Buffer.concat([...formatFileDictPages(entries)]);
+
+/** The same in parts, for who has more to do than to write a large file. */
+export function* formatFileDictPages(entries: readonly DictEntry[]): Iterable<Buffer> {
   const newline = Buffer.of(NEWLINE);
-  return Buffer.concat(
-    entries
-      .map(({ key, value }) => ({ key: Buffer.from(key), value }))
-      .sort((a, b) => Buffer.compare(a.key, b.key))
-      .flatMap(({ key, value }) => [tabEscape(key), newline, tabEscape(value), newline]),
-  );
+  const sorted = entries
+    .map(({ key, value }) => ({ key: Buffer.from(key), value }))
+    .sort((a, b) => Buffer.compare(a.key, b.key));
+  for (let at = 0; at < sorted.length; at += PAGE_ENTRIES) {
+    yield Buffer.concat(
+      sorted
+        .slice(at, at + PAGE_ENTRIES)
+        .flatMap(({ key, value }) => [tabEscape(key), newline, tabEscape(value), newline]),
+    );
+  }
 }
 
 /** What follows the last LF was cut off, and Dovecot does not read it either. */

@@ -5,6 +5,7 @@ import type { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
 import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-record.ts';
 import type { Subscriptions } from '../webpush/subscriptions/subscriptions.ts';
 import { VAPID_KEY } from '../webpush/vapid/vapid-record.ts';
+import { isDictKey } from './own-entry.ts';
 import type { VapidKeys } from '../webpush/vapid/vapid-keys.ts';
 
 export interface ForgetUserParts {
@@ -52,6 +53,9 @@ export interface ForgetUserOptions {
  */
 export type ForgetUser = (user: string, options: ForgetUserOptions) => Promise<ForgottenUser>;
 
+/** Entries that one commit removes. */
+const AT_A_TIME = 1_000;
+
 export function createForgetUser(parts: ForgetUserParts): ForgetUser {
   const { store, subscriptions, vapidKeys, throttle } = parts;
 
@@ -85,8 +89,16 @@ export function createForgetUser(parts: ForgetUserParts): ForgetUser {
   function removeEntries(user: string): Promise<string[]> {
     return subscriptions.transact(user, async (plan, commit) => {
       plan.forgetAll();
-      const keys = (await store.list(user, '')).map(({ key }) => key);
-      await commit(keys.map((key) => ({ op: 'unset' as const, key })));
+      const keys: string[] = [];
+      for await (const page of store.pages(user, '', { keysOnly: true })) {
+        for (const { key } of page) keys.push(key);
+      }
+      // Ours go first, in one commit; others have their turn between those of the rest.
+      const changes = keys
+        .toSorted((a, b) => Number(isDictKey(a)) - Number(isDictKey(b)))
+        .map((key) => ({ op: 'unset' as const, key }));
+      await commit(changes.splice(0, AT_A_TIME));
+      while (changes.length > 0) await store.commit(user, changes.splice(0, AT_A_TIME));
       vapidKeys.forget(user);
       return keys;
     });

@@ -28,7 +28,8 @@ export interface GateParts {
  */
 export interface Gate {
   lookup(user: string, key: string): Promise<Buffer | undefined>;
-  iterate(user: string, path: string): Promise<StoreEntry[]>;
+  /** In pages; everything else has its turn between them. */
+  iterate(user: string, path: string, options: { noValue: boolean }): AsyncIterable<StoreEntry[]>;
   commit(user: string, changes: readonly Change[]): Promise<CommitResult>;
 }
 
@@ -41,15 +42,16 @@ export function createGate(parts: GateParts): Gate {
       return entry === undefined ? lookUpForeign(user, key) : own.read(user, entry);
     },
 
-    iterate: async (user, path) => {
-      if (!isDictKey(path)) return [];
+    iterate: async function* (user, path, { noValue }) {
+      if (!isDictKey(path)) return;
       const prefix = ownPrefix(path);
-      const foreign = await store.list(ownerOf(user, path), path);
-      if (prefix === undefined) return foreign;
-      // A path that ends above our entries asks for all of them.
-      const within = path.startsWith(prefix) ? path.slice(prefix.length) : '';
-      const ours = await own.list(user, within);
-      return [...foreign, ...ours.map(({ key, value }) => ({ key: prefix + key, value }))];
+      if (prefix !== undefined) {
+        // A path that ends above our entries asks for all of them.
+        const within = path.startsWith(prefix) ? path.slice(prefix.length) : '';
+        const ours = await own.list(user, within);
+        yield ours.map(({ key, value }) => ({ key: prefix + key, value }));
+      }
+      yield* store.pages(ownerOf(user, path), path, { keysOnly: noValue });
     },
 
     commit: async (user, changes) => {

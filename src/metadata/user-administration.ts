@@ -1,5 +1,6 @@
 import { readSettings, type CoiSettings } from '../coi/settings.ts';
 import { NotFoundError } from '../errors.ts';
+import { OWN_SCOPE, type Usage } from '../stores/annotation-limits.ts';
 import type { Store } from '../stores/store.ts';
 import type { AbuseThrottle, ThrottledUser } from '../webpush/subscriptions/abuse-throttle.ts';
 import type { FirstAttemptReport } from '../webpush/delivery/delivery.ts';
@@ -36,7 +37,7 @@ export interface UserState extends CoiSettings {
   throttled: ThrottledUser | undefined;
   vapid: VapidKey | undefined;
   /** Entries that pass through: comments, other plugins' keys. */
-  annotations: { entries: number; octets: number };
+  annotations: Usage;
 }
 
 /** One ID has two of them while a replacement waits for its validation. */
@@ -94,7 +95,7 @@ export function createUserAdministration(parts: UserAdministrationParts): UserAd
   }
 
   async function requireKnown(user: string): Promise<void> {
-    if ((await store.list(user, '')).length > 0) return;
+    for await (const page of store.pages(user, '', { keysOnly: true })) if (page.length > 0) return;
     throw new NotFoundError(
       `nothing is known of the user ${JSON.stringify(user)}: no annotation and no subscription`,
     );
@@ -116,16 +117,15 @@ export function createUserAdministration(parts: UserAdministrationParts): UserAd
 
     inspect: async (user) => {
       await requireKnown(user);
-      const [settings, all, vapid, foreign] = await Promise.all([
+      const [settings, all, vapid, annotations] = await Promise.all([
         readSettings(store, user),
         held(user),
         vapidKeys.find(user),
-        store.list(user, 'priv/'),
+        store.usage(user, OWN_SCOPE),
       ]);
-      const octets = foreign.reduce((sum, { value }) => sum + value.length, 0);
       return {
         ...{ user, ...settings, subscriptions: all, throttled: throttledUser(user), vapid },
-        annotations: { entries: foreign.length, octets },
+        annotations,
       };
     },
 

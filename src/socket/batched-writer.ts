@@ -1,5 +1,8 @@
 import type { Socket } from 'node:net';
 
+/** Octets that are gathered before the work in hand has to wait. */
+const FULL_OCTETS = 262_144;
+
 /**
  * Gathers what is to be written until the work in hand is done, microtasks included, and then writes
  * it at once: the answers to all commands of one chunk cost one system call. While the peer does not
@@ -8,15 +11,32 @@ import type { Socket } from 'node:net';
 export class BatchedWriter {
   readonly #socket: Socket;
   #octets: Buffer[] = [];
+  #waitingOctets = 0;
   #scheduled = false;
   #ending = false;
+  #waiting: (() => void)[] = [];
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    for (const event of ['drain', 'close']) socket.on(event, () => this.#release());
+  }
+
+  /** Resolves when the peer has read most of what was written, or is gone. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  /** Whether enough waits to be read by the peer that more should not be asked for. */
+  get isFull(): boolean {
+    return this.#waitingOctets >= FULL_OCTETS || this.#socket.writableNeedDrain;
   }
 
   write(octets: Buffer): void {
     this.#octets.push(octets);
+    this.#waitingOctets += octets.length;
     this.#schedule();
   }
 
@@ -40,6 +60,12 @@ export class BatchedWriter {
       if (!this.#socket.write(octets)) this.#socket.pause();
     }
     this.#octets = [];
+    this.#waitingOctets = 0;
+    if (!this.#socket.writableNeedDrain) this.#release();
     if (this.#ending) this.#socket.destroySoon();
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

@@ -23,6 +23,18 @@ export const SOCKET_LIMITS = {
   dictOpenTransactions: 1_000,
   /** Keys and values of one dict transaction: a user may SETMETADATA any number of entries. */
   dictTransactionOctets: 8 * 1_024 * 1_024,
+  /** Of all open on one connection; those that rested longest are dropped. */
+  dictConnectionOctets: 16 * 1_024 * 1_024,
+  /** Of all connections together, beyond what is reserved for each of them. */
+  dictAllOctets: 128 * 1_024 * 1_024,
+  /** Nearly all of Dovecot's transactions are smaller, and so are dropped for nobody. */
+  dictReservedOctets: 16 * 1_024,
+  /** Lookups and iterations of one connection that are worked on at once; the others wait. */
+  dictReads: 32,
+  /** Connections whose peers do not read what they asked for; the one that stalls longest is closed. */
+  dictStalledConnections: 128,
+  /** Rows of a sorted iteration, which must be there all at once. Dovecot asks for no such thing. */
+  dictSortedOctets: 4 * 1_024 * 1_024,
   /**
    * Dovecot gives up on a dict reply after 30 s (65 s after 2.4.4), closes the connection, and cannot
    * tell then whether a commit took place. Answering before that keeps both.

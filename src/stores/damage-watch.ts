@@ -141,6 +141,15 @@ export function watchDamage(store: Store, watch: DamageWatch): Store {
     kind: store.kind,
     get: (user, key) => telling(user, store.get(user, key)),
     list: (user, prefix) => telling(user, store.list(user, prefix)),
+    pages: async function* (user, prefix, options) {
+      const pages = store.pages(user, prefix, options)[Symbol.asyncIterator]();
+      for (;;) {
+        const page = await telling(user, pages.next());
+        if (page.done === true) return;
+        yield page.value;
+      }
+    },
+    usage: (user, scope) => telling(user, store.usage(user, scope)),
     commit: (user, changes) => telling(user, store.commit(user, changes)),
     users: () => store.users(),
     scrub: () => store.scrub(),

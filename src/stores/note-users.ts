@@ -12,6 +12,8 @@ export function noteUsers(store: Store, filter: UserFilter, prefixes: readonly s
     kind: store.kind,
     get: (user, key) => store.get(user, key),
     list: (user, prefix) => store.list(user, prefix),
+    pages: (user, prefix, options) => store.pages(user, prefix, options),
+    usage: (user, scope) => store.usage(user, scope),
     commit: async (user, changes) => {
       const matters = changes.some(
         ({ op, key }) =>

@@ -1,4 +1,5 @@
 import type { Logger } from '../logging.ts';
+import type { AnnotationLimits } from './annotation-limits.ts';
 import { DamageWatch, watchDamage } from './damage-watch.ts';
 import { parseStoreUrl } from './parse-store-url.ts';
 import { openSqliteStore } from './sqlite/sqlite-store.ts';
@@ -9,6 +10,7 @@ export interface OpenStoreOptions {
   log: Logger;
   /** Told of what is damaged; one of its own unless given. */
   damage?: DamageWatch;
+  limits?: AnnotationLimits;
 }
 
 /**
@@ -22,7 +24,9 @@ export async function openStore(url: string, options: OpenStoreOptions): Promise
   const address = parseStoreUrl(url);
   if (address.kind === 'sqlite') {
     const onUnopened = (path: string, reason: string): void => damage.noteUnopened(path, reason);
-    return watchDamage(await openSqliteStore(address.path, { onUnopened }), damage);
+    const { limits } = options;
+    const opened = await openSqliteStore(address.path, { onUnopened, ...(limits && { limits }) });
+    return watchDamage(opened, damage);
   }
   // Loaded when asked for: it takes a tenth of a second and most do without.
   const { openRedisStore } = await import('./redis/redis-store.ts');

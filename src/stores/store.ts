@@ -1,3 +1,5 @@
+import type { Usage } from './annotation-limits.ts';
+
 /**
  * What users annotated, and what the sidecar remembers about them.
  *
@@ -13,8 +15,21 @@ export interface Store {
   /** The value under `key`, or undefined when there is none. */
   get(user: string, key: string): Promise<Buffer | undefined>;
 
-  /** All entries of `user` whose key starts with `prefix`, ordered by the octets of the key. */
+  /**
+   * All entries of `user` whose key starts with `prefix`, ordered by the octets of the key. For what the
+   * service itself bounds; what users annotate may be much, and comes in {@link Store.pages}.
+   */
   list(user: string, prefix: string): Promise<StoreEntry[]>;
+
+  /**
+   * The same in pages of {@link PAGE_ENTRIES} entries or {@link PAGE_OCTETS} octets, roughly, in no
+   * particular order; everything else has its turn between them. Of what is changed meanwhile, a page
+   * may show either state; no entry comes twice.
+   */
+  pages(user: string, prefix: string, options?: PageOptions): AsyncIterable<StoreEntry[]>;
+
+  /** What is counted in a scope: see `scopeOf`. Kept with each commit, so it costs next to nothing. */
+  usage(user: string, scope: string): Promise<Usage>;
 
   /**
    * Applies all changes in their order, or none of them; durable when it resolves.
@@ -25,6 +40,8 @@ export interface Store {
    * @throws UnavailableError the store is full, locked or gone; nothing was changed. Only when the
    *   way to a remote store broke after the commit was sent, it may have taken place all the same
    * @throws OvertakenError an `expect` is not so; nothing was changed
+   * @throws AnnotationLimitError annotations would grow over the limits that the store was opened with;
+   *   nothing was changed
    * @throws InvalidInputError an `increment` names a value that is not a whole number in its
    *   shortest form, or leads out of 64 bits; or a user or key is too long or not Unicode text.
    *   Nothing was changed
@@ -46,6 +63,17 @@ export interface Store {
 
   close(): Promise<void>;
 }
+
+export interface PageOptions {
+  /** Values are not read; those in the pages are empty. */
+  keysOnly?: boolean;
+}
+
+export const PAGE_ENTRIES = 200;
+export const PAGE_OCTETS = 65_536;
+
+/** The value of an entry of which only the key was asked for. */
+export const NO_VALUE = Buffer.alloc(0);
 
 export interface StoreEntry {
   key: string;

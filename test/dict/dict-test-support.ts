@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DictBackend, IterateOptions } from '../../src/dict/dict-backend.ts';
+import { TransactionBudget } from '../../src/dict/transaction-budget.ts';
+import { SOCKET_LIMITS } from '../../src/socket/socket-limits.ts';
 import type { Change, CommitResult, StoreEntry } from '../../src/stores/store.ts';
 
 /** A call that waits for the test to end it. */
@@ -18,13 +20,12 @@ export class ManualBackend implements DictBackend {
   lookup(user: string, key: string): Promise<Buffer | undefined> {
     return this.#call('lookup', user, key);
   }
-  iterate(
+  async *iterate(
     user: string,
     path: string,
     options: IterateOptions,
-    maxRows: number,
-  ): Promise<StoreEntry[]> {
-    return this.#call('iterate', user, path, options, maxRows);
+  ): AsyncIterable<readonly StoreEntry[]> {
+    yield await this.#call<StoreEntry[]>('iterate', user, path, options);
   }
   commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
     return this.#call('commit', user, changes);
@@ -40,19 +41,24 @@ export class ManualBackend implements DictBackend {
 /** Answers at once from a map; `shared/` keys are everybody's. */
 export class MapBackend implements DictBackend {
   readonly values = new Map<string, Buffer>();
+  /** Of an iteration. */
+  pageRows = Infinity;
   readonly commits: { user: string; changes: readonly Change[] }[] = [];
 
   async lookup(user: string, key: string): Promise<Buffer | undefined> {
     return Promise.resolve(this.values.get(place(user, key)));
   }
-  async iterate(user: string, path: string): Promise<StoreEntry[]> {
+  // eslint-disable-next-line @typescript-eslint/require-await -- an asynchronous generator
+  async *iterate(user: string, path: string): AsyncIterable<readonly StoreEntry[]> {
     const prefix = place(user, path);
     const found = [...this.values].filter(([key]) => key.startsWith(prefix));
     const rows = found.map(([key, value]) => ({
       key: key.slice(prefix.length - path.length),
       value,
     }));
-    return Promise.resolve(rows);
+    for (let at = 0; at < rows.length; at += this.pageRows) {
+      yield rows.slice(at, at + this.pageRows);
+    }
   }
   async commit(user: string, changes: readonly Change[]): Promise<CommitResult> {
     this.commits.push({ user, changes });
@@ -65,6 +71,10 @@ export class MapBackend implements DictBackend {
     return Promise.resolve('committed');
   }
 }
+
+/** As the server has it. */
+export const newBudget = (octets: number = SOCKET_LIMITS.dictAllOctets): TransactionBudget =>
+  new TransactionBudget({ octets, reservedOctets: SOCKET_LIMITS.dictReservedOctets });
 
 const place = (user: string, key: string) => (key.startsWith('shared/') ? key : `${user}\0${key}`);
 

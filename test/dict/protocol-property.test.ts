@@ -6,7 +6,7 @@ import { DictProtocolError } from '../../src/dict/dict-protocol-error.ts';
 import { DictSession } from '../../src/dict/protocol.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import { DictClientModel } from './dict-client-model.ts';
-import { ManualBackend, MapBackend } from './dict-test-support.ts';
+import { ManualBackend, MapBackend, newBudget } from './dict-test-support.ts';
 
 const log = pino({ level: 'silent' });
 const octets = (text: string) => Buffer.from(text, 'latin1');
@@ -46,7 +46,7 @@ const commands = fc.array(command, { maxLength: 12 }).map((list) => {
 
 function session(backend: ManualBackend | MapBackend, send: (octets: Buffer) => void) {
   // A clock that stands still: no answer is slow and appends its times.
-  return new DictSession({ backend, clock: { now: () => 0, monotonic: () => 0 }, log, send });
+  return new DictSession({ backend, clock: { now: () => 0, monotonic: () => 0 }, log, send, budget: newBudget() });
 }
 
 describe('DictSession, any input', () => {

@@ -5,7 +5,7 @@ import { DictSession, type DictSessionOptions } from '../../src/dict/protocol.ts
 import { InvalidInputError, UnavailableError } from '../../src/errors.ts';
 import { SOCKET_LIMITS } from '../../src/socket/socket-limits.ts';
 import { recordingLog } from '../socket/socket-test-support.ts';
-import { ManualBackend, MapBackend } from './dict-test-support.ts';
+import { ManualBackend, MapBackend, newBudget } from './dict-test-support.ts';
 
 const HELLO_2_3 = 'H3\t2\t0\t\tcoi\n';
 const HELLO_2_4 = 'H4\t0\t0\t\tcoi\n';
@@ -26,6 +26,7 @@ function start<Backend extends ManualBackend | MapBackend>(
     backend,
     clock,
     log,
+    budget: newBudget(),
     send: (reply) => sent.push(reply),
     observe: (command, result, msecs) => observed.push(`${command} ${result} ${msecs}`),
     ...options,
@@ -212,15 +213,85 @@ describe('DictSession: iterate', () => {
 
   test('a row that does not begin with the path would kill the imap process: it is left out', async () => {
     const { push, replies, backend } = withRows();
-    backend.iterate = () =>
-      Promise.resolve(
-        ['priv/a/', 'priv/A/x', 'priv/', '', 'xpriv/a/b', 'priv/a/x'].map((key) => ({
-          key,
-          value: octets('v'),
-        })),
-      );
+    // eslint-disable-next-line @typescript-eslint/require-await -- an asynchronous generator
+    backend.iterate = async function* () {
+      yield ['priv/a/', 'priv/A/x', 'priv/', '', 'xpriv/a/b', 'priv/a/x'].map((key) => ({
+        key,
+        value: octets('v'),
+      }));
+    };
     push('I9\t0\tpriv/a/\tanna\n');
     assert.equal(await replies(), 'Opriv/a/\t\nOpriv/a/x\t\n\n');
+  });
+
+  for (const [hello, later] of [
+    [HELLO_2_4, '*1\n*2\n+2\tN\n'],
+    ['H2\t0\t0\tanna\tcoi\n', ''],
+  ] as const) {
+    test(`pages go out one by one, as fast as they are read (${JSON.stringify(hello)})`, async () => {
+      let read = (): void => undefined;
+      let isFull = false;
+      const { push, replies, backend } = greeted(hello, {
+        backlog: () =>
+          isFull ? new Promise<void>((resolve) => (read = resolve)) : undefined,
+      });
+      for (let n = 1; n <= 6; n++) backend.values.set(`anna\0priv/${n}`, octets(`v${n}`));
+      backend.pageRows = 2;
+      isFull = true;
+      push('I1\t0\tpriv/\tanna\n');
+      assert.equal(await replies(), 'Opriv/1\tv1\nOpriv/2\tv2\n');
+      assert.equal(await replies(), '');
+      push('Lpriv/none\tanna\n');
+      assert.equal(await replies(), later);
+      const prefix = later === '' ? '' : '+1\t';
+      read();
+      assert.equal(await replies(), `${prefix}Opriv/3\tv3\n${prefix}Opriv/4\tv4\n`);
+      read();
+      const last = await replies();
+      if (later === '') assert.equal(last, 'Opriv/5\tv5\nOpriv/6\tv6\n\nN\n');
+      else assert.match(last, /^(\+1\t)?Opriv\/5\tv5\n(\+1\t)?Opriv\/6\tv6\n(\+1\t)?\n$/);
+      // For what was answered, there is no room yet.
+      for (let n = 0; n < SOCKET_LIMITS.dictReads + 5; n++) push('Lpriv/none\tanna\n');
+      assert.equal((await replies()).split('\n').length - 1 > 0, true);
+      isFull = false;
+      read();
+    });
+  }
+
+  test('a failure after some pages ends what was begun', async () => {
+    const { push, replies, backend } = greeted();
+    backend.iterate = async function* () {
+      yield await Promise.resolve([{ key: 'priv/1', value: octets('v') }]);
+      yield [{ key: 'priv/2', value: octets('v') }];
+      throw new UnavailableError('the store is gone');
+    };
+    push('I1\t0\tpriv/\tanna\nLpriv/none\tanna\n');
+    const sent = await replies();
+    assert.match(sent, /Opriv\/1\tv\n[^]*F(the store is gone)/);
+  });
+
+  test('a peer that reads goes on for as long as it takes; one that does not is given up', async () => {
+    let read = (): void => undefined;
+    const { push, replies, backend, session, clock } = greeted(HELLO_2_3, {
+      replyMsecs: 1_000,
+      backlog: () => new Promise<void>((resolve) => (read = resolve)),
+    });
+    for (let n = 1; n <= 5; n++) backend.values.set(`anna\0priv/${n}`, octets('v'));
+    backend.pageRows = 1;
+    push('I1\t0\tpriv/\tanna\n');
+    for (let n = 1; n <= 3; n++) {
+      assert.match(await replies(), new RegExp(`^Opriv/${n}\tv\n$`));
+      clock.time += 900;
+      session.expire();
+      read();
+    }
+    await replies();
+    clock.time += 1_100;
+    session.expire();
+    assert.match(await replies(), /^Fno answer within 1 s/);
+    read();
+    assert.equal(await replies(), '');
+    assert.equal(session.pending, 0);
   });
 
   test('keys are escaped', async () => {
@@ -236,7 +307,7 @@ describe('DictSession: iterate', () => {
     const options = { recurse: true, exactKey: true, noValue: true, sort: 'key' };
     assert.deepEqual(
       backend.calls.map(({ user, args }) => [user, ...args]),
-      [['anna', 'priv/a/', options, 7]],
+      [['anna', 'priv/a/', options]],
     );
   });
 
@@ -300,7 +371,7 @@ describe('DictSession: transactions', () => {
     push('B1\tanna\nS1\tpriv/a\tv\nD1\nB2\tanna\nA2\tpriv/n\t1\nD2\n');
     assert.equal(await replies(), 'AO1\nAN2\n');
     push('D3\n');
-    assert.equal(await replies(), 'AF3\tno transaction 3\n');
+    assert.match(await replies(), /^AF3\tno transaction 3: [^\t]+\n$/);
   });
 
   test('R forgets a transaction, and its id can be used again', async () => {
@@ -342,10 +413,31 @@ describe('DictSession: transactions', () => {
     }
   });
 
-  test('one transaction more than the limit ends the connection', () => {
-    const { push } = greeted();
-    for (let id = 1; id <= SOCKET_LIMITS.dictOpenTransactions; id++) push(`B${id}\tanna\n`);
-    assert.throws(() => push('B0\tanna\n'), /too many transactions/);
+  test('of more than may be open the one that rested longest is dropped, and its commit fails', async () => {
+    const { push, replies, backend } = greeted();
+    const most = SOCKET_LIMITS.dictOpenTransactions;
+    for (let id = 1; id <= most; id++) push(`B${id}\tanna\nS${id}\tpriv/${id}\tv\n`);
+    push('S1\tpriv/x\tv\nB0\tanna\nS0\tpriv/0\tv\nS2\tpriv/late\tv\nC2\nC1\nC0\nC3\n');
+    assert.match(await replies(), /^F2\tno transaction 2: .* dropped .*\nO1\nO0\nO3\n$/);
+    assert.deepEqual(
+      backend.commits.map(({ changes }) => changes.map(({ key }) => key)),
+      [['priv/1', 'priv/x'], ['priv/0'], ['priv/3']],
+    );
+  });
+
+  test('what all hold is bounded, and what is dropped fails whole', async () => {
+    const { push, replies, backend, session } = greeted();
+    const value = 'x'.repeat(60_000);
+    for (let id = 1; id <= 100; id++) {
+      push(`B${id}\tanna\n${`S${id}\tpriv/a\t${value}\n`.repeat(10)}`);
+    }
+    for (let id = 1; id <= 100; id++) push(`C${id}\n`);
+    const answers = (await replies()).trimEnd().split('\n');
+    const dropped = answers.filter((line) => line.startsWith('F'));
+    assert.equal(dropped.length, 100 - Math.floor(SOCKET_LIMITS.dictConnectionOctets / 603_000));
+    assert.equal(backend.commits.length, 100 - dropped.length);
+    assert(backend.commits.every(({ changes }) => changes.length === 10));
+    assert(session.idle);
   });
 
   test('one without changes needs no backend', async () => {
@@ -369,7 +461,10 @@ describe('DictSession: transactions', () => {
       `B1\tanna\n${`S1\tpriv/a\t${'x'.repeat(60_000)}\n`.repeat(140)}S1\tpriv/a\tv`,
       'the transaction is larger than 8388608 octets',
     ],
-    ['S1\tpriv/a\tv', 'no transaction 1'],
+    [
+      'S1\tpriv/a\tv',
+      'no transaction 1: it was not begun, or dropped because too much was open; try again',
+    ],
     ['B1\tanna\nS1\tpriv/\xff\tv\nS1\tother/b\tv', 'the key is not UTF-8'],
   ];
   for (const [lines, error] of failing) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { SOCKET_LIMITS } from '../../src/socket/socket-limits.ts';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
@@ -197,19 +198,46 @@ describe('serveDict', () => {
   test('a thousand unanswered commands are enough: more are read once some are answered', async () => {
     await using dict = await start(new ManualBackend());
     const socket = await connect(dict.path);
-    const line = `Lpriv/${'k'.repeat(900)}\tanna\n`;
-    socket.write(HELLO + line.repeat(3_000));
+    const line = (id: number): string =>
+      `B${id}\tanna\nS${id}\tpriv/a\t${'v'.repeat(900)}\nC${id}\n`;
+    const ids = Array.from({ length: 3_000 }, (_, n) => n + 1);
+    socket.write(HELLO + ids.map(line).join(''));
     const { calls } = dict.backend;
     await eventually(() => calls.length >= 1_000);
     await new Promise((resolve) => setTimeout(resolve, 50));
     // One chunk of 64 KiB more is read before the reading stops.
-    assert.ok(calls.length < 1_000 + 2 * (65_536 / line.length), `${calls.length} commands`);
+    assert.ok(calls.length < 1_000 + 2 * (65_536 / line(1).length), `${calls.length} commands`);
     for (let answered = 0; answered < 3_000; answered++) {
       await eventually(() => calls.length > answered);
-      calls[answered]!.resolve(undefined);
+      calls[answered]!.resolve('committed');
     }
     socket.end();
-    assert.equal((await readAll(socket)).toString(), 'N\n'.repeat(3_000));
+    assert.equal((await readAll(socket)).toString(), ids.map((id) => `O${id}\n`).join(''));
+  });
+
+  test('commits under way are bounded by what they hold, on a connection and in all', async () => {
+    await using dict = await start(new ManualBackend());
+    const { calls } = dict.backend;
+    const commits = (): string => {
+      const value = `S1\tpriv/a\t${'v'.repeat(60_000)}\n`.repeat(130);
+      return `B1\tanna\n${value}C1\n`.repeat(8);
+    };
+    const sockets = await Promise.all(Array.from({ length: 12 }, () => connect(dict.path)));
+    for (const socket of sockets) socket.write(HELLO + commits());
+    await eventually(() => calls.length >= 12);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const transaction = 130 * 60_000;
+    const most = SOCKET_LIMITS.dictAllOctets / transaction + sockets.length;
+    assert.ok(calls.length <= most, `${calls.length} transactions`);
+    // Somebody who commits little is served at once.
+    const honest = await connect(dict.path);
+    honest.write(`${HELLO}B1\tbert\nS1\tpriv/a\tv\nC1\n`);
+    await eventually(() => calls.some(({ user }) => user === 'bert'));
+    for (let answered = 0; answered < 12 * 8 + 1; answered++) {
+      await eventually(() => calls.length > answered);
+      calls[answered]!.resolve('committed');
+    }
+    for (const socket of [...sockets, honest]) socket.destroy();
   });
 
   test('a backend that does not answer in time is answered for', async () => {

@@ -1,20 +1,37 @@
 import { UnavailableError } from '../../src/errors.ts';
+import {
+  AnnotationLimitError,
+  exceeds,
+  limitOf,
+  NO_LIMITS,
+  scopeOf,
+  type AnnotationLimits,
+  type Usage,
+} from '../../src/stores/annotation-limits.ts';
 import { addToDecimal } from '../../src/stores/add-to-decimal.ts';
 import { checkCommit } from '../../src/stores/check-commit.ts';
 import { OvertakenError } from '../../src/stores/overtaken-error.ts';
-import type {
-  Change,
-  CommitResult,
-  Expectation,
-  Store,
-  StoreEntry,
+import {
+  NO_VALUE,
+  PAGE_ENTRIES,
+  type Change,
+  type CommitResult,
+  type Expectation,
+  type PageOptions,
+  type Store,
+  type StoreEntry,
 } from '../../src/stores/store.ts';
 
 /** A store that forgets everything with the process: for tests and trials. */
 export class MemoryStore implements Store {
   readonly kind = 'memory';
   readonly #users = new Map<string, Map<string, Buffer>>();
+  readonly #limits: AnnotationLimits;
   #closed = false;
+
+  constructor(limits: AnnotationLimits = NO_LIMITS) {
+    this.#limits = limits;
+  }
 
   get(user: string, key: string): Promise<Buffer | undefined> {
     return this.#attempt(() => {
@@ -32,6 +49,22 @@ export class MemoryStore implements Store {
     );
   }
 
+  async *pages(
+    user: string,
+    prefix: string,
+    { keysOnly = false }: PageOptions = {},
+  ): AsyncIterable<StoreEntry[]> {
+    const all = await this.list(user, prefix);
+    for (let at = 0; at < all.length; at += PAGE_ENTRIES) {
+      const page = all.slice(at, at + PAGE_ENTRIES);
+      yield keysOnly ? page.map(({ key }) => ({ key, value: NO_VALUE })) : page;
+    }
+  }
+
+  usage(user: string, scope: string): Promise<Usage> {
+    return this.#attempt(() => count(this.#users.get(user) ?? new Map(), scope));
+  }
+
   commit(user: string, changes: readonly (Change | Expectation)[]): Promise<CommitResult> {
     return this.#attempt(() => {
       checkCommit(user, changes);
@@ -43,6 +76,17 @@ export class MemoryStore implements Store {
       }
       for (const change of changes) {
         if (change.op !== 'expect' && !apply(entries, change)) return 'missing';
+      }
+      for (const scope of new Set(changes.map(({ key }) => scopeOf(key)))) {
+        if (scope === undefined) continue;
+        const before = count(this.#users.get(user) ?? new Map(), scope);
+        const after = count(entries, scope);
+        const grown = {
+          entries: after.entries - before.entries,
+          octets: after.octets - before.octets,
+        };
+        if (exceeds(grown, after, limitOf(this.#limits, scope)))
+          throw new AnnotationLimitError(user, { scope, after }, this.#limits);
       }
       if (entries.size > 0) this.#users.set(user, entries);
       else this.#users.delete(user);
@@ -91,6 +135,16 @@ function apply(entries: Map<string, Buffer>, change: Change): boolean {
       return true;
     }
   }
+}
+
+function count(entries: ReadonlyMap<string, Buffer>, scope: string): Usage {
+  const usage = { entries: 0, octets: 0 };
+  for (const [key, value] of entries) {
+    if (scopeOf(key) !== scope) continue;
+    usage.entries += 1;
+    usage.octets += Buffer.byteLength(key) + value.length;
+  }
+  return usage;
 }
 
 const isSame = (one: Buffer | undefined, other: Buffer | undefined): boolean =>

@@ -34,9 +34,9 @@ export function createExportAnnotations(parts: ExportParts): ExportAnnotations {
 
   return async (user) => {
     const mailboxes = await parts.listMailboxes(user);
-    const entries = await store.list(user, 'priv/');
+    const entries = await collect(user, 'priv/');
     for (const { guid } of mailboxes) {
-      entries.push(...(await store.list(SHARED_OWNER, `shared/${guid}/`)));
+      for (const entry of await collect(SHARED_OWNER, `shared/${guid}/`)) entries.push(entry);
     }
     const ours = await listOurs(user);
     if (ours.length === 0) return entries;
@@ -44,6 +44,12 @@ export function createExportAnnotations(parts: ExportParts): ExportAnnotations {
     if (inbox === undefined) throw new UnavailableError(`Dovecot shows no INBOX of ${user}`);
     return [...entries, ...ours.map(({ key, value }) => ({ key: key(inbox.guid), value }))];
   };
+
+  async function collect(owner: string, prefix: string): Promise<DictEntry[]> {
+    const entries: DictEntry[] = [];
+    for await (const page of store.pages(owner, prefix)) entries.push(...page);
+    return entries;
+  }
 
   async function listOurs(
     user: string,

@@ -1,10 +1,24 @@
 import { InvalidInputError } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
+import {
+  AnnotationLimitError,
+  NO_LIMITS,
+  type AnnotationLimits,
+  type Usage,
+} from '../annotation-limits.ts';
 import { checkCommit } from '../check-commit.ts';
 import { OvertakenError } from '../overtaken-error.ts';
-import type { Change, CommitResult, Expectation, Store, StoreEntry } from '../store.ts';
+import {
+  NO_VALUE,
+  type Change,
+  type CommitResult,
+  type Expectation,
+  type PageOptions,
+  type Store,
+  type StoreEntry,
+} from '../store.ts';
 import { checkRedisUrl } from './check-redis-url.ts';
-import { COMMIT_SCRIPT } from './commit-script.ts';
+import { COMMIT_SCRIPT, SCAN_KEYS_SCRIPT } from './commit-script.ts';
 import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
 
@@ -12,11 +26,14 @@ export interface RedisStoreOptions {
   log: Logger;
   /** How long a call may take before it fails, in milliseconds; two seconds unless given. */
   deadlineMsecs?: number;
+  /** What annotations may take; as much as there is room for unless given. */
+  limits?: AnnotationLimits | undefined;
 }
 
 /*
  * Keys in Redis:
  *   coi:u:<user>  a hash, one field for each entry
+ *   coi:n:<user>  a hash, how much of that there is; see commit-script.ts
  *   coi:users     the set of users that have a hash
  *   coi:check     written by check(), gone after a minute
  */
@@ -26,6 +43,9 @@ const CHECK = `${PREFIX}check`;
 const CHECK_SECONDS = '60';
 /** SSCAN's COUNT: users in one reply, roughly. */
 const USERS_PER_PAGE = '500';
+/** HSCAN's COUNT where entries may be large, and where most do not match. */
+const ENTRIES_PER_PAGE = '100';
+const ENTRIES_PER_SEARCH = '1000';
 
 /**
  * Opens the store in a Redis server: `redis://[user:password@]host[:port][/db]` or `rediss://…`.
@@ -36,7 +56,7 @@ const USERS_PER_PAGE = '500';
  */
 export async function openRedisStore(
   url: string,
-  { log, deadlineMsecs = 2000 }: RedisStoreOptions,
+  { log, deadlineMsecs = 2000, limits = NO_LIMITS }: RedisStoreOptions,
 ): Promise<Store> {
   checkRedisUrl(url);
   const link = new RedisLink(url, {
@@ -44,7 +64,7 @@ export async function openRedisStore(
     onDown: (reason) => log.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
     onUp: () => log.info('connected to Redis'),
   });
-  const store = new RedisStore(link);
+  const store = new RedisStore(link, limits);
   try {
     await store.check();
     await restoreUsers(link, log);
@@ -59,9 +79,11 @@ export async function openRedisStore(
 class RedisStore implements Store {
   readonly kind = 'redis';
   readonly #link: RedisLink;
+  readonly #limits: AnnotationLimits;
 
-  constructor(link: RedisLink) {
+  constructor(link: RedisLink, limits: AnnotationLimits) {
     this.#link = link;
+    this.#limits = limits;
   }
 
   async get(user: string, key: string): Promise<Buffer | undefined> {
@@ -70,32 +92,81 @@ class RedisStore implements Store {
   }
 
   async list(user: string, prefix: string): Promise<StoreEntry[]> {
-    const fields = (await this.#link.send(['HGETALL', hashOf(user)])) as Buffer[];
-    const start = Buffer.from(prefix);
-    return toPairs(fields)
-      .filter(([key]) => key.subarray(0, start.length).equals(start))
-      .sort(([a], [b]) => Buffer.compare(a, b))
-      .map(([key, value]) => ({ key: key.toString(), value }));
+    const found: [Buffer, Buffer][] = [];
+    const pages = this.#scan(user, prefix, ENTRIES_PER_SEARCH);
+    for await (const page of withoutRepeats(pages)) found.push(...page);
+    return found.sort(([a], [b]) => Buffer.compare(a, b)).map(toEntry);
+  }
+
+  async *pages(
+    user: string,
+    prefix: string,
+    { keysOnly = false }: PageOptions = {},
+  ): AsyncIterable<StoreEntry[]> {
+    const pages = keysOnly
+      ? this.#scanKeys(user, prefix)
+      : this.#scan(user, prefix, ENTRIES_PER_PAGE);
+    for await (const page of withoutRepeats(pages)) yield page.map(toEntry);
+  }
+
+  async usage(user: string, scope: string): Promise<Usage> {
+    await this.#run(user, []);
+    const fields = ['e', 'o'].map((field) => field + scope);
+    const reply = await this.#link.send(['HMGET', countersOf(user), ...fields]);
+    const [entries = 0, octets = 0] = (reply as (Buffer | null)[]).map((field) =>
+      field === null ? 0 : Number(field.toString()),
+    );
+    return { entries, octets };
   }
 
   async commit(user: string, changes: readonly (Change | Expectation)[]): Promise<CommitResult> {
     checkCommit(user, changes);
-    const increments = changes.some(({ op }) => op === 'increment');
-    const args = [
-      '2',
-      hashOf(user),
-      USERS,
-      user,
-      increments ? '1' : '0',
-      ...changes.flatMap(toArgs),
-    ];
-    const result = String(await this.#link.runScript(COMMIT_SCRIPT, args));
+    const result = await this.#run(user, changes);
     if (result === 'invalid')
       throw new InvalidInputError(
         'An increment names a value that is not a whole number, or leads out of 64 bits.',
       );
     if (result === 'overtaken') throw new OvertakenError();
+    const [, entries, octets, scope] = /^exceeded (\d+) (\d+) (.*)$/s.exec(result) ?? [];
+    if (scope !== undefined) {
+      const after = { entries: Number(entries), octets: Number(octets) };
+      throw new AnnotationLimitError(user, { scope, after }, this.#limits);
+    }
     return result === 'missing' ? 'missing' : 'committed';
+  }
+
+  async #run(user: string, changes: readonly (Change | Expectation)[]): Promise<string> {
+    const increments = changes.some(({ op }) => op === 'increment');
+    const { own, shared } = this.#limits;
+    const limits = [own.entries, own.octets, shared.entries, shared.octets].map(String);
+    const args = [
+      ...['3', hashOf(user), USERS, countersOf(user)],
+      ...[user, increments ? '1' : '0', ...limits],
+      ...changes.flatMap(toArgs),
+    ];
+    return String(await this.#link.runScript(COMMIT_SCRIPT, args));
+  }
+
+  async *#scan(user: string, prefix: string, count: string): AsyncIterable<[Buffer, Buffer][]> {
+    const start = Buffer.from(prefix);
+    const send = (cursor: string): Promise<unknown> =>
+      this.#link.send(['HSCAN', hashOf(user), cursor, 'MATCH', patternOf(prefix), 'COUNT', count]);
+    for await (const fields of scanAll(send)) {
+      // Redis' patterns are kind, and this must be exact.
+      yield toPairs(fields).filter(([key]) => startsWith(key, start));
+    }
+  }
+
+  async *#scanKeys(user: string, prefix: string): AsyncIterable<[Buffer, Buffer][]> {
+    const start = Buffer.from(prefix);
+    const send = (cursor: string): Promise<unknown> =>
+      this.#link.runScript(SCAN_KEYS_SCRIPT, [
+        ...['1', hashOf(user)],
+        ...[cursor, patternOf(prefix), ENTRIES_PER_SEARCH],
+      ]);
+    for await (const keys of scanAll(send)) {
+      yield keys.filter((key) => startsWith(key, start)).map((key) => [key, NO_VALUE]);
+    }
   }
 
   async *users(): AsyncIterable<string> {
@@ -147,6 +218,39 @@ async function restoreUsers(link: RedisLink, log: Logger): Promise<void> {
     if (users.length > 0) await link.send(['SADD', USERS, ...users]);
   } while (cursor !== '0');
 }
+
+/** Runs a scan to its end. */
+async function* scanAll(send: (cursor: string) => Promise<unknown>): AsyncIterable<Buffer[]> {
+  let cursor = '0';
+  do {
+    const [next, found] = (await send(cursor)) as [Buffer, Buffer[]];
+    cursor = next.toString();
+    yield found;
+  } while (cursor !== '0');
+}
+
+/** A scan may name a field twice when the hash grows or shrinks meanwhile. */
+async function* withoutRepeats(
+  pages: AsyncIterable<[Buffer, Buffer][]>,
+): AsyncIterable<[Buffer, Buffer][]> {
+  const seen = new Set<string>();
+  for await (const page of pages) {
+    yield page.filter(([key]) => {
+      const name = key.toString('latin1');
+      return !seen.has(name) && seen.add(name);
+    });
+  }
+}
+
+const countersOf = (user: string): string => `${PREFIX}n:${user}`;
+
+/** All that begins with the prefix, in Redis' glob patterns. */
+const patternOf = (prefix: string): string => `${prefix.replace(/[*?[\]\\^-]/g, '\\$&')}*`;
+
+const startsWith = (key: Buffer, start: Buffer): boolean =>
+  key.subarray(0, start.length).equals(start);
+
+const toEntry = ([key, value]: [Buffer, Buffer]): StoreEntry => ({ key: key.toString(), value });
 
 const hashOf = (user: string): string => `${PREFIX}u:${user}`;
 

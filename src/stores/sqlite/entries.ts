@@ -1,5 +1,7 @@
 import { addToDecimal } from '../add-to-decimal.ts';
+import { type AnnotationLimits, type Excess, type Usage } from '../annotation-limits.ts';
 import type { CommitResult } from '../store.ts';
+import { prepareCounting } from './count-annotations.ts';
 import { PROBE, type JobRunner } from './job-runner.ts';
 import { RolledBack } from './run-group.ts';
 
@@ -10,10 +12,11 @@ export type EntryChange =
   | { op: 'increment'; key: string; by: number }
   | { op: 'expect'; key: string; value: Uint8Array | undefined };
 
-export type EntriesResult = CommitResult | 'overtaken';
+export type EntriesResult = CommitResult | 'overtaken' | { excess: Excess } | Usage;
 
 export type EntriesJob =
   | { op: 'commit'; user: string; changes: readonly EntryChange[] }
+  | { op: 'usage'; user: string; scope: string }
   /** Writes for the sake of writing: fails whenever a commit would. */
   | { op: 'check' }
   /** What was removed leaves the write-ahead log, too. */
@@ -37,15 +40,29 @@ const VERSION_1 = `
 /** Octets, whatever a damaged table holds: a number that is too large for JavaScript is an error. */
 export const GET_VALUE =
   'SELECT CAST(value AS BLOB) AS value FROM entries WHERE user = ? AND key = ?';
+/**
+ * What is counted of each user; a row is made with the first change after it was missing, so that this
+ * migration reads nothing, be it much or damaged.
+ */
+const VERSION_2 = `
+  CREATE TABLE usage (
+    user TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    entries INTEGER NOT NULL,
+    octets INTEGER NOT NULL,
+    PRIMARY KEY (user, scope)
+  ) STRICT, WITHOUT ROWID;
+`;
 
 /** Users' entries: the writing half of the SQLite store. */
-export const entries: JobRunner<EntriesJob, EntriesResult, undefined> = {
+export const entries: JobRunner<EntriesJob, EntriesResult, AnnotationLimits> = {
   // "COIs"
-  schema: { applicationId: 0x434f4973, migrations: [VERSION_1] },
+  schema: { applicationId: 0x434f4973, migrations: [VERSION_1, VERSION_2] },
 
   emptiesLog: ({ op }) => op === 'scrub',
 
-  prepare(db) {
+  prepare(db, limits) {
+    const counting = prepareCounting(db, limits);
     const set = db.prepare(
       // Node 22 binds octets without a length, once they have crossed threads, as NULL.
       "INSERT INTO entries (user, key, value) VALUES (?, ?, coalesce(?, x'')) " +
@@ -58,15 +75,19 @@ export const entries: JobRunner<EntriesJob, EntriesResult, undefined> = {
     const apply = (user: string, change: EntryChange): void => {
       switch (change.op) {
         case 'set':
+          counting.note(user, change.key, change.value.length);
           set.run(user, change.key, change.value);
           return;
         case 'unset':
+          counting.note(user, change.key, undefined);
           unset.run(user, change.key);
           return;
         case 'increment': {
           const old = get.get(user, change.key)?.['value'];
           if (!(old instanceof Uint8Array)) throw new RolledBack<EntriesResult>('missing');
-          set.run(user, change.key, addToDecimal(old, change.by));
+          const sum = addToDecimal(old, change.by);
+          counting.note(user, change.key, sum.length);
+          set.run(user, change.key, sum);
           return;
         }
         case 'expect':
@@ -82,10 +103,14 @@ export const entries: JobRunner<EntriesJob, EntriesResult, undefined> = {
 
     return (job) => {
       if (job.op === 'check') probe.run();
+      if (job.op === 'usage') return counting.usage(job.user, job.scope);
       if (job.op !== 'commit') return 'committed';
       const { user, changes } = job;
       if (!changes.every((change) => isAsExpected(user, change))) return 'overtaken';
+      counting.begin();
       for (const change of changes) apply(user, change);
+      const excess = counting.settle(user);
+      if (excess) throw new RolledBack<EntriesResult>({ excess });
       return 'committed';
     };
   },

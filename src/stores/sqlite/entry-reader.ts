@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { UnavailableError } from '../../errors.ts';
-import type { StoreEntry } from '../store.ts';
+import { NO_VALUE, PAGE_ENTRIES, PAGE_OCTETS, type StoreEntry } from '../store.ts';
 import { GET_VALUE } from './entries.ts';
 import { explainOpening, needsReopening } from './explain-sqlite-error.ts';
 
@@ -26,13 +26,38 @@ export class EntryReader {
   }
 
   list(user: string, prefix: string): StoreEntry[] {
-    const from = Buffer.from(prefix);
-    // 0xFF stands above every octet of UTF-8: the first text after all that begin with the prefix.
-    const to = Buffer.concat([from, Buffer.of(0xff)]);
-    const rows = this.#read((statements) => statements.list.all(user, from, to));
+    const rows = this.#read((statements) =>
+      statements.list.all(user, Buffer.from(prefix), behind(prefix)),
+    );
     return rows.flatMap((row) => {
       const value = toOctets(row['value']);
       return value === undefined ? [] : [{ key: toText(row['key']), value }];
+    });
+  }
+
+  /**
+   * A page of what {@link list} would give: it ends with its number of entries, or with the entry that
+   * fills it up, so that no read takes long.
+   *
+   * @param after the last key of the page before; undefined for the first page
+   */
+  page(user: string, prefix: string, after: string | undefined, keysOnly: boolean): EntryPage {
+    // The first text behind another is that with a NUL.
+    const from = Buffer.from(after === undefined ? prefix : `${after}\0`);
+    return this.#read(({ keys, list }) => {
+      const entries: StoreEntry[] = [];
+      let octets = 0;
+      for (const row of (keysOnly ? keys : list).iterate(user, from, behind(prefix))) {
+        const key = toText(row['key']);
+        const value = keysOnly ? NO_VALUE : toOctets(row['value']);
+        if (value === undefined) continue;
+        entries.push({ key, value });
+        octets += key.length + value.length;
+        if (entries.length >= PAGE_ENTRIES || octets >= PAGE_OCTETS) {
+          return { entries, isLast: false };
+        }
+      }
+      return { entries, isLast: true };
     });
   }
 
@@ -67,10 +92,17 @@ export class EntryReader {
   }
 }
 
+export interface EntryPage {
+  entries: StoreEntry[];
+  /** Nothing comes after it. */
+  isLast: boolean;
+}
+
 interface OpenReader {
   db: DatabaseSync;
   get: StatementSync;
   list: StatementSync;
+  keys: StatementSync;
   users: StatementSync;
   firstUsers: StatementSync;
 }
@@ -82,11 +114,9 @@ function openReader(path: string): OpenReader {
     return {
       db,
       get: db.prepare(GET_VALUE),
-      list: db.prepare(
-        'SELECT CAST(key AS BLOB) AS key, CAST(value AS BLOB) AS value FROM entries ' +
-          'WHERE user = ? AND entries.key >= CAST(? AS TEXT) AND entries.key < CAST(? AS TEXT) ' +
-          'ORDER BY entries.key',
-      ),
+      list: db.prepare(selectRange('CAST(key AS BLOB) AS key, CAST(value AS BLOB) AS value')),
+      // Out of the index alone.
+      keys: db.prepare(selectRange('CAST(key AS BLOB) AS key')),
       users: db.prepare(nextUsers('(SELECT min(user) FROM entries WHERE user > ?)')),
       firstUsers: db.prepare(nextUsers('(SELECT min(user) FROM entries)')),
     };
@@ -95,6 +125,13 @@ function openReader(path: string): OpenReader {
     throw error;
   }
 }
+
+const selectRange = (columns: string): string =>
+  `SELECT ${columns} FROM entries WHERE user = ? AND entries.key >= CAST(? AS TEXT) ` +
+  'AND entries.key < CAST(? AS TEXT) ORDER BY entries.key';
+
+/** 0xFF stands above every octet of UTF-8: the first text after all that begin with the prefix. */
+const behind = (prefix: string): Buffer => Buffer.concat([Buffer.from(prefix), Buffer.of(0xff)]);
 
 /** Leaps from user to user in the index, where DISTINCT would read every entry. */
 const nextUsers = (first: string): string => `

@@ -1,10 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
+import {
+  AnnotationLimitError,
+  NO_LIMITS,
+  type AnnotationLimits,
+  type Usage,
+} from '../annotation-limits.ts';
 import { checkCommit } from '../check-commit.ts';
 import { OvertakenError } from '../overtaken-error.ts';
-import type { Change, CommitResult, Expectation, Store, StoreEntry } from '../store.ts';
+import type {
+  Change,
+  CommitResult,
+  Expectation,
+  PageOptions,
+  Store,
+  StoreEntry,
+} from '../store.ts';
 import { withDeadline } from '../with-deadline.ts';
 import type { EntriesJob, EntriesResult, EntryChange } from './entries.ts';
-import { EntryReader } from './entry-reader.ts';
+import { EntryReader, type EntryPage } from './entry-reader.ts';
 import { GroupWriter } from './group-writer.ts';
 import { ownFile, type OwnedFile } from './own-file.ts';
 import { ReadCache } from './read-cache.ts';
@@ -17,6 +30,8 @@ export interface SqliteStoreOptions {
   emptyLogMsecs?: number;
   /** Told when the file is damaged, or its disk full: the store is there, and fails until it is put right. */
   onUnopened?: (path: string, reason: string) => void;
+  /** What annotations may take; as much as there is room for unless given. */
+  limits?: AnnotationLimits;
 }
 
 /**
@@ -34,6 +49,7 @@ export async function openSqliteStore(
     busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
     emptyLogMsecs = EMPTY_LOG_MSECS,
     onUnopened,
+    limits = NO_LIMITS,
   }: SqliteStoreOptions = {},
 ): Promise<Store> {
   const file = ownFile(path);
@@ -43,10 +59,10 @@ export async function openSqliteStore(
       path: file.path,
       inode: file.inode,
       ...{ busyTimeoutMsecs, emptyLogMsecs },
-      options: undefined,
+      options: limits,
     });
     if (opening.problem) onUnopened?.(file.path, opening.problem.message);
-    return new SqliteStore(file, writer);
+    return new SqliteStore(file, writer, limits);
   } catch (error) {
     file.release();
     throw error;
@@ -59,10 +75,16 @@ class SqliteStore implements Store {
   readonly #writer: GroupWriter<EntriesJob, EntriesResult>;
   readonly #reader: EntryReader;
   readonly #cache = new ReadCache();
+  readonly #limits: AnnotationLimits;
 
-  constructor(file: OwnedFile, writer: GroupWriter<EntriesJob, EntriesResult>) {
+  constructor(
+    file: OwnedFile,
+    writer: GroupWriter<EntriesJob, EntriesResult>,
+    limits: AnnotationLimits,
+  ) {
     this.#file = file;
     this.#writer = writer;
+    this.#limits = limits;
     this.#reader = new EntryReader(file.path);
   }
 
@@ -79,13 +101,40 @@ class SqliteStore implements Store {
     return [...this.#cache.read(user, `< ${prefix}`, read, countEntryOctets)];
   }
 
+  async *pages(
+    user: string,
+    prefix: string,
+    { keysOnly = false }: PageOptions = {},
+  ): AsyncIterable<StoreEntry[]> {
+    const read = (after?: string): EntryPage => this.#reader.page(user, prefix, after, keysOnly);
+    // Where all fit on one page, as for nearly everybody, that is what is asked for again and again.
+    let { entries, isLast } = this.#cache.read(
+      user,
+      `${keysOnly ? 'k' : 'p'} ${prefix}`,
+      read,
+      (page) => countEntryOctets(page.entries),
+    );
+    yield [...entries];
+    while (!isLast) {
+      await setImmediate();
+      ({ entries, isLast } = read(entries.at(-1)?.key));
+      yield entries;
+    }
+  }
+
+  async usage(user: string, scope: string): Promise<Usage> {
+    return (await this.#writer.run({ op: 'usage', user, scope })) as Usage;
+  }
+
   async commit(user: string, changes: readonly (Change | Expectation)[]): Promise<CommitResult> {
     checkCommit(user, changes);
     const job: EntriesJob = { op: 'commit', user, changes: changes.map(detach) };
     const octets = countOctets(job.changes);
     const result = await this.#cache.around(user, () => this.#writer.run(job, { octets }));
     if (result === 'overtaken') throw new OvertakenError();
-    return result;
+    if (typeof result === 'string') return result;
+    if ('excess' in result) throw new AnnotationLimitError(user, result.excess, this.#limits);
+    return 'committed';
   }
 
   async *users(): AsyncIterable<string> {

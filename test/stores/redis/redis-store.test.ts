@@ -10,6 +10,8 @@ import { InvalidInputError, UnavailableError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logging.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts';
 import type { Change, Store } from '../../../src/stores/store.ts';
+import { AnnotationLimitError, OWN_SCOPE } from '../../../src/stores/annotation-limits.ts';
+import { LIMITS, testAnnotationContract } from '../annotation-contract.ts';
 import { testStoreContract } from '../store-contract.ts';
 import { RedisServer, redisIsMissing } from './redis-server.ts';
 import { createTeardown } from '../../support/create-teardown.ts';
@@ -64,6 +66,12 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
     return { store: await openRedisStore(server.url(), { log }), dispose: () => server.dispose() };
   });
 
+  testAnnotationContract('redis', async (limits) => {
+    const server = await RedisServer.start();
+    const store = await openRedisStore(server.url(), { log, limits });
+    return { store, dispose: () => server.dispose() };
+  });
+
   describe('openRedisStore', () => {
     let server: RedisServer;
     const teardown = createTeardown();
@@ -72,13 +80,33 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       teardown.defer(() => server.dispose());
     });
 
-    it('keeps to its prefix, with one hash for each user and a set of them', async (t) => {
+    it('counts through what an older coi-sidecar stored, or changed meanwhile', async (t) => {
+      const store = await open(t, server.url(), { limits: LIMITS });
+      const client = await openClient(t, server.url());
+      await client.hSet('coi:u:old', 'priv/é', 'x');
+      assert.deepEqual(await store.usage('old', OWN_SCOPE), { entries: 1, octets: 8 });
+      for (let n = 1; n < LIMITS.own.entries; n++) await client.hSet('coi:u:old', `priv/${n}`, 'x');
+      await assert.rejects(store.commit('old', [set('priv/more', '')]), AnnotationLimitError);
+      assert.equal((await store.usage('old', OWN_SCOPE)).entries, LIMITS.own.entries);
+      await client.del('coi:u:old');
+      await store.commit('old', [set('priv/a', '1')]);
+      assert.deepEqual(await store.usage('old', OWN_SCOPE), { entries: 1, octets: 7 });
+      await store.commit('old', [{ op: 'unset', key: 'priv/a' }]);
+      assert.equal(await client.exists('coi:n:old'), 0);
+    });
+
+    it('keeps to its prefix, with two hashes for each user and a set of them', async (t) => {
       const store = await open(t, server.url());
       await store.commit('alice', [set('a', '1'), set('b', '2')]);
       await store.commit('bob', [set('a', '1')]);
       await store.commit('bob', [{ op: 'unset', key: 'a' }]);
       const client = await openClient(t, server.url());
-      assert.deepEqual((await client.keys('*')).sort(), ['coi:check', 'coi:u:alice', 'coi:users']);
+      assert.deepEqual((await client.keys('*')).sort(), [
+        'coi:check',
+        'coi:n:alice',
+        'coi:u:alice',
+        'coi:users',
+      ]);
       assert.deepEqual({ ...(await client.hGetAll('coi:u:alice')) }, { a: '1', b: '2' });
       assert.deepEqual(await client.sMembers('coi:users'), ['alice']);
       assert((await client.ttl('coi:check')) > 0);

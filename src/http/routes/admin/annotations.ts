@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { formatFileDict, parseFileDict } from '../../../dovecot/file-dict.ts';
+import { formatFileDictPages, parseFileDict } from '../../../dovecot/file-dict.ts';
 import { ConflictError } from '../../../errors.ts';
 import type { ExportAnnotations } from '../../../metadata/transfer/export-annotations.ts';
 import type { ImportAnnotations } from '../../../metadata/transfer/import-annotations.ts';
@@ -79,12 +81,20 @@ export const annotationRoutes =
       },
       async ({ params: { user }, log }, reply) => {
         requireDict(parts.source);
-        const file = formatFileDict(await parts.exportAnnotations(user));
+        const pages = formatFileDictPages(await parts.exportAnnotations(user));
         log.info({ user }, 'an administrator exported annotations');
-        return reply.type('application/octet-stream').send(file);
+        return reply.type('application/octet-stream').send(Readable.from(inTurns(pages)));
       },
     );
   };
+
+/** Everybody else is served between two pages. */
+async function* inTurns(pages: Iterable<Buffer>): AsyncIterable<Buffer> {
+  for (const page of pages) {
+    yield page;
+    await setImmediate();
+  }
+}
 
 function requireDict(source: 'dict' | 'doveadm'): void {
   if (source === 'dict') return;

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { DictSession } from '../../src/dict/protocol.ts';
+import { SOCKET_LIMITS } from '../../src/socket/socket-limits.ts';
+import { recordingLog } from '../socket/socket-test-support.ts';
+import { MapBackend, newBudget } from './dict-test-support.ts';
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+const IN_ALL = 4 * 1_024 * 1_024;
+
+/** Connections that share one budget of {@link IN_ALL}. */
+function openRoom() {
+  const budget = newBudget(IN_ALL);
+  const connect = (backend: MapBackend) => {
+    const sent: Buffer[] = [];
+    const session = new DictSession({
+      ...{ backend, budget, log: recordingLog() },
+      clock: { now: () => 0, monotonic: () => 0 },
+      send: (octets) => sent.push(octets),
+    });
+    session.push(Buffer.from('H3\t2\t0\t\tcoi\n'));
+    return {
+      session,
+      push: (text: string) => session.push(Buffer.from(text, 'latin1')),
+      replies: async () => {
+        await settled();
+        return Buffer.concat(sent.splice(0)).toString('latin1');
+      },
+    };
+  };
+  return { budget, connect };
+}
+
+/** What a hostile peer may do: begin, fill, commit, roll back, or go away and come again. */
+type Move = { peer: number; id: number } & (
+  | { act: 'begin' | 'commit' | 'rollback' | 'leave' }
+  | { act: 'fill'; octets: number; times: number }
+);
+
+const place = { peer: fc.nat({ max: 4 }), id: fc.nat({ max: 20 }) };
+const move: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ ...place, act: fc.constant('begin' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      ...place,
+      act: fc.constant('fill' as const),
+      octets: fc.nat({ max: 65_000 }),
+      times: fc.integer({ min: 1, max: 80 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...place,
+      act: fc.constantFrom('commit' as const, 'rollback' as const, 'leave' as const),
+    }),
+  },
+);
+
+describe('the budget for open transactions', () => {
+  test('an honest peer beside hostile ones always gets right answers, and memory is bounded', async () => {
+    const run = fc.array(fc.tuple(fc.array(move, { maxLength: 6 }), fc.nat({ max: 12_000 })), {
+      maxLength: 25,
+    });
+    await fc.assert(
+      fc.asyncProperty(run, async (steps) => {
+        const { budget, connect } = openRoom();
+        const hostile = Array.from({ length: 5 }, () => connect(new MapBackend()));
+        const backend = new MapBackend();
+        const honest = connect(backend);
+        const model = new Map<string, string>();
+        const begun = new Set<string>();
+        let id = 0;
+        for (const [moves, octets] of steps) {
+          id += 1;
+          const value = 'v'.repeat(octets);
+          honest.push(`B${id}\tanna\nS${id}\tpriv/${id % 7}\t${value}\n`);
+          for (const one of moves) act(one);
+          // Each connection may have what is reserved for it; one change more is in the air.
+          assert(budget.octets <= IN_ALL);
+          honest.push(`S${id}\tpriv/n\t${id}\nC${id}\n`);
+          model.set(`priv/${id % 7}`, value).set('priv/n', `${id}`);
+          assert.equal(await honest.replies(), `O${id}\n`);
+          for (const [key, expected] of model) {
+            honest.push(`L${key}\tanna\n`);
+            assert.equal(await honest.replies(), `O${expected}\n`);
+          }
+        }
+        for (const { session } of hostile) session.close();
+        assert.equal(budget.octets, 0);
+
+        function act(one: Move): void {
+          const peer = hostile[one.peer]!;
+          const name = `${one.peer} ${one.id}`;
+          switch (one.act) {
+            case 'begin':
+              if (!begun.has(name)) peer.push(`B${one.id}\tmallory\n`);
+              begun.add(name);
+              return;
+            case 'fill':
+              peer.push(`S${one.id}\tpriv/x\t${'x'.repeat(one.octets)}\n`.repeat(one.times));
+              return;
+            case 'commit':
+            case 'rollback':
+              peer.push(`${one.act === 'commit' ? 'C' : 'R'}${one.id}\n`);
+              begun.delete(name);
+              return;
+            case 'leave':
+              peer.session.close();
+              hostile[one.peer] = connect(new MapBackend());
+              for (const other of [...begun]) {
+                if (other.startsWith(`${one.peer} `)) begun.delete(other);
+              }
+          }
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('a large transaction of an honest peer outlives those that hostile ones left lying', async () => {
+    const { connect } = openRoom();
+    const value = 'x'.repeat(60_000);
+    const hostile = Array.from({ length: 4 }, () => connect(new MapBackend()));
+    for (const [n, peer] of hostile.entries()) {
+      peer.push(`B1\tmallory\n${`S1\tpriv/${n}\t${value}\n`.repeat(17)}`);
+    }
+    const backend = new MapBackend();
+    const honest = connect(backend);
+    honest.push(`B1\tanna\n${`S1\tpriv/a\t${value}\n`.repeat(30)}C1\n`);
+    assert.equal(await honest.replies(), 'O1\n');
+    assert.equal(backend.commits[0]?.changes.length, 30);
+    hostile[0]!.push('C1\n');
+    assert.match(await hostile[0]!.replies(), /^F1\tno transaction 1: .*dropped/);
+    hostile[3]!.push('C1\n');
+    assert.equal(await hostile[3]!.replies(), 'O1\n');
+  });
+
+  test('a value does not keep what came along with it in memory', async () => {
+    const { connect } = openRoom();
+    const backend = new MapBackend();
+    const peer = connect(backend);
+    peer.push(`B1\tanna\nS1\tpriv/a\tv\n${`T1\t0\t${'0'.repeat(20)}\n`.repeat(2_000)}C1\n`);
+    assert.equal(await peer.replies(), 'O1\n');
+    const [change] = backend.commits[0]!.changes;
+    assert(change?.op === 'set');
+    assert(change.value.buffer.byteLength < SOCKET_LIMITS.dictLineOctets / 4);
+  });
+});
