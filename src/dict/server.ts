@@ -92,7 +92,10 @@ function connect(
     stalled.add(socket);
     const [longest] = stalled;
     if (stalled.size > SOCKET_LIMITS.dictStalledConnections && longest) {
-      log.warn({ socket: path }, 'dict: connection closed: its peer does not read what it asks for');
+      log.warn(
+        { socket: path },
+        'dict: connection closed: its peer does not read what it asks for',
+      );
       stalled.delete(longest);
       longest.destroy();
     }
@@ -137,6 +140,9 @@ function connect(
     session.close();
   });
   return {
+    get idle() {
+      return session.idle;
+    },
     drain() {
       ending = true;
       proceed();

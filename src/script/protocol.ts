@@ -81,6 +81,12 @@ export class ScriptRequestReader {
     return { env: this.#env, args: this.#args, message };
   }
 
+  /** Lets go of what came so far: nobody will ask for it. */
+  discard(): void {
+    this.#message = [];
+    this.#messageOctets = this.#messageLimit;
+  }
+
   #take(line: Buffer): void {
     this.#headerOctets += line.length + 1;
     if (this.#headerOctets > SOCKET_LIMITS.scriptHeaderOctets) this.#refuseHeader();

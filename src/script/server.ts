@@ -56,6 +56,7 @@ function connect(socket: Socket, options: ScriptServerOptions, bodies: BodyBudge
     if (over) return;
     over = true;
     share.close();
+    reader.discard();
     const status = result === 'ok' ? SCRIPT_STATUS.success : SCRIPT_STATUS.failure;
     const parts = [...(output ? [output] : []), ...(reader.wantsStatus ? [status] : [])];
     if (completeAt === undefined) {
@@ -121,6 +122,9 @@ function connect(socket: Socket, options: ScriptServerOptions, bodies: BodyBudge
     over = true;
   });
   return {
+    get idle() {
+      return !reader.begun;
+    },
     drain() {
       if (!reader.begun) socket.destroy();
     },
