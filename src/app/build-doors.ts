@@ -8,6 +8,8 @@ import { errorMessage, InvalidInputError } from '../errors.ts';
 import { createHttpServer } from '../http/create-http-server.ts';
 import type { ReadinessCheck } from '../readiness.ts';
 import { serveScript } from '../script/server.ts';
+import { BodyBudget } from '../socket/body-budget.ts';
+import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
 import type { UnixServer } from '../socket/serve-unix-socket.ts';
 import { systemErrorCode } from '../socket/socket-setup-error.ts';
 import { createAnswerScript } from './create-answer-script.ts';
@@ -29,6 +31,7 @@ export function buildDoors(
   { adminRoutes, statusRoutes }: Record<'adminRoutes' | 'statusRoutes', FastifyPluginAsyncTypebox>,
 ): Doors {
   const { config, clock, log, metrics } = ground;
+  const bodies = new BodyBudget(SOCKET_LIMITS.bodyOctets);
   const answerScript = createAnswerScript(observe(flows.classify, 'socket', ground));
   const http = createHttpServer({
     log,
@@ -40,6 +43,8 @@ export function buildDoors(
     onMetadataCommand: (user, command) => flows.source.onNotice(user, command),
     checks,
     registry: metrics.registry,
+    bodies,
+    monotonic: () => clock.monotonic(),
     ...{ adminRoutes, statusRoutes },
   });
   const sockets: UnixServer[] = [];
@@ -50,6 +55,7 @@ export function buildDoors(
         serveScript({
           ...{ name: 'classify', clock, log },
           ...{ path: config.sieve.socket, mode: config.sieve.mode, group: config.sieve.group },
+          bodies,
           requestMsecs: CLASSIFY_DEADLINE_MSECS,
           handler: { handle: answerScript },
         }),

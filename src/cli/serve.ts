@@ -1,5 +1,5 @@
 import { ConfigError } from '../config/load-config.ts';
-import { createLogger } from '../logging.ts';
+import { createLogger, LineLimits } from '../logging.ts';
 import { CONFIG_OPTION, type Command } from './command.ts';
 import { readConfigOption } from './read-config-option.ts';
 import { tellSupervisor } from './tell-supervisor.ts';
@@ -21,7 +21,7 @@ export const serve: Command = {
     const { judgeOptions } = await import('./judge-options.ts');
     const problems = await judgeOptions(config);
     if (problems.length > 0) throw new ConfigError(problems);
-    const log = createLogger(config.log.level);
+    const log = createLogger(config.log.level, undefined, new LineLimits());
     const app = await createApp(config, { log });
     await app.start();
     // Not before: a start may take as long as what it finds on the disk.

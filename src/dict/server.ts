@@ -140,6 +140,9 @@ function connect(
     session.close();
   });
   return {
+    get idle() {
+      return session.idle;
+    },
     drain() {
       ending = true;
       proceed();

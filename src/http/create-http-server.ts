@@ -11,9 +11,12 @@ import { NotFoundError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { ReadinessCheck } from '../readiness.ts';
 import { parseJson } from '../parse-json.ts';
+import type { BodyBudget } from '../socket/body-budget.ts';
 import { authorize, type AuthScheme } from './authorize.ts';
+import { boundBodies } from './bound-bodies.ts';
 import { handleError } from './handle-error.ts';
 import { compileValidator } from './compile-validator.ts';
+import { limitConnections } from './limit-connections.ts';
 import { LIMITS } from './limits.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -34,6 +37,10 @@ export interface HttpServerParts {
   onMetadataCommand: OnMetadataCommand;
   checks: readonly ReadinessCheck[];
   registry: Registry;
+  /** What bodies that are still coming in share, here and on the script socket. */
+  bodies: BodyBudget;
+  /** Milliseconds that never step back. */
+  monotonic: () => number;
   adminRoutes?: FastifyPluginAsyncTypebox;
   /** For people with a browser; behind the admin's token as well. */
   statusRoutes?: FastifyPluginAsyncTypebox;
@@ -47,8 +54,9 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     // Dovecot keeps connections open between deliveries.
     keepAliveTimeout: 75_000,
-    // Node's own; fastify has none, and whoever vanished amid a request would be waited for for ever.
-    requestTimeout: 300_000,
+    // Fastify has none, and whoever vanished amid a request would be waited for for ever.
+    requestTimeout: LIMITS.headersMsecs + LIMITS.bodyMsecs,
+    http: { headersTimeout: LIMITS.headersMsecs, connectionsCheckingInterval: 5_000 },
     // A user's name is longer than the 100 characters that are usual for a part of a path.
     routerOptions: { maxParamLength: LIMITS.pathParameter },
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -61,8 +69,13 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     }
   });
   app.setErrorHandler(handleError);
+  app.addHook('preParsing', boundBodies(parts.bodies));
+  limitConnections(app.server, LIMITS.connections, () => {
+    parts.log.warn('too many HTTP connections: one that was idle, or the new one, was closed');
+  });
 
-  void app.register(healthRoutes(parts.checks, parts.registry));
+  const { checks, registry, monotonic } = parts;
+  void app.register(healthRoutes(checks, registry, monotonic));
   void app.register(
     guarded(
       parts.token,

@@ -21,7 +21,9 @@ export function handleError(
 ): void {
   if (error instanceof SidecarError) {
     const status = STATUS[error.code] ?? 500;
-    if (status >= 500) request.log.error({ code: error.code }, error.message);
+    if (status >= 500) {
+      request.log.error({ code: error.code, reason: error.message }, 'a request failed');
+    }
     void reply.code(status).send({ error: error.code, message: error.message });
     return;
   }

@@ -55,13 +55,18 @@ export class ScriptRequestReader {
     return this.#wantsStatus;
   }
 
-  /** @throws ScriptProtocolError what came is not the script protocol */
-  push(chunk: Buffer): void {
+  /**
+   * @returns how many octets more it keeps
+   * @throws ScriptProtocolError what came is not the script protocol
+   */
+  push(chunk: Buffer): number {
     const rest = this.#state === 'message' ? chunk : this.#lines.push(chunk);
-    if (rest.length === 0) return;
+    const header = chunk.length - rest.length;
+    if (rest.length === 0) return header;
     const room = this.#messageLimit - this.#messageOctets;
     if (room > 0) this.#message.push(rest.subarray(0, room));
     this.#messageOctets += rest.length;
+    return header + Math.max(0, Math.min(room, rest.length));
   }
 
   /**
@@ -74,6 +79,12 @@ export class ScriptRequestReader {
     const message = Buffer.concat(this.#message);
     this.#message = [];
     return { env: this.#env, args: this.#args, message };
+  }
+
+  /** Lets go of what came so far: nobody will ask for it. */
+  discard(): void {
+    this.#message = [];
+    this.#messageOctets = this.#messageLimit;
   }
 
   #take(line: Buffer): void {

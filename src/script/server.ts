@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { errorMessage, UnavailableError } from '../errors.ts';
+import { BodyBudget } from '../socket/body-budget.ts';
 import {
   serveUnixSocket,
   type Connection,
@@ -23,6 +24,8 @@ export interface ScriptServerOptions extends UnixServerOptions {
   clock: Clock;
   observe?: ScriptObserver;
   maxMessageOctets?: number;
+  /** What messages that are still coming in share; one of its own unless given. */
+  bodies?: BodyBudget;
   /** Milliseconds from connecting to the answer. */
   requestMsecs?: number;
 }
@@ -34,20 +37,26 @@ export interface ScriptServerOptions extends UnixServerOptions {
  * @throws SocketSetupError see {@link serveUnixSocket}
  */
 export function serveScript(options: ScriptServerOptions): Promise<UnixServer> {
-  return serveUnixSocket(options, (socket) => connect(socket, options));
+  const { bodies = new BodyBudget(SOCKET_LIMITS.bodyOctets) } = options;
+  return serveUnixSocket(options, (socket) => connect(socket, options, bodies));
 }
 
-function connect(socket: Socket, options: ScriptServerOptions): Connection {
+function connect(socket: Socket, options: ScriptServerOptions, bodies: BodyBudget): Connection {
   const { handler, clock, observe, log, name, path } = options;
   const reader = new ScriptRequestReader(options);
   const deadline = options.requestMsecs ?? SOCKET_LIMITS.scriptRequestMsecs;
   /** When the request was complete, in milliseconds of the monotonic clock. */
   let completeAt: number | undefined;
   let over = false;
+  const share = bodies.open(() => {
+    fail(new UnavailableError('too many messages come in at once; this one came for the longest'));
+  });
 
   function answer(result: ScriptResult, output?: Buffer): void {
     if (over) return;
     over = true;
+    share.close();
+    reader.discard();
     const status = result === 'ok' ? SCRIPT_STATUS.success : SCRIPT_STATUS.failure;
     const parts = [...(output ? [output] : []), ...(reader.wantsStatus ? [status] : [])];
     if (completeAt === undefined) {
@@ -69,6 +78,7 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
         `${name}: connection closed: not what Dovecot would send`,
       );
       over = true;
+      share.close();
       socket.destroy(); // without a status, so that Dovecot complains too
     } else {
       log.error({ err: error, socket: path }, `${name}: request failed`);
@@ -94,7 +104,7 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
   socket.on('data', (chunk: Buffer) => {
     if (over) return;
     try {
-      reader.push(chunk);
+      share.add(reader.push(chunk));
     } catch (error) {
       fail(error);
     }
@@ -108,9 +118,13 @@ function connect(socket: Socket, options: ScriptServerOptions): Connection {
   });
   socket.once('close', () => {
     clearTimeout(timer);
+    share.close();
     over = true;
   });
   return {
+    get idle() {
+      return !reader.begun;
+    },
     drain() {
       if (!reader.begun) socket.destroy();
     },

@@ -1,6 +1,8 @@
 const LF = 0x0a;
 /** Enough of an over-long line to see which command it was. */
 const HEAD_OCTETS = 64;
+/** Pieces that a line is kept in before they are joined. */
+const MOST_PIECES = 64;
 
 export interface LineReaderOptions {
   /** Octets that a line may have without its line feed. */
@@ -59,6 +61,10 @@ export class LineReader {
     if (this.#dropping) return;
     this.#pieces.push(piece);
     this.#octets += piece.length;
+    // One octet at a time, they would take a hundred times what they hold.
+    if (this.#pieces.length >= MOST_PIECES) {
+      this.#pieces = [Buffer.concat(this.#pieces, this.#octets)];
+    }
     if (this.#octets > this.#options.maxOctets) {
       this.#dropping = true;
       this.#options.onTooLong(this.#take().subarray(0, HEAD_OCTETS));

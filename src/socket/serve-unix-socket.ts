@@ -24,6 +24,8 @@ export interface UnixServerOptions {
 
 /** What a protocol makes of one connection. It owns the socket, and handles its `error` event. */
 export interface Connection {
+  /** Whether nothing is lost when it is closed to make room: nothing is under way. */
+  readonly idle: boolean;
   /** Let what is under way finish, take nothing new, then end the socket. */
   drain(): void;
 }
@@ -60,7 +62,16 @@ export async function serveUnixSocket(
   await clearSocketPath(path);
 
   const open = new Map<Socket, Connection>();
+  const most = options.maxConnections ?? SOCKET_LIMITS.connections;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    if (open.size >= most) {
+      noteDrop();
+      // Whoever holds connections for nothing does not keep others out; Dovecot's come again.
+      const idle = findIdle(open);
+      if (idle) open.delete(idle);
+      (idle ?? socket).destroy();
+      if (!idle) return;
+    }
     try {
       open.set(socket, accept(socket));
       socket.once('close', () => open.delete(socket));
@@ -69,8 +80,7 @@ export async function serveUnixSocket(
       socket.destroy();
     }
   });
-  server.maxConnections = options.maxConnections ?? SOCKET_LIMITS.connections;
-  logDrops(server, options);
+  const noteDrop = logDrops(server, options);
 
   const mode = options.mode ?? 0o660;
   await listen(server, path, options.backlog ?? SOCKET_LIMITS.backlog, mode);
@@ -116,8 +126,14 @@ function listen(server: Server, path: string, backlog: number, mode: number): Pr
   });
 }
 
+/** The oldest connection on which nothing is under way. */
+function findIdle(open: ReadonlyMap<Socket, Connection>): Socket | undefined {
+  for (const [socket, connection] of open) if (connection.idle) return socket;
+  return undefined;
+}
+
 /** One line for a burst of dropped connections, not one for each. */
-function logDrops(server: Server, { log, name, path }: UnixServerOptions): void {
+function logDrops(server: Server, { log, name, path }: UnixServerOptions): () => void {
   let dropped = 0;
   let timer: NodeJS.Timeout | undefined;
   const report = () => {
@@ -125,14 +141,14 @@ function logDrops(server: Server, { log, name, path }: UnixServerOptions): void 
     log.warn({ socket: path, dropped }, `${name}: too many connections, some were dropped`);
     dropped = 0;
   };
-  server.on('drop', () => {
-    dropped++;
-    timer ??= setTimeout(report, DROP_LOG_INTERVAL_MSECS).unref();
-  });
   server.once('close', () => {
     clearTimeout(timer);
     if (dropped > 0) report();
   });
+  return () => {
+    dropped++;
+    timer ??= setTimeout(report, DROP_LOG_INTERVAL_MSECS).unref();
+  };
 }
 
 async function close(

@@ -45,6 +45,8 @@ export const SOCKET_LIMITS = {
   scriptHeaderOctets: 64 * 1_024,
   /** The part of a message that is kept; what goes beyond is read and dropped. */
   scriptMessageOctets: 16 * 1_024 * 1_024,
+  /** Of all bodies that come in at once, over HTTP as well. */
+  bodyOctets: 256 * 1_024 * 1_024,
   /**
    * From connecting to the answer. Sieve itself waits 10 s unless set, and the delivery with it; our
    * snippets set 1 s.

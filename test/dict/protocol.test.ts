@@ -229,11 +229,11 @@ describe('DictSession: iterate', () => {
     ['H2\t0\t0\tanna\tcoi\n', ''],
   ] as const) {
     test(`pages go out one by one, as fast as they are read (${JSON.stringify(hello)})`, async () => {
-      let read = (): void => undefined;
+      const waiting: (() => void)[] = [];
+      const read = (): void => waiting.splice(0).forEach((resolve) => resolve());
       let isFull = false;
       const { push, replies, backend } = greeted(hello, {
-        backlog: () =>
-          isFull ? new Promise<void>((resolve) => (read = resolve)) : undefined,
+        backlog: () => (isFull ? new Promise<void>((resolve) => waiting.push(resolve)) : undefined),
       });
       for (let n = 1; n <= 6; n++) backend.values.set(`anna\0priv/${n}`, octets(`v${n}`));
       backend.pageRows = 2;
@@ -250,11 +250,6 @@ describe('DictSession: iterate', () => {
       const last = await replies();
       if (later === '') assert.equal(last, 'Opriv/5\tv5\nOpriv/6\tv6\n\nN\n');
       else assert.match(last, /^(\+1\t)?Opriv\/5\tv5\n(\+1\t)?Opriv\/6\tv6\n(\+1\t)?\n$/);
-      // For what was answered, there is no room yet.
-      for (let n = 0; n < SOCKET_LIMITS.dictReads + 5; n++) push('Lpriv/none\tanna\n');
-      assert.equal((await replies()).split('\n').length - 1 > 0, true);
-      isFull = false;
-      read();
     });
   }
 

@@ -262,4 +262,21 @@ describe('serveDict', () => {
     assert.equal((await readAll(busy)).toString(), 'O1\n');
     await closed;
   });
+
+  test('of the peers that ask and do not read, those that do so longest are cut off', async () => {
+    await using dict = await start(new MapBackend());
+    dict.backend.values.set('anna\0priv/a', Buffer.alloc(60_000, 'v'));
+    const most = SOCKET_LIMITS.dictStalledConnections;
+    const asking = await Promise.all(Array.from({ length: most + 5 }, () => connect(dict.path)));
+    let closed = 0;
+    for (const socket of asking) {
+      socket.pause();
+      socket.on('error', () => undefined);
+      socket.on('close', () => (closed += 1));
+      socket.write(HELLO + 'Lpriv/a\tanna\n'.repeat(40));
+    }
+    await eventually(() => dict.server.connections <= most);
+    assert.equal(await exchange(dict.path, `${HELLO}Lpriv/none\tanna\n`), 'N\n');
+    for (const socket of asking) socket.destroy();
+  });
 });

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createProbes } from '../../src/events/probes.ts';
+import { BodyBudget } from '../../src/socket/body-budget.ts';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { adminRoutes } from '../../src/http/routes/admin.ts';
 import { createExportAnnotations } from '../../src/metadata/transfer/export-annotations.ts';
@@ -69,6 +70,8 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
     listMailboxes: () => Promise.resolve(mailboxes),
   };
   const app: FastifyInstance = createHttpServer({
+    bodies: new BodyBudget(256 * 1_048_576),
+    monotonic: () => performance.now(),
     log: pino({ level: 'silent' }),
     token: 'the-token-of-dovecot',
     adminToken: ADMIN_TOKEN,

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Transaction } from '../../src/events/event-schema.ts';
 import { createProbes, PROBE_USER, probeSubject } from '../../src/events/probes.ts';
+import { BodyBudget } from '../../src/socket/body-budget.ts';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { LIMITS } from '../../src/http/limits.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -25,10 +26,14 @@ describe('the HTTP service', () => {
   const probes = createProbes();
   let broken: string | undefined;
   let spoolFull = false;
+  let now = 0;
   let app: FastifyInstance;
 
   before(async () => {
     app = createHttpServer({
+      bodies: new BodyBudget(256 * 1_048_576),
+      // Each look is later than the last answer may be old.
+      monotonic: () => (now += 2_000),
       log: pino({ level: 'silent' }),
       token: TOKEN,
       adminToken: '',

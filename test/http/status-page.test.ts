@@ -3,6 +3,7 @@ import { after, describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createProbes } from '../../src/events/probes.ts';
+import { BodyBudget } from '../../src/socket/body-budget.ts';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
 import { statusRoutes } from '../../src/http/routes/status.ts';
 import { readPageAssets } from '../../src/http/status/page-assets.ts';
@@ -16,6 +17,8 @@ const servers: FastifyInstance[] = [];
 
 function serve(adminToken: string): FastifyInstance {
   const app = createHttpServer({
+    bodies: new BodyBudget(256 * 1_048_576),
+    monotonic: () => performance.now(),
     log: pino({ level: 'silent' }),
     token: 'a-token-of-some-length',
     adminToken,

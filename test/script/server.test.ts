@@ -5,6 +5,7 @@ import { systemClock } from '../../src/clock.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import type { ScriptHandler, ScriptRequest } from '../../src/script/script-handler.ts';
 import { serveScript, type ScriptServerOptions } from '../../src/script/server.ts';
+import { BodyBudget } from '../../src/socket/body-budget.ts';
 import {
   connect,
   eventually,
@@ -207,5 +208,27 @@ describe('serveScript', () => {
     resolve(Buffer.from('done'));
     assert.equal((await readAll(busy)).toString(), 'done+\n');
     await closed;
+  });
+
+  test('messages that never end take no more than their budget, and an honest one is answered', async () => {
+    const bodies = new BodyBudget(1_000_000);
+    await using script = await start(echo, { bodies, requestMsecs: 60_000 });
+    const hostile = await Promise.all(Array.from({ length: 20 }, () => connect(script.path)));
+    for (const socket of hostile) socket.write(HEAD + 'x'.repeat(200_000));
+    await eventually(() => script.log.lines.length >= 15);
+    assert.ok(bodies.octets <= 1_000_000);
+    assert.equal(await exchange(script.path, `${HEAD}body`), 'anna classify body+\n');
+    // Dovecot gets its answer while it is still writing, and delivers to INBOX.
+    assert.equal((await readAll(hostile[0]!)).toString(), '-\n');
+    for (const socket of hostile) socket.destroy();
+    await eventually(() => bodies.octets === 0);
+  });
+
+  test('connections that ask nothing make room for those that do', async () => {
+    await using script = await start(echo, { maxConnections: 10, requestMsecs: 60_000 });
+    const idle = await Promise.all(Array.from({ length: 40 }, () => connect(script.path)));
+    assert.equal(await exchange(script.path, `${HEAD}body`), 'anna classify body+\n');
+    assert.ok(script.server.connections <= 10);
+    for (const socket of idle) socket.destroy();
   });
 });

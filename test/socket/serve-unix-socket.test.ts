@@ -21,6 +21,7 @@ function shout(socket: Socket): Connection {
   socket.once('end', () => socket.end(text.toUpperCase()));
   socket.on('error', () => undefined);
   return {
+    idle: false,
     drain() {
       if (text === '') socket.destroy();
     },

@@ -19,7 +19,11 @@ export const classifyRoutes =
     });
     app.post(
       '/v1/classify',
-      { bodyLimit: LIMITS.message, schema: { querystring: Query } },
+      {
+        bodyLimit: LIMITS.message,
+        config: { bodyMsecs: LIMITS.messageMsecs },
+        schema: { querystring: Query },
+      },
       async (request, reply) => {
         const message = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const classification = await classify(request.query.user, message);

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { createSnapshot } from '../snapshot.ts';
 import { checkReadiness, type ReadinessCheck, type ReadinessReport } from '../../readiness.ts';
 
 /** The last report there is; a page must not wait for a Dovecot that hangs. */
@@ -14,24 +15,20 @@ export function createReadinessWatch(
   clock: Clock,
 ): LatestReadiness {
   let latest: ReadinessReport | undefined;
-  let at = -Infinity;
-  let looking: Promise<unknown> | undefined;
-
-  async function look(): Promise<void> {
-    latest = await checkReadiness(checks);
-    at = clock.monotonic();
-  }
+  const look = createSnapshot(
+    async () => {
+      latest = await checkReadiness(checks);
+    },
+    FRESH_MSECS,
+    () => clock.monotonic(),
+  );
 
   return async () => {
-    if (clock.monotonic() - at <= FRESH_MSECS) return latest;
-    looking ??= look().finally(() => {
-      looking = undefined;
-    });
     let timer: NodeJS.Timeout | undefined;
     const enough = new Promise((resolve) => {
       timer = setTimeout(resolve, PATIENCE_MSECS);
     });
-    await Promise.race([looking, enough]);
+    await Promise.race([look(), enough]);
     clearTimeout(timer);
     return latest;
   };

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
-import type { Logger } from '../../logging.ts';
+import { createSayRarely, type Logger } from '../../logging.ts';
 import type { AttemptResult } from '../client/attempt-result.ts';
 import { calculateRetryDelay } from '../outcome/calculate-retry-delay.ts';
 import { decideOutcome, needsHistory } from '../outcome/decide-outcome.ts';
@@ -10,7 +10,6 @@ import type { Attempt } from './attempt-push.ts';
 import type { DeliveryMetrics, DropReason, FirstAttemptReport, PushAttempt } from './delivery.ts';
 import { describeResult } from './describe-result.ts';
 import type { QueuedPush } from './lane.ts';
-import { createSayRarely } from './say-rarely.ts';
 
 export interface OutcomeHandlerParts {
   subscriptions: SubscriptionBook;
@@ -65,8 +64,11 @@ export class OutcomeHandler {
   /** Nothing was sent: the store, or the user's key, cannot be read at the moment. */
   stumbled(push: QueuedPush, error: unknown): Disposal {
     this.#parts.metrics.attempted(push.kind, 'internal', 0);
-    this.#sayRarely(`stumble ${errorMessage(error)}`, () => {
-      this.#parts.log.error({ error: errorMessage(error) }, 'owed pushes cannot be sent for now');
+    this.#sayRarely(`stumble ${errorMessage(error)}`, (again) => {
+      this.#parts.log.error(
+        { error: errorMessage(error), ...again },
+        'owed pushes cannot be sent for now',
+      );
     });
     const delay = Math.min(1_000 * 2 ** Math.min(push.stumbles, 10), LONGEST_STUMBLE_MSECS);
     push.stumbles += 1;
@@ -158,8 +160,8 @@ export class OutcomeHandler {
       case 'shrink':
         return { kind: 'again', delayMsecs: 0, persist: false };
       case 'alert-keep':
-        this.#sayRarely(`${service} ${outcome.reason}`, () => {
-          log.error({ user, id, service, why }, ADVICE[outcome.reason]);
+        this.#sayRarely(`${service} ${outcome.reason}`, (again) => {
+          log.error({ user, id, service, why, ...again }, ADVICE[outcome.reason]);
         });
         break;
       case 'hold-origin':

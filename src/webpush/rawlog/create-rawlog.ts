@@ -1,8 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { errorMessage } from '../../errors.ts';
-import type { Logger } from '../../logging.ts';
+import { createSayRarely, type Logger } from '../../logging.ts';
 import type { Exchange } from '../client/exchange.ts';
-import { createSayRarely } from '../delivery/say-rarely.ts';
 import { formatExchange } from './format-exchange.ts';
 import { inDirectory, openDirectory } from './open-directory.ts';
 import { expandRawlogDir } from './rawlog-dir.ts';
@@ -29,7 +28,7 @@ export function createRawlog(template: string, log: Logger): Rawlog {
   let count = 0;
   const sayRarely = createSayRarely(REPEAT_LOG_MSECS, () => performance.now());
   const warnRarely = (error: string): void =>
-    sayRarely(error, () => log.warn({ error }, 'rawlog files cannot be written'));
+    sayRarely(error, (again) => log.warn({ error, ...again }, 'rawlog files cannot be written'));
   const write = async (exchange: Exchange): Promise<void> => {
     count += 1;
     const time = new Date(exchange.startedAt).toISOString().replaceAll(':', '');
