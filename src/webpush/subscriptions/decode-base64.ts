@@ -9,7 +9,7 @@ const ALPHABETS = /^(?:[0-9A-Za-z+/]*|[0-9A-Za-z_-]*)={0,2}$/;
  */
 export function decodeBase64(text: string): Buffer | undefined {
   if (!ALPHABETS.test(text)) return undefined;
-  const digits = text.replace(/=+$/, '');
+  const digits = text.replace(/={1,2}$/, '');
   const padding = text.length - digits.length;
   if (digits.length % 4 === 1 || (padding > 0 && text.length % 4 !== 0)) return undefined;
   return Buffer.from(digits, 'base64url');
