@@ -14,6 +14,7 @@ import { parseContentType } from '../src/messages/parse-content-type.ts';
 import { parseHeaderBlock } from '../src/messages/parse-header-block.ts';
 import { findSender } from '../src/messages/parse-mailboxes.ts';
 import { parseMessageIds } from '../src/messages/parse-message-ids.ts';
+import { scanAddresses } from '../src/messages/scan-addresses.ts';
 import { stripComments } from '../src/messages/strip-comments.ts';
 import { toStoredLineEnds } from '../src/messages/to-stored-line-ends.ts';
 import { summarizeAnswer } from '../src/webpush/client/summarize-answer.ts';
@@ -30,7 +31,8 @@ const readers: Record<string, (text: string) => unknown> = {
   summarizeAnswer: (text) =>
     summarizeAnswer(Buffer.from(text), new URL(`https://push.example/${'abcdefgh/'.repeat(50)}`)),
   parseRetryAfter: (text) => parseRetryAfter(text, 0),
-  senderHashes: (text) => senderHashes(text),
+  senderHashes: (text) => senderHashes([text]),
+  scanAddresses: (text) => scanAddresses(text, 1e9),
   findSender,
   parseMessageIds: (text) => parseMessageIds(text),
   findChatGroupId: (text) => findChatGroupId(text, text),
