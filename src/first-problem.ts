@@ -17,6 +17,7 @@ interface Node extends TSchema {
   required?: string[];
   items?: Node;
   const?: unknown;
+  type?: string;
 }
 
 /**
@@ -79,7 +80,7 @@ function locateInForms(forms: readonly Node[], value: unknown, path: string): Pr
     });
     if (meant !== undefined) return locate(meant, value, path);
   }
-  const [plain] = forms.filter((one) => one['type'] === typeof value && one.const === undefined);
+  const [plain] = forms.filter((one) => one.type === typeof value && one.const === undefined);
   if (plain !== undefined && plain.properties === undefined) return locate(plain, value, path);
   return { instancePath: path, message: 'is of no known form' };
 }

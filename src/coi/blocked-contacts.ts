@@ -8,10 +8,10 @@ import type { ReadBlockedHashes } from './read-blocked-hashes.ts';
 /** Whom users do not want to hear from (coi-client-spec, "Blocking Contacts"). */
 export interface BlockedContacts {
   /**
-   * Whether a message with this From field is to be kept away from the user. Never rejects: what
+   * Whether a message with these From fields is to be kept away from the user. Never rejects: what
    * cannot be known in `waitMsecs` counts as not blocked.
    */
-  isBlocked(user: string, from: string, waitMsecs: number): Promise<boolean>;
+  isBlocked(user: string, from: readonly string[], waitMsecs: number): Promise<boolean>;
   /** The user's contacts have changed, or may have. */
   forget(user: string): void;
 }

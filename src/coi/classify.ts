@@ -17,8 +17,8 @@ export type Classification =
 export interface ClassifierParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;
-  /** Whether the user wants to hear from whoever a From field names; false if it cannot be said soon. */
-  isBlocked: (user: string, from: string) => Promise<boolean>;
+  /** Whether the user does not want to hear from whoever the From fields name; false if it cannot be said soon. */
+  isBlocked: (user: string, from: readonly string[]) => Promise<boolean>;
   folders: CoiFolderNames;
   recent: RecentMessages;
   examine: (message: Buffer) => ExaminedMessage;

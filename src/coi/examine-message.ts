@@ -6,8 +6,8 @@ import { isChatMessage } from './chat-message.ts';
 export interface ExaminedMessage {
   isChat: boolean;
   messageId: string | undefined;
-  /** The value of the From field. */
-  from: string;
+  /** The values of all From fields. */
+  from: readonly string[];
 }
 
 export function examineMessage(message: Buffer): ExaminedMessage {
@@ -15,6 +15,6 @@ export function examineMessage(message: Buffer): ExaminedMessage {
   return {
     isChat: isChatMessage(headers),
     messageId: firstMessageId(headers.first('message-id')),
-    from: headers.first('from') ?? '',
+    from: headers.senders(),
   };
 }

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors.ts';
 
-const VARIABLE = /%(?:%|(L?)([undh])|\{\s*([^}]*?)\s*\})|%.?/g;
+const VARIABLE = /%(?:%|(L?)([undh])|\{([^{}]*)\})|%.?/g;
 
 /** Both syntaxes: of 2.3 (`%u`, `%{user}`) and of 2.4 (`%{user | domain}`). */
 const LONG_NAMES: Readonly<Record<string, string>> = {

@@ -68,7 +68,7 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
       // A message with keywords has a uid always: Dovecot waits for the list of uids to store them.
       const isCandidate = event.uid > 0 && (event.keywords ?? []).some(isChatKeyword);
       if (aside.has(event) || !isCandidate) continue;
-      if (await parts.isBlocked(user, event.from ?? '', WAIT_MSECS)) late.push(event);
+      if (await parts.isBlocked(user, [event.from ?? ''], WAIT_MSECS)) late.push(event);
     }
     if (late.length > 0) await move(user, late);
     return new Set([...aside, ...late]);

@@ -1,4 +1,4 @@
-import { MAX_REPORTED_CHARS } from '../messages/limits.ts';
+import { MAX_FROM_OCTETS, MAX_REPORTED_CHARS } from '../messages/limits.ts';
 import type { DovecotEvent } from './event-schema.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
@@ -12,21 +12,27 @@ export const MAX_KEYWORDS = 1_000;
 export function trimEvent<Event extends DovecotEvent>(event: Event): Event {
   const fields: Partial<Record<(typeof FIELDS)[number], string>> =
     event.event === 'MessageNew' ? event : {};
-  const long = FIELDS.filter((name) => (fields[name]?.length ?? 0) > MAX_REPORTED_CHARS);
+  const long = FIELDS.filter((name) => (fields[name]?.length ?? 0) > MOST_CHARS[name]);
   const keywords = 'keywords' in event ? (event.keywords ?? []) : [];
   if (long.length === 0 && keywords.length <= MAX_KEYWORDS) return event;
   return {
     ...event,
-    ...Object.fromEntries(long.map((name) => [name, cut(fields[name] ?? '')])),
+    ...Object.fromEntries(long.map((name) => [name, cut(fields[name] ?? '', MOST_CHARS[name])])),
     ...(keywords.length > MAX_KEYWORDS && { keywords: cutList(keywords) }),
   };
 }
 
 const FIELDS = ['message_id', 'from', 'subject'] as const;
+/** Of From one more than is read, so that it shows that this is not all. */
+const MOST_CHARS = {
+  message_id: MAX_REPORTED_CHARS,
+  from: MAX_FROM_OCTETS + 1,
+  subject: MAX_REPORTED_CHARS,
+};
 
 /** Not within a surrogate pair. */
-const cut = (text: string): string =>
-  text.slice(0, MAX_REPORTED_CHARS).replace(/[\ud800-\udbff]$/, '');
+const cut = (text: string, most: number): string =>
+  text.slice(0, most).replace(/[\ud800-\udbff]$/, '');
 
 function cutList(keywords: readonly string[]): string[] {
   const chat = keywords.filter(isChatKeyword).slice(0, 1);

@@ -1,13 +1,25 @@
 /**
- * What is read of a message's header. A message past a limit is no error: what lies beyond is not
- * seen, and the body still begins where it begins.
+ * What is read of a message's header. A message past a limit is no error, and the body still begins
+ * where it begins.
  */
 
-/** Octets from the start of the message in which field lines are read; real headers stay below 64 KiB. */
+/**
+ * Octets from the start of the message in which all field lines are noted; real headers stay below
+ * 64 KiB. Beyond, only those that decide something are.
+ */
 export const MAX_HEADER_OCTETS = 262_144;
 
-/** Field lines that are kept; the first of each name is what counts, so later ones are no loss. */
+/** Field lines that are noted, whatever they are called. */
 export const MAX_HEADER_FIELDS = 1_000;
+
+/**
+ * Octets of a From value in which addresses are looked for, From fields of one message, and addresses
+ * in them. RFC 5322 section 3.6.2 allows one field; a COI message has one address. One that goes beyond
+ * is told from one that does not, and counts as from a blocked contact for those who block anyone.
+ */
+export const MAX_FROM_OCTETS = 65_536;
+export const MAX_FROM_FIELDS = 16;
+export const MAX_SENDERS = 1_000;
 
 /** Octets of one field's value, folding included; the rest of the value is cut off. */
 export const MAX_VALUE_OCTETS = 16_384;
@@ -15,7 +27,10 @@ export const MAX_VALUE_OCTETS = 16_384;
 /** Message-IDs taken from one References field. */
 export const MAX_MESSAGE_IDS = 100;
 
-/** Characters of a From value that are read: the address parser takes quadratic time on hostile ones. */
+/**
+ * Characters of a From value in which who is to be shown is looked for: the address parser takes
+ * quadratic time on hostile ones.
+ */
 export const MAX_ADDRESS_CHARS = 4_096;
 
 /**

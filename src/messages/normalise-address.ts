@@ -2,16 +2,24 @@ import { domainToUnicode } from 'node:url';
 
 /**
  * The form of an address that contact hashes are made of (coi-client-spec, "Contact Storage Message
- * Headers": "removing quotes, using UTF-8 and lowercasing the email address"). A punycode domain is
- * written in UTF-8 too, so that `x@xn--bcher-kva.example` and `x@bücher.example` are one address.
+ * Headers": "removing quotes, using UTF-8 and lowercasing the email address"). Further ways to write
+ * one address come to the same: a domain in punycode, in other characters that IDNA maps to it (UTS
+ * #46), or with the dot of the root behind it; decomposed letters; characters that nobody sees.
  */
 export function normaliseAddress(address: string): string {
-  const at = address.lastIndexOf('@');
-  const domain = address.slice(at + 1);
-  // domainToUnicode answers '' to what is no domain.
-  const readable = /(?:^|\.)xn--/i.test(domain) ? domainToUnicode(domain) || domain : domain;
-  return removeQuotes(address.slice(0, at + 1) + readable).toLowerCase();
+  const shown = removeQuotes(address).normalize('NFC').replaceAll(UNSEEN, '');
+  const at = shown.lastIndexOf('@');
+  return (shown.slice(0, at + 1) + normaliseDomain(shown.slice(at + 1))).toLowerCase();
 }
+
+function normaliseDomain(domain: string): string {
+  // domainToUnicode answers '' to what is no domain.
+  const readable = NEEDS_IDNA.test(domain) ? domainToUnicode(domain) || domain : domain;
+  return readable.endsWith('.') ? readable.slice(0, -1) : readable;
+}
+
+const UNSEEN = /[\p{Cc}\p{Cf}]/gu;
+const NEEDS_IDNA = /[^\p{ASCII}]|(?:^|\.)xn--/iu;
 
 /** `"john doe"@example.org` is `john doe@example.org`, and what a backslash quotes loses it. */
 export const removeQuotes = (address: string): string =>

@@ -1,7 +1,8 @@
 import { parseAddressHeader } from 'mailparser';
 import { cleanText } from './clean-text.ts';
 import { decodeHeaderText } from './decode-header-text.ts';
-import { MAX_ADDRESS_CHARS, MAX_MAILBOXES } from './limits.ts';
+import { MAX_ADDRESS_CHARS, MAX_FROM_OCTETS, MAX_MAILBOXES, MAX_SENDERS } from './limits.ts';
+import { scanAddresses } from './scan-addresses.ts';
 
 /** One address of a From value. */
 export interface Mailbox {
@@ -41,5 +42,10 @@ const USUAL_MAILBOX = /^(?:"([^"\\\p{Cc}]*)" *|([^"\\\p{Cc}()<>[\]@,;:']*))<([\w
 export function findSender(from: string | undefined): Mailbox | undefined {
   if (from === undefined) return undefined;
   const mailboxes = parseMailboxes(from);
-  return mailboxes.find(({ address }) => address !== '') ?? mailboxes[0];
+  const sender = mailboxes.find(({ address }) => address !== '') ?? mailboxes[0];
+  if (from.length <= MAX_ADDRESS_CHARS || (sender !== undefined && sender.address !== '')) {
+    return sender;
+  }
+  const [address] = scanAddresses(from.slice(0, MAX_FROM_OCTETS), MAX_SENDERS) ?? [];
+  return address === undefined ? sender : { name: '', address: address.toWellFormed() };
 }

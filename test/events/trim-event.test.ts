@@ -2,18 +2,24 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MessageNewEvent } from '../../src/events/event-schema.ts';
 import { MAX_KEYWORDS, trimEvent } from '../../src/events/trim-event.ts';
-import { MAX_REPORTED_CHARS } from '../../src/messages/limits.ts';
+import { MAX_FROM_OCTETS, MAX_REPORTED_CHARS } from '../../src/messages/limits.ts';
 
 const PLACE = { event: 'MessageNew', mailbox: 'INBOX', uid: 1, uidvalidity: 1 } as const;
 
 describe('fields that Dovecot reports', () => {
   it('MAX_REPORTED_CHARS: one of that length is whole, a longer one is cut', () => {
     const whole = 'x'.repeat(MAX_REPORTED_CHARS);
-    for (const name of ['message_id', 'from', 'subject'] as const) {
+    for (const name of ['message_id', 'subject'] as const) {
       const event: MessageNewEvent = { ...PLACE, [name]: whole };
       assert.equal(trimEvent(event), event);
       assert.deepEqual(trimEvent({ ...event, [name]: `${whole}y` }), event);
     }
+  });
+
+  it('MAX_FROM_OCTETS: a longer From field is still seen to be longer', () => {
+    const from = 'x'.repeat(MAX_FROM_OCTETS + 1);
+    assert.equal(trimEvent({ ...PLACE, from }).from, from);
+    assert.equal(trimEvent({ ...PLACE, from: `${from}y` }).from, from);
   });
 
   it('the cut does not go through a surrogate pair, which no search could find', () => {

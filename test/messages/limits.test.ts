@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import { findChatGroupId } from '../../src/messages/find-chat-group-id.ts';
 import {
   MAX_ADDRESS_CHARS,
+  MAX_FROM_FIELDS,
+  MAX_FROM_OCTETS,
   MAX_GROUP_ID_OCTETS,
   MAX_HEADER_FIELDS,
   MAX_HEADER_OCTETS,
@@ -24,12 +26,55 @@ describe('limits of messages', () => {
     return first + last;
   };
 
-  test('MAX_HEADER_OCTETS: a field that ends there is seen, one octet further it is not', () => {
-    const at = longHeader(MAX_HEADER_OCTETS, 'Subject: x\n');
+  test('MAX_HEADER_OCTETS: beyond, only fields that decide something are seen', () => {
+    const at = longHeader(MAX_HEADER_OCTETS, 'X-Other: x\n');
     assert.equal(at.length, MAX_HEADER_OCTETS);
-    assert.equal(parse(`${at}\nbody`).first('subject'), 'x');
-    const past = longHeader(MAX_HEADER_OCTETS + 1, 'Subject: x\n');
-    assert.equal(parse(`${past}\nbody`).first('subject'), undefined);
+    assert.equal(parse(`${at}\nbody`).first('x-other'), 'x');
+    const past = longHeader(MAX_HEADER_OCTETS + 1, 'X-Other: x\n');
+    assert.equal(parse(`${past}\nbody`).first('x-other'), undefined);
+  });
+
+  const junk: [what: string, text: string][] = [
+    ['1,000 fields', 'X: x\n'.repeat(MAX_HEADER_FIELDS)],
+    ['more fields', 'X: x\r\n'.repeat(3 * MAX_HEADER_FIELDS)],
+    ['256 KiB of one field', `X: ${'x'.repeat(MAX_HEADER_OCTETS)}\n`],
+    ['2 MiB of one folded field', `X: x\n${' from: x\n'.repeat(2 * 131_072)}`],
+    ['256 KiB of lines that are none', 'from \n'.repeat(MAX_HEADER_OCTETS / 6)],
+  ];
+  for (const [what, text] of junk) {
+    test(`what decides something is read behind ${what}`, () => {
+      const fields = [
+        'Subject \t:\tx\r\n y\r\nCHAT-VERSION: 1.0\nSubject: other\n',
+        'From: a@x\nMessage-ID:\n <1@x>\nFrom: b@x,\n\tc@x\nDate: d\n',
+        'References: r\nReceived: v\nContent-Type: t\nContent-Transfer-Encoding: e\n',
+      ].join('');
+      const message = `${text}${fields}\nbody\nFrom: body@x\n\n`;
+      const header = parse(message);
+      assert.equal(header.first('subject'), 'x y');
+      assert.ok(header.has('chat-version'));
+      assert.equal(header.first('message-id'), '<1@x>');
+      assert.deepEqual(header.senders(), ['a@x', 'b@x,\tc@x']);
+      for (const [name, value] of [
+        ['date', 'd'],
+        ['references', 'r'],
+        ['received', 'v'],
+        ['content-type', 't'],
+        ['content-transfer-encoding', 'e'],
+      ] as const) {
+        assert.equal(header.first(name), value);
+      }
+      assert.equal(message.slice(header.bodyStart), 'body\nFrom: body@x\n\n');
+    });
+  }
+
+  test('MAX_FROM_FIELDS and MAX_FROM_OCTETS: one more shows that there is more', () => {
+    for (const before of ['', 'X: x\n'.repeat(MAX_HEADER_FIELDS)]) {
+      const header = parse(`${before}${'From: a@x\n'.repeat(100)}\n`);
+      assert.equal(header.senders().length, MAX_FROM_FIELDS + 1);
+      const long = (chars: number) => parse(`${before}From:${'a'.repeat(chars)}\n\n`).senders()[0];
+      assert.equal(long(MAX_FROM_OCTETS)?.length, MAX_FROM_OCTETS);
+      assert.equal(long(MAX_FROM_OCTETS + 9)?.length, MAX_FROM_OCTETS + 1);
+    }
   });
 
   for (const lineEnd of ['\n', '\r\n']) {
@@ -47,13 +92,14 @@ describe('limits of messages', () => {
     assert.equal(parse(message).bodyStart, message.length);
   });
 
-  test('MAX_HEADER_FIELDS: that many fields are seen, one more is not', () => {
-    const header = (fields: number) => `${'X: x\n'.repeat(fields - 1)}Subject: x\n\nbody`;
-    assert.equal(parse(header(MAX_HEADER_FIELDS)).first('subject'), 'x');
-    assert.equal(parse(header(MAX_HEADER_FIELDS + 1)).first('subject'), undefined);
+  test('MAX_HEADER_FIELDS: that many fields are seen, whatever they are called', () => {
+    const header = (fields: number) => `${'X: x\n'.repeat(fields - 1)}X-Other: x\n\nbody`;
+    assert.equal(parse(header(MAX_HEADER_FIELDS)).first('x-other'), 'x');
+    assert.equal(parse(header(MAX_HEADER_FIELDS + 1)).first('x-other'), undefined);
     const last = `${'X: x\n'.repeat(MAX_HEADER_FIELDS - 1)}Last: x\n`;
-    const continued = `${last}Subject: x\n more\n\nbody`;
-    assert.equal(parse(continued).first('last'), 'x');
+    const continued = `${last} more\nSubject: x\n more\n\nbody`;
+    assert.equal(parse(continued).first('last'), 'x more');
+    assert.equal(parse(continued).first('subject'), 'x more');
     assert.equal(continued.slice(parse(continued).bodyStart), 'body');
   });
 

@@ -29,7 +29,7 @@ export interface Doveconf {
  * @see Dovecot src/config/doveconf.c, config_dump_human_output
  */
 export function parseDoveconf(text: string): Doveconf {
-  const version = /^# (\d+\.\d+\S*) \(/.exec(text)?.[1];
+  const version = /^# (\d+\.\d\S*) \(/.exec(text)?.[1];
   if (version === undefined) {
     throw new UnavailableError('doveconf printed no version in its first line');
   }

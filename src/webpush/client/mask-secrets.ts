@@ -15,7 +15,7 @@ export const maskAnswerHeader = (name: string, value: string): string =>
 /** Takes out of a text whatever long part of the endpoint it repeats. */
 export function maskEndpointParts(text: string, url: URL): string {
   let masked = text;
-  for (const part of `${url.pathname}${url.search}`.split(/[/?&=]/)) {
+  for (const part of new Set(`${url.pathname}${url.search}`.split(/[/?&=]/))) {
     if (part.length >= 8) masked = masked.replaceAll(part, '…');
   }
   return masked;

@@ -11,7 +11,7 @@ const ALPHABETS = /^(?:[0-9A-Za-z+/]*|[0-9A-Za-z_-]*)={0,2}$/;
 export function decodeBase64(text: string): Buffer | undefined {
   const joined = text.trim().replaceAll(/\r?\n/g, '');
   if (!ALPHABETS.test(joined)) return undefined;
-  const digits = joined.replace(/=+$/, '');
+  const digits = joined.replace(/={1,2}$/, '');
   const padding = joined.length - digits.length;
   if (digits.length % 4 === 1 || (padding > 0 && joined.length % 4 !== 0)) return undefined;
   return Buffer.from(digits, 'base64url');

@@ -62,7 +62,7 @@ function splitPort(text: string): { host: string; port: number | undefined } {
 
 function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefined {
   // ipaddr.js reads "127.1" and "0x7f.1" as addresses too; an entry like that is more likely a slip.
-  if (!/^(\d+\.\d+\.\d+\.\d+|[0-9a-f:.]*:[0-9a-f:.]*)(\/\d+)?$/i.test(text)) return undefined;
+  if (!/^(\d+\.\d+\.\d+\.\d+|[0-9a-f.]*:[0-9a-f:.]*)(\/\d+)?$/i.test(text)) return undefined;
   if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text);
   if (!ipaddr.isValid(text)) return undefined;
   const address = ipaddr.process(text);

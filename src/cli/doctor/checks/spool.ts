@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
 import { TEMPORARY_PREFIX } from '../../../events/spool-files.ts';
 import { actAs, canActAs } from '../act-as.ts';
 import { defineCheck, type Reporter } from '../check.ts';
@@ -80,7 +80,7 @@ function compare({ dovecot }: Setup, dir: string, report: Report): boolean {
   if (lua === undefined) return true;
   const theirs = lua.settings.spoolDir ?? '';
   if (theirs === '') report.fault('unset', { dir });
-  else if (theirs.replace(/\/+$/, '') !== dir.replace(/\/+$/, '')) {
+  else if (normalize(`${theirs}/`) !== normalize(`${dir}/`)) {
     report.fault('differs', { theirs, dir });
     return false;
   }
