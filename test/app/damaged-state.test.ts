@@ -483,7 +483,8 @@ describe('numbers that an event may carry', () => {
     );
     assert(accepted > 10, `${accepted}`);
     for (const received of [0, 1, 8_640_000_000_000]) {
-      const status = await service.post({ user: 'user2', events: [{ ...newMessage(), received }] });
+      const event = { ...newMessage(), uid: 10 + (received % 1_000), received };
+      const status = await service.post({ user: 'user2', events: [event] });
       assert([202, 204].includes(status), `${received}: ${status}`);
     }
     assert.equal(
@@ -520,7 +521,8 @@ describe('things in the way', () => {
 });
 
 function newMessage(): Record<string, unknown> {
-  return { event: 'MessageNew', mailbox: 'INBOX', uid: 5, uidvalidity: 6, from: 'a@example.org' };
+  const keywords: string[] = [];
+  return { event: 'MessageNew', mailbox: 'INBOX', uid: 5, uidvalidity: 6, keywords };
 }
 
 function spoil(base: object, parts: readonly { at: readonly string[]; value: unknown }[]): unknown {
