@@ -9,6 +9,8 @@ const LOCKED = 6;
 const NOMEM = 7;
 const READONLY = 8;
 const IOERR = 10;
+/** Extended: there is no room for the index of the write-ahead log. */
+const IOERR_SHMSIZE = 4874;
 const CORRUPT = 11;
 const FULL = 13;
 const CANTOPEN = 14;
@@ -36,6 +38,7 @@ const REOPEN = new Set([PERM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB]);
 /** The primary result code of an error that `node:sqlite` threw, or undefined. */
 function resultCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  if (error.errcode === IOERR_SHMSIZE) return FULL;
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 

@@ -135,8 +135,8 @@ function takeLock(lockPath: string, path: string): DatabaseSync {
   const lock = new DatabaseSync(lockPath, { open: false });
   const begin = (): void => {
     lock.open();
-    // A journal would need room on a disk that may be full; nothing is ever written.
-    lock.exec('PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    // A journal on disk would need room, and the disk may be full; nothing is ever written.
+    lock.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   };
   try {
     try {
