@@ -96,7 +96,7 @@ export const schema = {
   },
   doveadm: {
     url: {
-      doc: "Dovecot's doveadm HTTP API.",
+      doc: "Dovecot's doveadm HTTP API: a URL, or a unix socket as unix:/run/dovecot/http (95-coi-doveadm-socket.conf).",
       format: 'text',
       default: 'http://127.0.0.1:8080/doveadm/v1',
     },
@@ -105,6 +105,11 @@ export const schema = {
       format: 'text',
       default: '',
       sensitive: true,
+    },
+    trusted_users: {
+      doc: "Users, besides root and this service's own, whose processes may listen at doveadm.url on this host: a Dovecot that was not started by root. Nobody else is sent the key.",
+      format: 'list',
+      default: [] as readonly string[],
     },
     timeout: {
       doc: 'How long one doveadm call may take.',

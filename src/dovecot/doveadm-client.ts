@@ -1,5 +1,7 @@
 import { Pool } from 'undici';
 import { errorMessage, SidecarError, UnavailableError } from '../errors.ts';
+import { UntrustedPeerError } from '../peer/check-peer.ts';
+import { createCheckedConnector, type HttpPlace } from '../peer/checked-connector.ts';
 import { sayAskingDovecot } from './asking-dovecot.ts';
 
 /** One command of the doveadm HTTP API, named as there (`mailboxCreate`, `fetch` …). */
@@ -43,8 +45,11 @@ export const isTemporary = (error: unknown): boolean =>
   error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure;
 
 export interface DoveadmClientOptions {
+  /** `http://…/doveadm/v1`, or `unix:/run/dovecot/http`. */
   url: string;
   apiKey: string;
+  /** Whose processes may listen there besides root's and our own user's: names or uids. */
+  trustedUsers?: readonly string[];
   /** Milliseconds that one request may take. */
   timeout: number;
   /** Told of each request: the first command's name, seconds, and whether it succeeded. */
@@ -81,13 +86,18 @@ const CLOSE_GRACE_MSECS = 5_000;
 const MAX_BODY_OCTETS = 524_288;
 
 /**
- * A client of Dovecot's doveadm HTTP API.
+ * A client of Dovecot's doveadm HTTP API. The key opens everybody's mail, so it is checked who listens
+ * before it is sent.
  *
  * @see Dovecot src/doveadm/client-connection-http.c
  */
 export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClient {
-  const { origin, pathname } = new URL(options.url);
-  const pool = new Pool(origin, { connections: CONNECTIONS, pipelining: 1 });
+  const { trustedUsers = [] } = options;
+  const { place, path, where } = placeOf(options.url);
+  const pool = new Pool(place.origin, {
+    ...{ connections: CONNECTIONS, pipelining: 1 },
+    connect: createCheckedConnector(place, () => trustedUsers),
+  });
   const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
 
   async function post(commands: readonly DoveadmCommand[]): Promise<unknown[]> {
@@ -109,7 +119,7 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     const signal = AbortSignal.timeout(options.timeout);
     const { statusCode, body: answer } = await pool.request({
       method,
-      path: pathname,
+      path,
       headers: { authorization, 'content-type': 'application/json' },
       body: body ?? null,
       signal,
@@ -118,8 +128,8 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     if (statusCode === 200) return text;
     throw new UnavailableError(
       statusCode === 401 || statusCode === 403
-        ? `the doveadm API at ${origin} refused our key (${statusCode}); doveadm.api_key must equal Dovecot's doveadm_api_key`
-        : `the doveadm API at ${origin} answered ${statusCode}`,
+        ? `the doveadm API at ${where} refused our key (${statusCode}); doveadm.api_key must equal Dovecot's doveadm_api_key`
+        : `the doveadm API at ${where} answered ${statusCode}`,
     );
   }
 
@@ -135,9 +145,15 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
       return value;
     } catch (error) {
       done('failed');
+      if (error instanceof UntrustedPeerError) {
+        throw new UnavailableError(
+          `the doveadm API at ${where} is not asked: ${error.message}. If it is Dovecot, name its user in doveadm.trusted_users`,
+          { cause: error },
+        );
+      }
       if (error instanceof SidecarError) throw error;
       throw new UnavailableError(
-        `the doveadm API at ${origin} does not answer (${errorMessage(error)}); is Dovecot running with an inet_listener for doveadm there?`,
+        `the doveadm API at ${where} does not answer (${errorMessage(error)}); is Dovecot running with a listener for doveadm there?`,
         { cause: error },
       );
     }
@@ -168,6 +184,22 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     },
   };
 }
+
+/**
+ * A unix socket speaks HTTP if its file is named `http` (2.3), or has the type http (2.4).
+ *
+ * @see Dovecot src/doveadm/main.c, client_connected
+ */
+function placeOf(url: string): { place: HttpPlace; path: string; where: string } {
+  if (url.startsWith('unix:')) {
+    const socketPath = url.slice('unix:'.length);
+    return { place: { origin: 'http://doveadm', socketPath }, path: API_PATH, where: socketPath };
+  }
+  const { origin, pathname } = new URL(url);
+  return { place: { origin }, path: pathname, where: origin };
+}
+
+const API_PATH = '/doveadm/v1';
 
 /** The commands as JSON, a list for each request: `["fetch",{"user":"alice", …},"0"]` */
 function batches(commands: readonly DoveadmCommand[]): string[][] {

@@ -39,6 +39,7 @@ for (const version of ['2.3', '2.4'] as const) {
         accessGroups: [],
         doveadm: {
           http: [{ name: 'http', host: '127.0.0.1', port: 8080, tls: false, everywhere: false }],
+          httpSockets: [],
           processPerRequest: false,
           allowedCommands: [],
         },

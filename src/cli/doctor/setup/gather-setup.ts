@@ -20,6 +20,7 @@ export async function gatherSetup(
   const doveadm = createDoveadmClient({
     url: config.doveadm.url,
     apiKey: config.doveadm.api_key,
+    trustedUsers: config.doveadm.trusted_users,
     timeout: config.doveadm.timeout,
   });
   const [service, dovecot, doveadmProblem, serviceUser] = await Promise.all([
