@@ -20,6 +20,10 @@ export function findConflicts(config: Config): string[] {
     ...(config.metadata.source === 'dict' && config.dict.socket === config.sieve.socket
       ? ['dict.socket: must be another path than sieve.socket']
       : []),
+    ...(config.http.socket !== '' &&
+    [config.sieve.socket, config.dict.socket].includes(config.http.socket)
+      ? ['http.socket: must be another path than sieve.socket and dict.socket']
+      : []),
     ...(config.store.url.replace(/^sqlite:(\/\/)?/i, '') === config.outbox.path
       ? ['outbox.path: must be another file than that of store.url']
       : []),

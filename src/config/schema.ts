@@ -28,6 +28,13 @@ export const schema = {
       default: '',
       sensitive: true,
     },
+    socket: {
+      doc: 'Unix socket on which the HTTP service listens as well: for the command line, and for a Dovecot 2.4 that reports events over it. Empty: none.',
+      format: 'optional-path',
+      default: '',
+    },
+    mode: { doc: 'File mode of that socket.', format: 'file-mode', default: 0o660 },
+    group: { doc: 'Group of that socket, as dict.group.', format: 'text', default: '' },
   },
   dict: {
     socket: {

@@ -71,8 +71,11 @@ export interface DoveadmClient {
    */
   runAll(commands: readonly DoveadmCommand[]): Promise<(DoveadmRow[] | DoveadmCommandError)[]>;
 
-  /** @throws UnavailableError, saying what to do */
-  check(): Promise<void>;
+  /**
+   * @returns what Dovecot's clock says, in milliseconds since the epoch, if it says so
+   * @throws UnavailableError, saying what to do
+   */
+  check(): Promise<number | undefined>;
 
   /** Waits for what is under way, for a few seconds. */
   close(): Promise<void>;
@@ -103,7 +106,8 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
   async function post(commands: readonly DoveadmCommand[]): Promise<unknown[]> {
     const answers: unknown[] = [];
     for (const entries of batches(commands)) {
-      const answer: unknown = JSON.parse(await request('POST', `[${entries.join(',')}]`));
+      const { text } = await request('POST', `[${entries.join(',')}]`);
+      const answer: unknown = JSON.parse(text);
       if (!Array.isArray(answer) || answer.length !== entries.length) {
         throw new UnavailableError(
           'the doveadm API gave an answer that is not one entry a command',
@@ -114,10 +118,17 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     return answers;
   }
 
-  async function request(method: 'GET' | 'POST', body?: string): Promise<string> {
+  async function request(
+    method: 'GET' | 'POST',
+    body?: string,
+  ): Promise<{ text: string; date: number }> {
     sayAskingDovecot();
     const signal = AbortSignal.timeout(options.timeout);
-    const { statusCode, body: answer } = await pool.request({
+    const {
+      statusCode,
+      headers,
+      body: answer,
+    } = await pool.request({
       method,
       path,
       headers: { authorization, 'content-type': 'application/json' },
@@ -125,7 +136,7 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
       signal,
     });
     const text = await answer.text();
-    if (statusCode === 200) return text;
+    if (statusCode === 200) return { text, date: Date.parse(String(headers['date'])) };
     throw new UnavailableError(
       statusCode === 401 || statusCode === 403
         ? `the doveadm API at ${where} refused our key (${statusCode}); doveadm.api_key must equal Dovecot's doveadm_api_key`
@@ -176,7 +187,8 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
       return rows ?? [];
     },
     check: async () => {
-      await observed('list', () => request('GET'));
+      const { date } = await observed('list', () => request('GET'));
+      return Number.isNaN(date) ? undefined : date;
     },
     close: async () => {
       const cutOff = setTimeout(() => void pool.destroy(), CLOSE_GRACE_MSECS);

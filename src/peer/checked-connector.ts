@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { checkSocketOwner, checkTcpPeer } from './check-peer.ts';
 import { trustedUids } from './trusted-users.ts';

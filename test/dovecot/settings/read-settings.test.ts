@@ -124,6 +124,7 @@ for (const version of ['2.3', '2.4'] as const) {
       assert.equal(settings.baseDir, '/run/dovecot');
       assert.deepEqual(settings.doveadm, {
         http: [],
+        httpSockets: [],
         processPerRequest: true,
         allowedCommands: [],
       });
