@@ -74,7 +74,7 @@ export default tseslint.config(
     forbid(['coi'], 'coi and webpush do not know each other; a flow asks both.'),
     noServers,
   ]),
-  ...['messages', 'stores', 'dovecot', 'config'].map((folder) =>
+  ...['messages', 'stores', 'dovecot', 'config', 'peer'].map((folder) =>
     restrict(folder, [
       forbid([...doors, ...flows, 'coi', 'webpush'], 'The ground floor imports nothing above it.'),
     ]),

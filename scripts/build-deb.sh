@@ -84,7 +84,8 @@ cp -r web "$lib/"
 ln -s ../../share/coi-sidecar/lua ../../share/coi-sidecar/dovecot-conf "$lib/"
 ln -s ../../../coi-sidecar/dovecot-conf ../../../coi-sidecar/lua "$doc/examples/"
 cp config.example.yaml packaging/deb/make-config "$share/"
-install -D -m 644 packaging/coi-sidecar.service "$root/lib/systemd/system/coi-sidecar.service"
+install -D -m 644 -t "$root/lib/systemd/system" packaging/coi-sidecar.service \
+  packaging/coi-sidecar.socket
 install -D -m 644 packaging/coi-sidecar.sysusers "$root/usr/lib/sysusers.d/coi-sidecar.conf"
 install -D -m 644 packaging/coi-sidecar.tmpfiles "$root/usr/lib/tmpfiles.d/coi-sidecar.conf"
 install -m 755 packaging/deb/coi-sidecar "$root/usr/bin/coi-sidecar"

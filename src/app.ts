@@ -57,7 +57,7 @@ export async function createApp(
   const flows = buildFlows(ground, domain);
   const { clockWatch, doveadm, doveadmSocket } = ground;
   const checks: ReadinessCheck[] = [
-    { name: 'doveadm', check: () => doveadm.check() },
+    { name: 'doveadm', check: () => doveadm.check().then(() => undefined) },
     ...(doveadmSocket ? [{ name: 'doveadm.socket', check: () => doveadmSocket.check() }] : []),
     {
       name: 'store',

@@ -33,6 +33,8 @@ dpkg --install /usr/local/coi-sidecar.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg
 eventually systemctl is-active coi-sidecar.service
 eventually curl --fail --silent http://127.0.0.1:9380/healthz
 is "$(systemctl is-enabled coi-sidecar.service)" enabled "the service"
+is "$(systemctl is-enabled coi-sidecar.socket)" enabled "its port"
+is "$(systemctl is-active coi-sidecar.socket)" active "its port"
 coi-sidecar check >/dev/null || fail "coi-sidecar check"
 
 step "the configuration has secrets of its own, for nobody else"
@@ -43,6 +45,7 @@ is "$(grep -oE '"[0-9a-f]{64}"' $config | sort -u | wc -l)" 3 "the number of dif
 step "sockets and spool are for the service and Dovecot's mail processes only"
 owner_and_mode /run/coi-sidecar/dict.sock 'coi-sidecar:coi-mail 660'
 owner_and_mode /run/coi-sidecar/sieve/coi-classify 'coi-sidecar:coi-mail 660'
+owner_and_mode /run/coi-sidecar/http.sock 'coi-sidecar:coi-mail 660'
 owner_and_mode /var/spool/coi-sidecar 'coi-sidecar:coi-mail 1730'
 owner_and_mode /var/lib/coi-sidecar 'coi-sidecar:coi-sidecar 750'
 is "$(id -nG coi-sidecar | tr ' ' '\n' | sort | xargs)" 'coi-mail coi-sidecar' "its groups"
@@ -50,15 +53,52 @@ is "$(id -nG coi-sidecar | tr ' ' '\n' | sort | xargs)" 'coi-mail coi-sidecar' "
 step "systemd finds nothing wrong with the unit, and it is well sandboxed"
 verdict=$(systemd-analyze verify coi-sidecar.service 2>&1 | grep coi-sidecar || true)
 is "$verdict" '' "the verdict"
-# 0 (safe) to 100; what is left: the network, chown for the sockets' group, and V8's memory.
-systemd-analyze --no-pager security --threshold=25 coi-sidecar.service >/tmp/security 2>&1 || {
+# 0 (safe) to 100; what is left: the network, chown for the sockets' group, systemd-notify, V8's memory.
+systemd-analyze --no-pager security --threshold=20 coi-sidecar.service >/tmp/security 2>&1 || {
   cat /tmp/security
-  fail "exposure above 2.5"
+  fail "exposure above 2.0"
 }
 tail -n 1 /tmp/security
 pid=$(systemctl show --property MainPID --value coi-sidecar.service)
 grep -q '^Seccomp:[[:space:]]*2$' "/proc/$pid/status" || fail "there is no system call filter"
 grep -q '^CapEff:[[:space:]]*0*$' "/proc/$pid/status" || fail "it has capabilities"
+
+grep -q '^Max core file size *0 *0' "/proc/$pid/limits" || fail "it may leave core dumps"
+is "$(systemctl show --property MemoryMax --value coi-sidecar.service)" 2147483648 "MemoryMax"
+
+step "its port is never free: through a restart, a kill and a start that fails"
+cat >/tmp/taker.sh <<'TAKER'
+exec setpriv --reuid nobody --regid nogroup --clear-groups /usr/lib/coi-sidecar/bin/node -e '
+const attempt = () => require("node:net").createServer().once("error", () => setTimeout(attempt, 1))
+  .listen(9380, "127.0.0.1", () => { console.log("TAKEN"); process.exit(); });
+attempt();' </dev/null
+TAKER
+sh /tmp/taker.sh >/tmp/taker 2>&1 &
+taker=$!
+systemctl restart coi-sidecar.service
+systemctl kill --signal=KILL coi-sidecar.service
+# Whoever asks meanwhile is answered.
+curl --fail --silent --max-time 20 http://127.0.0.1:9380/healthz >/dev/null || fail "no answer after a kill"
+mv $config $config.away
+systemctl stop coi-sidecar.service
+for _ in 1 2 3 4 5 6 7 8; do
+  started=$(date +%s)
+  ! curl --silent --max-time 5 http://127.0.0.1:9380/healthz >/dev/null || fail "answered without a configuration"
+  [ $(($(date +%s) - started)) -lt 5 ] || fail "whoever asks a service that cannot start is left waiting"
+done
+is "$(systemctl is-active coi-sidecar.socket)" active "its port"
+mv $config.away $config
+eventually curl --fail --silent --max-time 20 http://127.0.0.1:9380/healthz
+kill -0 $taker || fail "somebody else got the port: $(cat /tmp/taker)"
+kill $taker
+
+step "a stop of the socket stops both, and whoever asks is refused at once; a start brings both back"
+systemctl stop coi-sidecar.socket
+is "$(systemctl is-active coi-sidecar.service || true)" inactive "the service"
+is "$(curl --silent http://127.0.0.1:9380/healthz >/dev/null; echo $?)" 7 "curl's exit code"
+systemctl start coi-sidecar.service
+is "$(systemctl is-active coi-sidecar.socket)" active "its port"
+eventually curl --fail --silent http://127.0.0.1:9380/healthz
 
 step "Dovecot is connected as README.Debian says"
 useradd --create-home bob
@@ -132,7 +172,7 @@ is "$errors" '' "what Dovecot complains of"
 step "coi-sidecar doctor finds what is broken afterwards, and says what to do"
 chmod 600 /etc/dovecot/coi/coi.lua
 echo 'coi_sidecar_token = change-me' >/etc/dovecot/coi/token.conf
-chmod 600 /etc/dovecot/conf.d/95-coi-doveadm-api.conf
+chmod 600 /etc/dovecot/conf.d/95-coi-doveadm-socket.conf
 coi-sidecar doctor >/tmp/doctor && fail "doctor overlooks it"
 is "$?" 2 "doctor's exit code"
 for sentence in 'name one with --user' 'still change-me' 'delivers nothing'; do
@@ -141,9 +181,30 @@ done
 coi-sidecar doctor --user bob --only events-driver | grep -q 'cannot read /etc/dovecot/coi/coi.lua' ||
   fail "doctor does not try as bob"
 
-step "a stop is clean, and an upgrade keeps secrets and restarts"
-systemctl stop coi-sidecar.service
+step "nobody is sent a secret who has taken the port of a service that is stopped"
+systemctl stop coi-sidecar.socket
+sed -i 's|^  socket: /run/coi-sidecar/http.sock|  socket: ""|' $config # TCP, as before there was one
+setpriv --reuid nobody --regid nogroup --clear-groups /usr/lib/coi-sidecar/bin/node -e '
+require("node:http").createServer((q, r) => { console.log(q.headers); r.end("{}"); }).listen(9380, "127.0.0.1");
+' >/tmp/heard 2>&1 &
+taker=$!
+sleep 1
+coi-sidecar users >/tmp/users 2>&1 && fail "an impostor is taken for the service"
+grep -q 'may not be shown a secret' /tmp/users || { cat /tmp/users; fail "it is not said why"; }
+is "$(cat /tmp/heard)" '' "what the impostor heard"
+kill $taker
+sed -i '/^http:/,/^$/ s|^  socket: ""|  socket: /run/coi-sidecar/http.sock|' $config
+systemctl start coi-sidecar.service
+eventually coi-sidecar users
+
+step "a stop is clean, and an upgrade keeps secrets, restarts, and takes over a port without its unit"
+systemctl stop coi-sidecar.socket
 is "$(systemctl show --property Result --value coi-sidecar.service)" success "the stop"
+# As before there was a socket unit: the service has taken the port itself, at another address.
+systemctl disable --quiet coi-sidecar.socket
+rm -rf /var/lib/systemd/deb-systemd-helper-enabled/*coi-sidecar.socket* \
+  /var/lib/systemd/deb-systemd-helper-enabled/*/coi-sidecar.socket
+sed -i 's|^  listen: "127.0.0.1:9380"|  listen: "0.0.0.0:9380"|' $config
 systemctl start coi-sidecar.service
 before=$(systemctl show --property MainPID --value coi-sidecar.service)
 sum=$(sha256sum $config)
@@ -152,6 +213,9 @@ eventually systemctl is-active coi-sidecar.service
 [ "$(systemctl show --property MainPID --value coi-sidecar.service)" != "$before" ] ||
   fail "the upgrade did not restart it"
 is "$(sha256sum $config)" "$sum" "the configuration"
+is "$(systemctl is-active coi-sidecar.socket)" active "its port"
+ss --listening --tcp --numeric | grep -q '0\.0\.0\.0:9380' || fail "http.listen was not kept"
+eventually curl --fail --silent http://127.0.0.1:9380/healthz
 
 step "purge takes the configuration and leaves the annotations"
 rm -f /etc/coi-sidecar/test-ca.pem

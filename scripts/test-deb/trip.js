@@ -65,7 +65,7 @@ async function trip() {
     assert.equal(first.payload.folder, 'COI/Chats');
     console.log(`    filed in ${first.payload.folder}, pushed in ${first.size} octets`);
 
-    execFileSync('systemctl', ['stop', 'coi-sidecar.service']);
+    execFileSync('systemctl', ['stop', 'coi-sidecar.socket']); // and the service with it
     await sendChat();
     const spooled = readdirSync('/var/spool/coi-sidecar').filter((name) => name.endsWith('.json'));
     assert.equal(spooled.length, 1, 'the event is not in the spool');

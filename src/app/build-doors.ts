@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Classify } from '../coi/classify.ts';
 import { forOption } from '../config/for-option.ts';
@@ -9,8 +9,13 @@ import { createHttpServer } from '../http/create-http-server.ts';
 import type { ReadinessCheck } from '../readiness.ts';
 import { serveScript } from '../script/server.ts';
 import { BodyBudget } from '../socket/body-budget.ts';
+import {
+  isAt,
+  takeInheritedListeners,
+  type InheritedListener,
+} from '../socket/inherited-listeners.ts';
+import { serveUnixSocket, type UnixServer } from '../socket/serve-unix-socket.ts';
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
-import type { UnixServer } from '../socket/serve-unix-socket.ts';
 import { systemErrorCode } from '../socket/socket-setup-error.ts';
 import { createAnswerScript } from './create-answer-script.ts';
 import type { Ground } from './build-ground.ts';
@@ -48,6 +53,7 @@ export function buildDoors(
     ...{ adminRoutes, statusRoutes },
   });
   const sockets: UnixServer[] = [];
+  const further: Server[] = [];
 
   async function openSockets(): Promise<void> {
     sockets.push(
@@ -76,22 +82,67 @@ export function buildDoors(
     );
   }
 
-  const listen = (): Promise<string> =>
-    http.listen(parseListenAddress(config.http.listen)).catch((error: unknown) => {
+  /** The same service, with its limits, over a unix socket. */
+  const openHttpSocket = async (): Promise<void> => {
+    const { socket: path, mode, group } = config.http;
+    if (path === '') return;
+    sockets.push(
+      await serveUnixSocket({ ...{ path, mode, group, log }, name: 'http' }, (socket) => {
+        http.server.emit('connection', socket);
+        return { drain: () => undefined }; // up to the HTTP server
+      }),
+    );
+  };
+
+  /** Where http.listen says, be it systemd that has taken the port before; and where else systemd has. */
+  const listen = async (): Promise<void> => {
+    const inherited = await takeInheritedListeners();
+    const wanted = parseListenAddress(config.http.listen);
+    const ours = inherited.find((listener) => isAt(listener, wanted));
+    const others = inherited.filter((listener) => listener !== ours);
+    const held = others.map(({ host, port }) => `${host}:${port}`).join(', ');
+    if (held !== '') {
+      log.warn(
+        { held, listen: config.http.listen },
+        'coi-sidecar.socket has another address than http.listen: set its ListenStream to that (systemctl edit coi-sidecar.socket)',
+      );
+    }
+    const where = ours === undefined ? wanted : { host: wanted.host, fd: ours.fd };
+    await http.listen(where).catch((error: unknown) => {
+      const code = systemErrorCode(error);
+      const heldBySystemd =
+        code === 'EADDRINUSE' && others.some(({ port }) => port === wanted.port);
+      if (heldBySystemd) {
+        throw new InvalidInputError(`${errorMessage(error)}: coi-sidecar.socket holds ${held}`, {
+          cause: error,
+        });
+      }
       // A port below 1024, say: no later attempt gets it.
-      if (systemErrorCode(error) !== 'EACCES') throw error;
+      if (code !== 'EACCES') throw error;
       throw new InvalidInputError(errorMessage(error), { cause: error });
+    });
+    for (const listener of others) further.push(await serve(listener));
+  };
+
+  const serve = ({ fd }: InheritedListener): Promise<Server> =>
+    new Promise((resolve, reject) => {
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+        http.server.emit('connection', socket),
+      );
+      server.once('error', reject).listen({ fd }, () => resolve(server));
     });
 
   return {
     open: async () => {
       await openSockets();
       await forOption('http.listen', listen);
+      await forOption('http.socket', openHttpSocket);
       const { address, port, family } = http.server.address() as AddressInfo;
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     },
     close: async (graceMsecs) => {
       const cut = setTimeout(() => http.server.closeAllConnections(), graceMsecs);
+      for (const server of further) server.close();
       await Promise.all([
         http.close().finally(() => clearTimeout(cut)),
         ...sockets.map((server) => server.close(graceMsecs)),

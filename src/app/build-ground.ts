@@ -74,6 +74,7 @@ export async function buildGround(
     createDoveadmClient({
       url: config.doveadm.url,
       apiKey: config.doveadm.api_key,
+      trustedUsers: config.doveadm.trusted_users,
       timeout: timeoutMsecs,
       observe: (command, seconds, result) =>
         metrics.doveadmDuration.observe({ command, result }, seconds),

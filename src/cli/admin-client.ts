@@ -1,15 +1,19 @@
 import { Pool } from 'undici';
 import type { Config } from '../config/schema.ts';
 import { errorMessage, InvalidInputError, SidecarError, UnavailableError } from '../errors.ts';
+import { createCheckedConnector } from '../peer/checked-connector.ts';
 import { checkUserName } from '../user-name.ts';
-import { serviceOrigin } from './service-origin.ts';
+import { servicePlace, serviceUsers } from './service-origin.ts';
 
 export interface AdminRequest {
   query?: Readonly<Record<string, string | undefined>>;
   body?: Buffer;
 }
 
-/** The admin calls of the service that the same configuration runs. */
+/**
+ * The admin calls of the service that the same configuration runs, over its unix socket where there is
+ * one. Whoever else listens in its place is not sent the token.
+ */
 export interface AdminClient {
   /**
    * @param path with every name in it percent-encoded: {@link pathOf}
@@ -39,14 +43,18 @@ export const userPathOf = (user: string, ...parts: string[]): string =>
   pathOf('users', checkUserName(user), ...parts);
 
 /** @throws InvalidInputError no http.admin_token is set */
-export function createAdminClient({ http }: Config): AdminClient {
+export function createAdminClient(config: Config): AdminClient {
+  const { http } = config;
   if (http.admin_token === '') {
     throw new InvalidInputError(
       'http.admin_token is not set: set it in the configuration and restart the service',
     );
   }
-  const origin = serviceOrigin(http.listen);
-  const pool = new Pool(origin, { connections: 8 });
+  const place = servicePlace(config);
+  const { where } = place;
+  const pool = new Pool(place.origin, {
+    ...{ connections: 8, connect: createCheckedConnector(place, serviceUsers(config)) },
+  });
 
   async function request(
     method: 'GET' | 'POST' | 'DELETE',
@@ -71,12 +79,12 @@ export function createAdminClient({ http }: Config): AdminClient {
       answer = { statusCode, octets: Buffer.from(await stream.arrayBuffer()) };
     } catch (error) {
       throw new UnavailableError(
-        `no service answers at ${origin} (${errorMessage(error)}); is coi-sidecar running with this configuration?`,
+        `no service answers at ${where} (${errorMessage(error)}); is coi-sidecar running with this configuration?`,
         { cause: error },
       );
     }
     if (answer.statusCode < 300) return answer.octets;
-    throw explain(answer.statusCode, answer.octets, origin);
+    throw explain(answer.statusCode, answer.octets, where);
   }
 
   return {
@@ -89,17 +97,17 @@ export function createAdminClient({ http }: Config): AdminClient {
   };
 }
 
-function explain(status: number, octets: Buffer, origin: string): SidecarError {
+function explain(status: number, octets: Buffer, where: string): SidecarError {
   if (status === 401) {
     return new UnavailableError(
-      `the service at ${origin} refused our token: it was started with another http.admin_token`,
+      `the service at ${where} refused our token: it was started with another http.admin_token`,
     );
   }
   const { error, message } = readError(octets);
   // Ours have a code of ours; that of fastify's own "no such route" is "Not Found".
   if (status === 404 && error !== 'not_found') {
     return new UnavailableError(
-      `the service at ${origin} has no such call: it was started without http.admin_token, or is of another version`,
+      `the service at ${where} has no such call: it was started without http.admin_token, or is of another version`,
     );
   }
   return new SidecarError(error ?? 'internal', message ?? `the service answered ${status}`);

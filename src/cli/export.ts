@@ -61,8 +61,13 @@ async function writeFiles(
   users: readonly string[],
   template: string,
 ): Promise<number> {
-  const { url, api_key: apiKey, timeout } = readConfigOption(call).doveadm;
-  const doveadm = createDoveadmClient({ url, apiKey, timeout });
+  const {
+    url,
+    api_key: apiKey,
+    trusted_users: trustedUsers,
+    timeout,
+  } = readConfigOption(call).doveadm;
+  const doveadm = createDoveadmClient({ url, apiKey, trustedUsers, timeout });
   const written: { user: string; path: string }[] = [];
   const failures = await forEachUser(users, async (user) => {
     const source = userPathOf(user, 'annotations');

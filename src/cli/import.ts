@@ -45,8 +45,13 @@ export const importCommand: Command = {
     const users = await readUserNames(positionals, values['users-from']);
     if (users.length === 0)
       throw new InvalidInputError('name the users, or give --users-from FILE');
-    const { url, api_key: apiKey, timeout } = readConfigOption(call).doveadm;
-    const doveadm = createDoveadmClient({ url, apiKey, timeout });
+    const {
+      url,
+      api_key: apiKey,
+      trusted_users: trustedUsers,
+      timeout,
+    } = readConfigOption(call).doveadm;
+    const doveadm = createDoveadmClient({ url, apiKey, trustedUsers, timeout });
     const source =
       typeof values['file'] === 'string' ? fromFile(values['file'], doveadm) : fromDoveadm(doveadm);
     try {

@@ -18,9 +18,10 @@ import { checkVapidSubject } from '../webpush/vapid/check-vapid-subject.ts';
  * @returns one sentence a problem; each names its option
  */
 export async function judgeOptions(config: Config): Promise<string[]> {
-  const { dict, metadata, sieve, store, webpush } = config;
+  const { dict, http, metadata, sieve, store, webpush } = config;
   const judgements: (() => unknown)[] = [
     ...judgeSocket('sieve', sieve),
+    ...(http.socket === '' ? [] : judgeSocket('http', http)),
     ...(metadata.source === 'dict' ? judgeSocket('dict', dict) : []),
     () => forOption('store.url', () => parseStoreUrl(store.url)),
     () => store.key_file !== '' && forOption('store.key_file', () => readKeyFile(store.key_file)),

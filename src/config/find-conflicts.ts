@@ -20,6 +20,10 @@ export function findConflicts(config: Config): string[] {
     ...(config.metadata.source === 'dict' && config.dict.socket === config.sieve.socket
       ? ['dict.socket: must be another path than sieve.socket']
       : []),
+    ...(config.http.socket !== '' &&
+    [config.sieve.socket, config.dict.socket].includes(config.http.socket)
+      ? ['http.socket: must be another path than sieve.socket and dict.socket']
+      : []),
     ...(config.store.url.replace(/^sqlite:(\/\/)?/i, '') === config.outbox.path
       ? ['outbox.path: must be another file than that of store.url']
       : []),
@@ -66,9 +70,9 @@ function tokenProblems({ http, doveadm }: Config): string[] {
 
 function urlProblems({ doveadm, store, webpush }: Config): string[] {
   const problems: string[] = [];
-  if (!/^https?:$/.test(protocolOf(doveadm.url))) {
+  if (!/^(https?:\/\/|unix:\/[^/])/.test(doveadm.url) || !URL.canParse(doveadm.url)) {
     problems.push(
-      'doveadm.url: must be an http:// or https:// URL, such as http://127.0.0.1:8080/doveadm/v1',
+      'doveadm.url: must be a URL such as http://127.0.0.1:8080/doveadm/v1, or a socket such as unix:/run/dovecot/http',
     );
   }
   if (!/^(sqlite|rediss?):$/.test(protocolOf(store.url))) {

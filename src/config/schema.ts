@@ -28,6 +28,13 @@ export const schema = {
       default: '',
       sensitive: true,
     },
+    socket: {
+      doc: 'Unix socket on which the HTTP service listens as well: for the command line, and for a Dovecot 2.4 that reports events over it. Empty: none.',
+      format: 'optional-path',
+      default: '',
+    },
+    mode: { doc: 'File mode of that socket.', format: 'file-mode', default: 0o660 },
+    group: { doc: 'Group of that socket, as dict.group.', format: 'text', default: '' },
   },
   dict: {
     socket: {
@@ -116,7 +123,7 @@ export const schema = {
   },
   doveadm: {
     url: {
-      doc: "Dovecot's doveadm HTTP API.",
+      doc: "Dovecot's doveadm HTTP API: a URL, or a unix socket as unix:/run/dovecot/http (95-coi-doveadm-socket.conf).",
       format: 'text',
       default: 'http://127.0.0.1:8080/doveadm/v1',
     },
@@ -125,6 +132,11 @@ export const schema = {
       format: 'text',
       default: '',
       sensitive: true,
+    },
+    trusted_users: {
+      doc: "Users, besides root and this service's own, whose processes may listen at doveadm.url on this host: a Dovecot that was not started by root. Nobody else is sent the key.",
+      format: 'list',
+      default: [] as readonly string[],
     },
     timeout: {
       doc: 'How long one doveadm call may take.',

@@ -1,5 +1,7 @@
 import { Pool } from 'undici';
 import { errorMessage, SidecarError, UnavailableError } from '../errors.ts';
+import { UntrustedPeerError } from '../peer/check-peer.ts';
+import { createCheckedConnector, type HttpPlace } from '../peer/checked-connector.ts';
 import { checkUserName } from '../user-name.ts';
 import { sayAskingDovecot } from './asking-dovecot.ts';
 
@@ -44,8 +46,11 @@ export const isTemporary = (error: unknown): boolean =>
   error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure;
 
 export interface DoveadmClientOptions {
+  /** `http://…/doveadm/v1`, or `unix:/run/dovecot/http`. */
   url: string;
   apiKey: string;
+  /** Whose processes may listen there besides root's and our own user's: names or uids. */
+  trustedUsers?: readonly string[];
   /** Milliseconds that one request may take. */
   timeout: number;
   /** Told of each request: the first command's name, seconds, and whether it succeeded. */
@@ -68,8 +73,11 @@ export interface DoveadmClient {
    */
   runAll(commands: readonly DoveadmCommand[]): Promise<(DoveadmRow[] | DoveadmCommandError)[]>;
 
-  /** @throws UnavailableError, saying what to do */
-  check(): Promise<void>;
+  /**
+   * @returns what Dovecot's clock says, in milliseconds since the epoch, if it says so
+   * @throws UnavailableError, saying what to do
+   */
+  check(): Promise<number | undefined>;
 
   /** Waits for what is under way, for a few seconds. */
   close(): Promise<void>;
@@ -83,19 +91,25 @@ const CLOSE_GRACE_MSECS = 5_000;
 const MAX_BODY_OCTETS = 524_288;
 
 /**
- * A client of Dovecot's doveadm HTTP API.
+ * A client of Dovecot's doveadm HTTP API. The key opens everybody's mail, so it is checked who listens
+ * before it is sent.
  *
  * @see Dovecot src/doveadm/client-connection-http.c
  */
 export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClient {
-  const { origin, pathname } = new URL(options.url);
-  const pool = new Pool(origin, { connections: CONNECTIONS, pipelining: 1 });
+  const { trustedUsers = [] } = options;
+  const { place, path, where } = placeOf(options.url);
+  const pool = new Pool(place.origin, {
+    ...{ connections: CONNECTIONS, pipelining: 1 },
+    connect: createCheckedConnector(place, () => trustedUsers),
+  });
   const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
 
   async function post(commands: readonly DoveadmCommand[]): Promise<unknown[]> {
     const answers: unknown[] = [];
     for (const entries of batches(commands)) {
-      const answer: unknown = JSON.parse(await request('POST', `[${entries.join(',')}]`));
+      const { text } = await request('POST', `[${entries.join(',')}]`);
+      const answer: unknown = JSON.parse(text);
       if (!Array.isArray(answer) || answer.length !== entries.length) {
         throw new UnavailableError(
           'the doveadm API gave an answer that is not one entry a command',
@@ -106,22 +120,29 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
     return answers;
   }
 
-  async function request(method: 'GET' | 'POST', body?: string): Promise<string> {
+  async function request(
+    method: 'GET' | 'POST',
+    body?: string,
+  ): Promise<{ text: string; date: number }> {
     sayAskingDovecot();
     const signal = AbortSignal.timeout(options.timeout);
-    const { statusCode, body: answer } = await pool.request({
+    const {
+      statusCode,
+      headers,
+      body: answer,
+    } = await pool.request({
       method,
-      path: pathname,
+      path,
       headers: { authorization, 'content-type': 'application/json' },
       body: body ?? null,
       signal,
     });
     const text = await answer.text();
-    if (statusCode === 200) return text;
+    if (statusCode === 200) return { text, date: Date.parse(String(headers['date'])) };
     throw new UnavailableError(
       statusCode === 401 || statusCode === 403
-        ? `the doveadm API at ${origin} refused our key (${statusCode}); doveadm.api_key must equal Dovecot's doveadm_api_key`
-        : `the doveadm API at ${origin} answered ${statusCode}`,
+        ? `the doveadm API at ${where} refused our key (${statusCode}); doveadm.api_key must equal Dovecot's doveadm_api_key`
+        : `the doveadm API at ${where} answered ${statusCode}`,
     );
   }
 
@@ -137,9 +158,15 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
       return value;
     } catch (error) {
       done('failed');
+      if (error instanceof UntrustedPeerError) {
+        throw new UnavailableError(
+          `the doveadm API at ${where} is not asked: ${error.message}. If it is Dovecot, name its user in doveadm.trusted_users`,
+          { cause: error },
+        );
+      }
       if (error instanceof SidecarError) throw error;
       throw new UnavailableError(
-        `the doveadm API at ${origin} does not answer (${errorMessage(error)}); is Dovecot running with an inet_listener for doveadm there?`,
+        `the doveadm API at ${where} does not answer (${errorMessage(error)}); is Dovecot running with a listener for doveadm there?`,
         { cause: error },
       );
     }
@@ -164,7 +191,8 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
       return rows ?? [];
     },
     check: async () => {
-      await observed('list', () => request('GET'));
+      const { date } = await observed('list', () => request('GET'));
+      return Number.isNaN(date) ? undefined : date;
     },
     close: async () => {
       const cutOff = setTimeout(() => void pool.destroy(), CLOSE_GRACE_MSECS);
@@ -177,6 +205,22 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
 function checkUser({ parameters: { user, userMask } }: DoveadmCommand): void {
   for (const name of [user ?? [], userMask ?? []].flat()) checkUserName(String(name));
 }
+
+/**
+ * A unix socket speaks HTTP if its file is named `http` (2.3), or has the type http (2.4).
+ *
+ * @see Dovecot src/doveadm/main.c, client_connected
+ */
+function placeOf(url: string): { place: HttpPlace; path: string; where: string } {
+  if (url.startsWith('unix:')) {
+    const socketPath = url.slice('unix:'.length);
+    return { place: { origin: 'http://doveadm', socketPath }, path: API_PATH, where: socketPath };
+  }
+  const { origin, pathname } = new URL(url);
+  return { place: { origin }, path: pathname, where: origin };
+}
+
+const API_PATH = '/doveadm/v1';
 
 /** The commands as JSON, a list for each request: `["fetch",{"user":"alice", …},"0"]` */
 function batches(commands: readonly DoveadmCommand[]): string[][] {

@@ -15,7 +15,10 @@ describe('telling systemd that the service is ready', () => {
     dir = await mkdtemp(join(tmpdir(), 'coi-notify-'));
     told = join(dir, 'told');
     const program = join(dir, 'systemd-notify');
-    await writeFile(program, `#!/bin/sh\necho "$NOTIFY_SOCKET $*" >>'${told}'\nexit $STATUS\n`);
+    await writeFile(
+      program,
+      `#!/bin/sh\necho "$NOTIFY_SOCKET $*$COI_SIDECAR_HTTP_TOKEN" >>'${told}'\nexit $STATUS\n`,
+    );
     await chmod(program, 0o755);
   });
   after(() => rm(dir, { recursive: true }));
@@ -24,6 +27,7 @@ describe('telling systemd that the service is ready', () => {
     PATH: `${dir}${delimiter}${process.env['PATH']}`,
     NOTIFY_SOCKET: '/run/systemd/notify',
     STATUS: status,
+    COI_SIDECAR_HTTP_TOKEN: 'a secret, which is not for others',
   });
 
   it('is done once, by systemd’s own program', async () => {

@@ -1,24 +1,32 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
 import { readConfig } from '../../src/config/load-config.ts';
+import { makeTempDir } from '../stores/make-temp-dir.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-const makeConfig = async () => {
+const MAKE_CONFIG = join(ROOT, 'packaging/deb/make-config');
+const makeConfig = async (command = [MAKE_CONFIG]) => {
   const input = read('config.example.yaml');
-  const { exitCode, stdout, stderr } = await runCommand(
-    join(ROOT, 'packaging/deb/make-config'),
-    [],
-    { input },
-  );
+  const [file = '', ...args] = command;
+  const { exitCode, stdout, stderr } = await runCommand(file, args, { input });
   assert.equal(exitCode, 0, stderr);
   return readConfig(stdout);
 };
+
+/** Undefined where systemd is older than 250, or not there. */
+const offlineAnalysis = ((): string | undefined => {
+  const unit = join(ROOT, 'packaging/coi-sidecar.service');
+  const args = ['security', '--offline=true', '--no-pager', unit];
+  const ran = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+  return ran.status === 0 ? ran.stdout : undefined;
+})();
 
 // What installs and runs is tested by scripts/test-deb.sh; here is what drifts apart first.
 describe('the files of the Debian package', () => {
@@ -30,7 +38,54 @@ describe('the files of the Debian package', () => {
     assert.equal(new Set(secrets).size, 3);
     assert.equal(dict.group, 'coi-mail');
     assert.equal(sieve.group, 'coi-mail');
+    assert.equal(http.group, 'coi-mail');
+    // No port of Dovecot's that somebody could take while it is down.
+    assert.equal(doveadm.url, 'unix:/run/dovecot/http');
     assert.notEqual((await makeConfig()).http.token, http.token);
+  });
+
+  it('show their secrets to nobody who looks at arguments and environments', async (test) => {
+    const directory = makeTempDir();
+    test.after(directory.remove);
+    const log = join(directory.path, 'log');
+    // Whatever program it starts says how it was started, and then does its work.
+    for (const name of ['cat', 'od', 'sed', 'tr', 'head', 'openssl', 'awk']) {
+      const real = `PATH=/usr/bin:/bin; export PATH; exec ${name} "$@"`;
+      const text = `#!/bin/sh\n{ printf '%s\\n' ${name} "$@"; env; } >>'${log}'\n${real}\n`;
+      writeFileSync(join(directory.path, name), text, { mode: 0o755 });
+    }
+    const path = `PATH=${directory.path}:${process.env['PATH']}`;
+    const { http, doveadm } = await makeConfig(['env', path, MAKE_CONFIG]);
+    const shown = readFileSync(log, 'utf8');
+    assert.match(shown, /^od$/m);
+    for (const secret of [http.token, http.admin_token, doveadm.api_key]) {
+      assert.ok(!shown.includes(secret), 'a secret was shown');
+    }
+  });
+
+  it('leave nothing of the memory behind, and bound it', () => {
+    const unit = read('packaging/coi-sidecar.service');
+    for (const line of ['LimitCORE=0', 'CoredumpFilter=0', 'TasksMax=256', 'MemoryMax=2G']) {
+      assert.match(unit, RegExp(`^${line}$`, 'm'));
+    }
+  });
+
+  it(
+    'sandbox the service: systemd finds little that is left',
+    { skip: offlineAnalysis === undefined && 'no systemd-analyze that looks at files' },
+    () => {
+      const [, exposure] = /Overall exposure level.*?: (\d+\.\d)/.exec(offlineAnalysis ?? '') ?? [];
+      // The network, chown for the sockets' group, systemd-notify, and V8's memory.
+      assert.ok(Number(exposure) <= 1.8, `${exposure}`);
+    },
+  );
+
+  it('take the port where the configuration has it', async () => {
+    const { http } = await makeConfig();
+    const socket = read('packaging/coi-sidecar.socket');
+    assert.match(socket, RegExp(`^ListenStream=${http.listen}$`, 'm'));
+    assert.match(socket, /^WantedBy=sockets\.target coi-sidecar\.service$/m);
+    assert.match(socket, /^PropagatesStopTo=coi-sidecar\.service$/m);
   });
 
   it('agree on users, groups and directories', async () => {
@@ -59,7 +114,8 @@ describe('the files of the Debian package', () => {
       settings.get('ReadWritePaths'),
     ];
     const sqlite = config.store.url.replace('sqlite:', '');
-    for (const path of [config.dict.socket, config.sieve.socket, sqlite, config.outbox.path]) {
+    const { dict, http, outbox, sieve } = config;
+    for (const path of [dict.socket, http.socket, sieve.socket, sqlite, outbox.path]) {
       assert.ok(writable.includes(path.replace(/\/[^/]*$/, '')), path);
     }
     assert.ok(writable.includes(config.spool.dir));
@@ -69,7 +125,7 @@ describe('the files of the Debian package', () => {
   it('connect Dovecot with snippets that both versions have', () => {
     const commands = /^Connect Dovecot$.*?^Then/ms.exec(read('packaging/deb/README.Debian'))?.[0];
     const roads = /for road in (.*?); do/s.exec(commands ?? '')?.[1]?.split(/[\s\\]+/) ?? [];
-    assert.equal(roads.length, 6);
+    assert.equal(roads.length, 5);
     for (const name of ['token', 'api-key']) {
       assert.ok(commands?.includes(`/etc/dovecot/coi/${name}.conf`), name);
     }
@@ -78,7 +134,9 @@ describe('the files of the Debian package', () => {
       for (const road of roads) assert.ok(shipped.includes(`95-coi-${road}.conf`), road);
       const conf = (road: string) => read(`dovecot-conf/${version}/95-coi-${road}.conf`);
       assert.match(conf('events'), /^ *!include_try \/etc\/dovecot\/coi\/token\.conf$/m);
-      assert.match(conf('doveadm-api'), /^!include_try \/etc\/dovecot\/coi\/api-key\.conf$/m);
+      for (const road of ['doveadm-api', 'doveadm-socket']) {
+        assert.match(conf(road), /^!include_try \/etc\/dovecot\/coi\/api-key\.conf$/m);
+      }
     }
   });
 

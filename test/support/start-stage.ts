@@ -127,7 +127,7 @@ export function stageConfig(
     store: { url: `sqlite:${join(dovecot.layout.dir, 'state.db')}` },
     outbox: { path: join(dovecot.layout.dir, 'outbox.db') },
     doveadm: {
-      url: dovecot.doveadm.url,
+      url: dovecot.doveadm.unixUrl,
       api_key: dovecot.doveadm.apiKey,
       socket: dovecot.doveadm.socket,
     },

@@ -15,7 +15,10 @@ export interface DovecotLayout {
   /** What an admin has as /run/coi-sidecar; beside base_dir, as the snippets assume. */
   sidecarDir: string;
   spoolDir: string;
+  /** doveadm's own protocol … */
   doveadmSocket: string;
+  /** … and its HTTP API. */
+  doveadmHttp: string;
   dictSocket: string;
   sieveSocketDir: string;
 }
@@ -34,6 +37,7 @@ export function dovecotLayout(dir: string): DovecotLayout {
     sidecarDir,
     spoolDir: join(dir, 'spool'),
     doveadmSocket: join(dir, 'dovecot', 'coi-doveadm'),
+    doveadmHttp: join(dir, 'dovecot', 'http'),
     dictSocket: join(sidecarDir, 'dict.sock'),
     sieveSocketDir: join(sidecarDir, 'sieve'),
   };

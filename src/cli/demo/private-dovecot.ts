@@ -38,7 +38,7 @@ export interface PrivateDovecot {
   readonly version: DovecotVersion;
   readonly imap: { host: string; port: number };
   readonly lmtp: { host: string; port: number };
-  readonly doveadm: { url: string; apiKey: string; socket: string };
+  readonly doveadm: { url: string; unixUrl: string; apiKey: string; socket: string };
   /** Password of every user. */
   readonly password: string;
   /** What Dovecot was told about the sidecar; listen there if you did not say where. */
@@ -154,6 +154,7 @@ export async function startPrivateDovecot(
     lmtp: { host: '127.0.0.1', port: input.ports.lmtp },
     doveadm: {
       url: `http://127.0.0.1:${input.ports.doveadm}/doveadm/v1`,
+      unixUrl: `unix:${layout.doveadmHttp}`,
       apiKey: input.apiKey,
       socket: layout.doveadmSocket,
     },

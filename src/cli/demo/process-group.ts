@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { childEnvironment } from './run-command.ts';
 
 /**
  * A shell leads the group and waits for its standard input to end, which it does when stop() closes
@@ -38,6 +39,7 @@ export function startProcessGroup(
   let complaint = '';
   const leader = spawn('sh', ['-c', LEADER, 'sh', dir, file, ...args], {
     stdio: ['pipe', 'ignore', 'pipe'],
+    env: childEnvironment(),
     detached: true, // a group of its own
   });
   leader.stdin.on('error', () => undefined);

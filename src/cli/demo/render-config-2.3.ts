@@ -103,6 +103,9 @@ service doveadm {
   unix_listener coi-doveadm {
     user = ${accounts.self}
   }
+  unix_listener http {
+    user = ${accounts.self}
+  }
 }
 ${roads.metadata === 'dict' ? `mail_attribute_dict = proxy:idle_msecs=5000:${layout.dictSocket}:coi` : ''}
 plugin {

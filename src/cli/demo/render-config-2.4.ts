@@ -109,6 +109,9 @@ service doveadm {
   unix_listener coi-doveadm {
     user = ${accounts.self}
   }
+  unix_listener http {
+    user = ${accounts.self}
+  }
 }
 sieve_script personal {
   type = personal

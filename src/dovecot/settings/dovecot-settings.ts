@@ -55,6 +55,8 @@ export interface UnixListener {
 
 export interface DoveadmServerSettings {
   readonly http: readonly InetListener[];
+  /** Absolute paths of its unix sockets that speak HTTP. */
+  readonly httpSockets: readonly string[];
   /** Whether each request costs a process of its own. */
   readonly processPerRequest: boolean;
   /** Empty: all. */

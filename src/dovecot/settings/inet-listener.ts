@@ -17,3 +17,7 @@ export function inetListener(
   const host = own ?? (all.includes('*') || all.length === 0 ? '127.0.0.1' : '::1');
   return { name, host, port, tls, everywhere };
 }
+
+/** A unix listener that the master leaves out (src/master/service.c). */
+export const isDisabled = (values: ReadonlyMap<string, string>): boolean =>
+  /^0+$/.test(values.get('mode') ?? '');

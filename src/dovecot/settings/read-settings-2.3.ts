@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
 import type {
   AttributeDict,
   BeforeScript,
@@ -8,7 +8,7 @@ import type {
   PushDriver,
   ServerSettings,
 } from './dovecot-settings.ts';
-import { inetListener } from './inet-listener.ts';
+import { inetListener, isDisabled } from './inet-listener.ts';
 import { readNamespaces23 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
 import { readDuration } from './read-duration.ts';
@@ -31,6 +31,8 @@ export function readServer23(root: DoveconfSection): ServerSettings {
       .filter((group) => group !== ''),
     doveadm: {
       http: inetListeners(doveadm, value('listen')).filter(({ name }) => name === 'http'),
+      // What a listener speaks is up to its name.
+      httpSockets: unixSockets(doveadm, baseDir).filter((path) => basename(path) === 'http'),
       processPerRequest: (doveadm?.values.get('service_count') ?? '1') === '1',
       allowedCommands: value('doveadm_allowed_commands')
         .split(',')
@@ -39,9 +41,7 @@ export function readServer23(root: DoveconfSection): ServerSettings {
     imap: inetListeners(sectionsOf(root, 'service', 'imap-login')[0], value('listen')),
     lmtp: [
       ...inetListeners(lmtp, value('listen')),
-      ...sectionsOf(lmtp ?? root, 'unix_listener').map(({ name }) => ({
-        path: isAbsolute(name) ? name : join(baseDir, name),
-      })),
+      ...unixSockets(lmtp, baseDir).map((path) => ({ path })),
     ],
     exporters: sectionsOf(root, 'event_exporter')
       .filter(({ values }) => values.get('transport') === 'http-post')
@@ -145,3 +145,10 @@ function inetListeners(service: DoveconfSection | undefined, listen: string): In
     return [inetListener(name, addresses, port, values.get('ssl') === 'yes')];
   });
 }
+
+const unixSockets = (service: DoveconfSection | undefined, baseDir: string): string[] =>
+  service === undefined
+    ? []
+    : sectionsOf(service, 'unix_listener')
+        .filter(({ values }) => !isDisabled(values))
+        .map(({ name }) => (isAbsolute(name) ? name : join(baseDir, name)));

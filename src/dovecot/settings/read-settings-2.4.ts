@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
 import type {
   AttributeDict,
   EventExporter,
@@ -7,7 +7,7 @@ import type {
   PushDriver,
   ServerSettings,
 } from './dovecot-settings.ts';
-import { inetListener } from './inet-listener.ts';
+import { inetListener, isDisabled } from './inet-listener.ts';
 import { readNamespaces24 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
 import { readDuration } from './read-duration.ts';
@@ -36,13 +36,16 @@ export function readServer24(root: DoveconfSection, layout?: string): ServerSett
     accessGroups: [...boolList(root, 'mail_access_groups')].flatMap((word) => word.split(',')),
     doveadm: {
       http: inetListeners(doveadm, listen).filter(({ name }) => name === 'http'),
+      httpSockets: unixListeners(doveadm, baseDir)
+        .filter(({ type }) => type === 'http')
+        .map(({ path }) => path),
       processPerRequest: (requests.findLast((count) => count !== undefined) ?? '1') === '1',
       allowedCommands: [...boolList(root, 'doveadm_allowed_commands')],
     },
     imap: usualListeners(sectionsOf(root, 'service', 'imap-login'), listen),
     lmtp: [
       ...inetListeners(sectionsOf(root, 'service', 'lmtp'), listen),
-      ...unixListeners(sectionsOf(root, 'service', 'lmtp'), baseDir),
+      ...lmtpSockets(sectionsOf(root, 'service', 'lmtp'), baseDir),
     ],
     exporters: sectionsOf(root, 'event_exporter')
       .filter(({ values }) => values.get('driver') === 'http-post')
@@ -156,12 +159,27 @@ function usualListeners(services: readonly DoveconfSection[], listen: string): I
   return [...inetListeners(services, listen), ...usual];
 }
 
-/** Also `lmtp`, which is always there. */
-function unixListeners(services: readonly DoveconfSection[], baseDir: string): { path: string }[] {
-  const paths = services
+/**
+ * Listeners with what they speak: their type or, without one, what their name ends in.
+ *
+ * @see Dovecot src/lib-master/master-service.c, master_service_connection_get_type
+ */
+function unixListeners(
+  services: readonly DoveconfSection[],
+  baseDir: string,
+): { path: string; type: string }[] {
+  return services
     .flatMap((service) => sectionsOf(service, 'unix_listener'))
-    .map(({ name, values }) => values.get('path') ?? name);
-  return [...new Set([...paths, 'lmtp'])].map((path) => ({
-    path: isAbsolute(path) ? path : join(baseDir, path),
-  }));
+    .filter(({ values }) => !isDisabled(values))
+    .map(({ name, values }) => {
+      const path = values.get('path') ?? name;
+      const type = values.get('type') || (basename(path).split('-').at(-1) ?? '');
+      return { path: isAbsolute(path) ? path : join(baseDir, path), type };
+    });
+}
+
+/** Also `lmtp`, which is always there. */
+function lmtpSockets(services: readonly DoveconfSection[], baseDir: string): { path: string }[] {
+  const paths = unixListeners(services, baseDir).map(({ path }) => path);
+  return [...new Set([...paths, join(baseDir, 'lmtp')])].map((path) => ({ path }));
 }

@@ -39,6 +39,7 @@ for (const version of ['2.3', '2.4'] as const) {
         accessGroups: [],
         doveadm: {
           http: [{ name: 'http', host: '127.0.0.1', port: 8080, tls: false, everywhere: false }],
+          httpSockets: [],
           processPerRequest: false,
           allowedCommands: [],
         },
@@ -123,6 +124,7 @@ for (const version of ['2.3', '2.4'] as const) {
       assert.equal(settings.baseDir, '/run/dovecot');
       assert.deepEqual(settings.doveadm, {
         http: [],
+        httpSockets: [],
         processPerRequest: true,
         allowedCommands: [],
       });

@@ -30,11 +30,11 @@ export const clock = defineCheck({
     },
   },
   run: async (setup, report) => {
-    const { ask, origin, config, now } = setup;
+    const { ask, origin, doveadm, now } = setup;
     if (now() < EARLIEST) report.fault('impossible', { now: new Date(now()).toISOString() });
     if (setup.doveadmProblem === undefined) {
       const asked = now();
-      const { date } = await ask(config.doveadm.url);
+      const date = await doveadm.check();
       const differs = date === undefined ? 0 : distance(date, asked, now());
       if (differs > TOLERANCE_MSECS) {
         report.fault('other-than-dovecot', { seconds: Math.round(differs / 1_000) });

@@ -1,5 +1,7 @@
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import { actAs, canActAs } from '../act-as.ts';
 import { defineCheck, type Reporter } from '../check.ts';
+import { findBarrier } from '../find-barrier.ts';
 import type { Setup } from '../setup/setup.ts';
 
 /** As doveadm_allowed_commands names them. */
@@ -19,14 +21,19 @@ export const doveadmApi = defineCheck({
   faults: {
     'no-listener': {
       severity: 'error',
-      what: 'service doveadm has no inet_listener http.',
-      remedy: 'Copy dovecot-conf/{series}/95-coi-doveadm-api.conf to conf.d, and restart Dovecot.',
+      what: 'service doveadm has no listener that speaks HTTP at {place}.',
+      remedy: 'Copy dovecot-conf/{series}/{snippet}.conf to conf.d, and restart Dovecot.',
+    },
+    forbidden: {
+      severity: 'error',
+      what: 'the service (uid {uid}) may not connect to {path}: {barrier}.',
+      remedy: 'Set user = coi-sidecar there (95-coi-doveadm-socket.conf), and restart Dovecot.',
     },
     refused: {
       severity: 'error',
       what: '{problem}.',
       remedy:
-        'Set doveadm.url to what 95-coi-doveadm-api.conf has, and doveadm.api_key to what /etc/dovecot/coi/api-key.conf has.',
+        'Set doveadm.url to what 95-coi-doveadm-socket.conf (or -api.conf) has, and doveadm.api_key to what /etc/dovecot/coi/api-key.conf has.',
     },
     'open-to-all': {
       severity: 'warning',
@@ -44,30 +51,51 @@ export const doveadmApi = defineCheck({
       remedy: 'Add them there, and reload Dovecot.',
     },
   },
-  run: (setup, report) => {
+  run: async (setup, report) => {
     checkSettings(setup, report);
     const { doveadmProblem, config } = setup;
-    if (doveadmProblem === undefined) report.note(config.doveadm.url);
-    else report.fault('refused', { problem: doveadmProblem });
+    if (doveadmProblem !== undefined) report.fault('refused', { problem: doveadmProblem });
+    else if (!(await isForbidden(setup, report))) report.note(config.doveadm.url);
   },
 });
 
-function checkSettings(
-  { dovecot, config }: Setup,
-  report: Reporter<keyof typeof doveadmApi.faults>,
-): void {
+type Report = Reporter<keyof typeof doveadmApi.faults>;
+
+/** Whoever runs this may be let in where the service is not. */
+async function isForbidden({ config, serviceUser }: Setup, report: Report): Promise<boolean> {
+  const path = socketOf(config);
+  if (path === undefined || serviceUser === undefined || !canActAs(serviceUser)) return false;
+  const [connected] = await actAs(serviceUser, [{ do: 'connect', path, greeting: QUESTION }]);
+  if (connected?.done !== false) return false;
+  const barrier = await findBarrier(path, serviceUser);
+  report.fault('forbidden', { uid: serviceUser.uid, path, barrier });
+  return true;
+}
+
+/** What needs no key; doveadm complains of those who say nothing. */
+const QUESTION = 'OPTIONS /doveadm/v1 HTTP/1.1\r\nHost: doveadm\r\nConnection: close\r\n\r\n';
+
+const socketOf = ({ doveadm: { url } }: Setup['config']): string | undefined =>
+  url.startsWith('unix:') ? url.slice('unix:'.length) : undefined;
+
+function checkSettings({ dovecot, config }: Setup, report: Report): void {
   if (dovecot.settings === undefined) {
     report.skip(`who may reach it, and how fast it is: ${dovecot.problem}`);
     return;
   }
   const { series, server } = dovecot.settings satisfies DovecotSettings;
-  const { http, processPerRequest, allowedCommands } = server.doveadm;
+  const { http, httpSockets, processPerRequest, allowedCommands } = server.doveadm;
   const is23 = series === '2.3';
-  if (http.length === 0) report.fault('no-listener', { series });
+  const socket = socketOf(config);
+  const isThere = socket === undefined ? http.length > 0 : httpSockets.includes(socket);
+  if (!isThere) {
+    const snippet = socket === undefined ? '95-coi-doveadm-api' : '95-coi-doveadm-socket';
+    report.fault('no-listener', { series, snippet, place: socket ?? 'a port' });
+  }
   for (const { port, everywhere } of http) {
     if (everywhere) report.fault('open-to-all', { port, setting: is23 ? 'address' : 'listen' });
   }
-  if (http.length > 0 && processPerRequest) {
+  if (isThere && processPerRequest) {
     const setting = is23 ? 'service_count = 0' : 'restart_request_count = unlimited';
     report.fault('process-per-request', { setting });
   }

@@ -1,5 +1,6 @@
 import { Agent } from 'undici';
 import { errorMessage, UnavailableError } from '../../../errors.ts';
+import { createCheckedConnector } from '../../../peer/checked-connector.ts';
 
 export interface HttpAnswer {
   status: number;
@@ -20,32 +21,37 @@ export type AskHttp = (url: string | URL, question?: HttpQuestion) => Promise<Ht
 
 const TIMEOUT_MSECS = 10_000;
 
-/** Asks once; no connection is kept, so nothing of it outlives the answer. */
-export const askHttp: AskHttp = async (url, { method = 'GET', authorization, body } = {}) => {
-  const { origin, pathname, search } = new URL(url);
-  const agent = new Agent({ pipelining: 0 });
-  try {
-    const {
-      statusCode,
-      headers,
-      body: stream,
-    } = await agent.request({
-      ...{ origin, path: pathname + search, method, body: body ?? null },
-      headers: {
-        ...(authorization !== undefined && { authorization }),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-      },
-      signal: AbortSignal.timeout(TIMEOUT_MSECS),
-    });
-    const text = await stream.text();
-    const date = Date.parse(String(headers['date']));
-    return { status: statusCode, date: Number.isNaN(date) ? undefined : date, text };
-  } catch (error) {
-    throw new UnavailableError(reasonOf(error), { cause: error });
-  } finally {
-    await agent.destroy();
-  }
-};
+/**
+ * Asks once; no connection is kept, so nothing of it outlives the answer. The questions carry tokens, so
+ * nobody on this host is asked who is not root, us or one of these users.
+ */
+export const createAskHttp =
+  (users: Parameters<typeof createCheckedConnector>[1]): AskHttp =>
+  async (url, { method = 'GET', authorization, body } = {}) => {
+    const { origin, pathname, search } = new URL(url);
+    const agent = new Agent({ pipelining: 0, connect: createCheckedConnector({ origin }, users) });
+    try {
+      const {
+        statusCode,
+        headers,
+        body: stream,
+      } = await agent.request({
+        ...{ origin, path: pathname + search, method, body: body ?? null },
+        headers: {
+          ...(authorization !== undefined && { authorization }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        signal: AbortSignal.timeout(TIMEOUT_MSECS),
+      });
+      const text = await stream.text();
+      const date = Date.parse(String(headers['date']));
+      return { status: statusCode, date: Number.isNaN(date) ? undefined : date, text };
+    } catch (error) {
+      throw new UnavailableError(reasonOf(error), { cause: error });
+    } finally {
+      await agent.destroy();
+    }
+  };
 
 /** `connect ECONNREFUSED 127.0.0.1:9380`; undici wraps several attempts into one without a text. */
 function reasonOf(error: unknown): string {

@@ -3,8 +3,8 @@ import type { Config } from '../../../config/schema.ts';
 import { createDoveadmClient } from '../../../dovecot/doveadm-client.ts';
 import { errorMessage } from '../../../errors.ts';
 import type { Identity } from '../act-as.ts';
-import { serviceOrigin } from '../../service-origin.ts';
-import { askHttp, type AskHttp } from './ask-http.ts';
+import { serviceOrigin, serviceUsers } from '../../service-origin.ts';
+import { createAskHttp, type AskHttp } from './ask-http.ts';
 import { findMailUser } from './find-mail-user.ts';
 import { identityOf } from './user-database.ts';
 import { readDovecot } from './read-dovecot.ts';
@@ -17,13 +17,15 @@ export async function gatherSetup(
   now: () => number,
 ): Promise<Setup & AsyncDisposable> {
   const origin = serviceOrigin(config.http.listen);
+  const ask = createAskHttp(serviceUsers(config));
   const doveadm = createDoveadmClient({
     url: config.doveadm.url,
     apiKey: config.doveadm.api_key,
+    trustedUsers: config.doveadm.trusted_users,
     timeout: config.doveadm.timeout,
   });
   const [service, dovecot, doveadmProblem, serviceUser] = await Promise.all([
-    readHealth(askHttp, origin),
+    readHealth(ask, origin),
     readDovecot(options.dovecotConfig),
     doveadm.check().then(() => undefined, errorMessage),
     findServiceUser(config),
@@ -35,7 +37,7 @@ export async function gatherSetup(
   );
   return {
     ...{ options, config, origin, service, dovecot, doveadm, doveadmProblem },
-    ...{ mailUser, serviceUser, ask: askHttp, now },
+    ...{ mailUser, serviceUser, ask, now },
     [Symbol.asyncDispose]: () => doveadm.close(),
   };
 }

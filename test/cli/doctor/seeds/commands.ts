@@ -19,7 +19,28 @@ const FOR_MAIL = [
 ];
 
 export const commandFaults: readonly Seed[] = [
-  { fault: 'doveadm-api.no-listener', break: () => listener('port = 0') },
+  {
+    fault: 'doveadm-api.no-listener',
+    cause: 'no port',
+    says: /at a port\.$/,
+    break: ({ stage }) => ({
+      ...listener('port = 0'),
+      config: { doveadm: { url: stage.dovecot.doveadm.url } },
+    }),
+  },
+  {
+    fault: 'doveadm-api.no-listener',
+    cause: 'no socket',
+    says: /at \S*dovecot\/http\.$/,
+    break: () => ({ dovecot: 'service doveadm {\n  unix_listener http {\n    mode = 0\n  }\n}' }),
+  },
+  {
+    fault: 'doveadm-api.forbidden',
+    // The service runs as the owner of its classify socket.
+    says: /uid 1\).*dovecot\/http \(0600/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withOwner(1)(stage.dovecot.sockets.classify, examine),
+  },
   {
     fault: 'doveadm-api.refused',
     cause: 'another key',

@@ -1,0 +1,102 @@
+import { lstat, realpath } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { errorMessage, SidecarError } from '../errors.ts';
+import { plainAddress, portInHex, readTcpSockets } from './tcp-sockets.ts';
+
+/** Somebody else than the one that it is for would get a secret; nothing was sent. */
+export class UntrustedPeerError extends SidecarError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('untrusted_peer', message, options);
+  }
+}
+
+/**
+ * Makes sure that the other end of a TCP connection is no process of another user on this host: any of
+ * them can take a port above 1023 that is free for a moment. Another host is not looked at; there, only
+ * TLS can tell.
+ *
+ * @param trusted uids that may be shown a secret
+ * @throws UntrustedPeerError it is, or it cannot be told
+ */
+export async function checkTcpPeer(socket: Socket, trusted: ReadonlySet<number>): Promise<void> {
+  const { remoteAddress, remotePort = 0, localAddress, localPort = 0 } = socket;
+  if (remoteAddress === undefined || localAddress === undefined) {
+    throw new UntrustedPeerError('the connection was closed before anything was sent');
+  }
+  const peer = plainAddress(remoteAddress);
+  const self = plainAddress(localAddress);
+  if (peer !== self && ipaddr.parse(peer).range() !== 'loopback') return;
+  const where = `port ${remotePort} of ${peer}`;
+  let sockets;
+  try {
+    const hex = portInHex(remotePort);
+    sockets = (await readTcpSockets((line) => line.includes(hex))).filter(
+      ({ local }) => local.port === remotePort,
+    );
+  } catch (error) {
+    throw new UntrustedPeerError(
+      `whose process listens on ${where} cannot be told (${errorMessage(error)}); nothing was sent`,
+      { cause: error },
+    );
+  }
+  const listening = sockets.filter((one) => one.listening);
+  const at = (address: string) => listening.filter(({ local }) => local.address === address);
+  // The kernel prefers the listener of an address to that of all. "::" stands for IPv4 as well.
+  const unspecified = ipaddr.parse(peer).kind() === 'ipv4' ? [ANY_IPV4, ANY_IPV6] : [ANY_IPV6];
+  const listeners = [peer, ...unspecified].map(at).find(({ length }) => length > 0) ?? [];
+  // Not whose process has accepted: Dovecot's change to the user whose mail they read.
+  const stranger = listeners.find(({ uid }) => !trusted.has(uid));
+  if (stranger !== undefined) {
+    throw new UntrustedPeerError(
+      `${where} is held by a process of uid ${stranger.uid}, which may not be shown a secret; nothing was sent`,
+    );
+  }
+  const isHere = sockets.some(
+    ({ local, remote }) => local.address === peer && remote.port === localPort,
+  );
+  if (listeners.length === 0 && isHere) {
+    throw new UntrustedPeerError(`nobody listens on ${where} any more; nothing was sent`);
+  }
+  // Neither: root has it led out of this network namespace, to a container's published port.
+}
+
+const ANY_IPV4 = '0.0.0.0';
+const ANY_IPV6 = plainAddress('::');
+
+/**
+ * Makes sure that nobody but the trusted can have put the socket at a path: every directory above it is
+ * theirs, and nobody else may write there. In a sticky directory (`/tmp`) others may write, and not
+ * replace what is not theirs.
+ *
+ * @throws UntrustedPeerError somebody else could have; Error with the system's code: it is not there
+ */
+export async function checkSocketOwner(path: string, trusted: ReadonlySet<number>): Promise<void> {
+  const socket = await realpath(path);
+  let isTheirs = false; // what is in a directory of theirs that others cannot write to
+  for (const part of [...parentsOf(socket), socket]) {
+    const { uid, mode } = await lstat(part);
+    const isDirectory = part !== socket;
+    if (!trusted.has(uid) && (isDirectory || !isTheirs)) {
+      throw new UntrustedPeerError(
+        `${part} belongs to uid ${uid}, which may not be shown a secret; nothing was sent to ${path}`,
+      );
+    }
+    isTheirs = (mode & OTHERS_MAY_WRITE) === 0;
+    if (isDirectory && !isTheirs && (mode & STICKY) === 0) {
+      throw new UntrustedPeerError(
+        `others may write to ${part} (mode ${(mode & 0o7777).toString(8).padStart(4, '0')}) and put a socket of their own in the place of ${path}; nothing was sent`,
+      );
+    }
+  }
+}
+
+/** `/run/dovecot/http` → `/`, `/run`, `/run/dovecot`. */
+const parentsOf = (path: string): string[] => {
+  const parent = dirname(path);
+  return parent === '/' ? [parent] : [...parentsOf(parent), parent];
+};
+
+const OTHERS_MAY_WRITE = 0o022;
+const STICKY = 0o1000;

@@ -1,0 +1,49 @@
+import { buildConnector } from 'undici';
+import { checkSocketOwner, checkTcpPeer } from './check-peer.ts';
+import { trustedUids } from './trusted-users.ts';
+
+/** Where an HTTP server is reached: by TCP or, with a path, over a unix socket. */
+export interface HttpPlace {
+  /** `http://127.0.0.1:9380`; over a unix socket only what stands in the Host header. */
+  origin: string;
+  socketPath?: string;
+}
+
+/**
+ * Makes undici's connections for requests that carry a secret. Who listens is looked at on each new
+ * connection, after it was made and before anything is sent; behind https the certificate says it.
+ *
+ * @param users whose processes may listen there, besides root's and this process's own user's: names or
+ *   uids, asked for anew each time
+ */
+export function createCheckedConnector(
+  { socketPath }: HttpPlace,
+  users: () => Promise<readonly (string | number)[]> | readonly (string | number)[],
+): buildConnector.connector {
+  const connect = buildConnector({
+    allowH2: false,
+    ...(socketPath !== undefined && { socketPath }),
+  });
+  return (target, callback) => {
+    const refuse = (error: unknown): void => callback(error as Error, null);
+    connect(target, (...[error, socket]) => {
+      if (error !== null) {
+        callback(error, null);
+        return;
+      }
+      const check = async (): Promise<void> => {
+        if (target.protocol === 'https:') return;
+        const trusted = await trustedUids(await users());
+        if (socketPath !== undefined) await checkSocketOwner(socketPath, trusted);
+        else await checkTcpPeer(socket, trusted);
+      };
+      check().then(
+        () => callback(null, socket),
+        (problem: unknown) => {
+          socket.destroy();
+          refuse(problem);
+        },
+      );
+    });
+  };
+}
