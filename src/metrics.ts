@@ -190,8 +190,14 @@ export function createMetrics(registry = new Registry()) {
     }),
     origins: new Gauge({
       name: 'coi_push_origins',
-      help: 'Push services with owed pushes, by state (open: pushes go out; held: it asked for a pause; failing: left alone for a while).',
+      help: 'Push services with owed pushes, by state (open: pushes go out; failing: pushes of several users failed in a row, and only probes go out).',
       labelNames: ['state'],
+      registers,
+      collect,
+    }),
+    pausedResources: new Gauge({
+      name: 'coi_push_resources_paused',
+      help: 'Subscriptions with owed pushes whose push resource asked for a pause (429, 406 or 503 with Retry-After).',
       registers,
       collect,
     }),

@@ -7,10 +7,11 @@ export function bindDeliveryMetrics(
   levels: () => DeliveryLevels,
 ): DeliveryMetrics {
   metrics.onCollect(() => {
-    const { owed, oldestAgeSeconds, unsettled, origins } = levels();
+    const { owed, oldestAgeSeconds, unsettled, origins, pausedResources } = levels();
     metrics.outboxDepth.set(owed);
     metrics.outboxAge.set(oldestAgeSeconds);
     metrics.unsettled.set(unsettled);
+    metrics.pausedResources.set(pausedResources);
     for (const [state, count] of Object.entries(origins)) metrics.origins.set({ state }, count);
   });
   return {

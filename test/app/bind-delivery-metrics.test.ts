@@ -9,7 +9,8 @@ it('what is owed, and what the outbox does not let go of, is read when Prometheu
     owed: 3,
     oldestAgeSeconds: 60,
     unsettled: 2,
-    origins: { open: 1, held: 0, failing: 4 },
+    origins: { open: 1, failing: 4 },
+    pausedResources: 5,
   };
   bindDeliveryMetrics(metrics, () => levels);
   const text = await metrics.registry.metrics();
@@ -18,6 +19,7 @@ it('what is owed, and what the outbox does not let go of, is read when Prometheu
     'coi_outbox_oldest_age_seconds 60',
     'coi_push_unsettled 2',
     'coi_push_origins{state="failing"} 4',
+    'coi_push_resources_paused 5',
   ]) {
     assert.ok(text.split('\n').includes(line), line);
   }

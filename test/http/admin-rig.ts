@@ -57,7 +57,9 @@ export function createAdminRig(source: 'dict' | 'doveadm' = 'dict') {
     levels: () => ({
       owed: owed.length,
       oldestAgeSeconds: 0,
-      origins: { open: 0, held: 0, failing: 0 },
+      unsettled: 0,
+      origins: { open: 0, failing: 0 },
+      pausedResources: 0,
     }),
     drop: (id: number) => {
       const index = owed.findIndex((push) => push.id === id);

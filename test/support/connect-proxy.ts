@@ -27,6 +27,10 @@ export interface TestProxyOptions {
   credentials?: { username: string; password: string };
   /** What it answers instead of opening a tunnel: a status, or nothing at all. */
   refuse?: number | 'hang' | 'reset' | 'garbage';
+  /** It cannot reach IPv4 addresses. */
+  noIPv4?: boolean;
+  /** Every name is this machine's to it; addresses are what they are, and none but its own is to be reached. */
+  resolvesToLoopback?: boolean;
 }
 
 export async function startConnectProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
@@ -49,6 +53,10 @@ export async function startConnectProxy(options: TestProxyOptions = {}): Promise
     requests.push({ authority, host: request.headers.host, authorization });
     if (expected !== undefined && authorization !== expected) {
       client.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n');
+    } else if (options.resolvesToLoopback && /^(?!127\.)[\d.]+:\d+$/.test(authority)) {
+      client.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
+    } else if (options.noIPv4 && /^[\d.]+:\d+$/.test(authority)) {
+      client.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
     } else if (typeof refuse === 'number') {
       client.end(`HTTP/1.1 ${refuse} No\r\nContent-Length: 0\r\n\r\n`);
     } else if (refuse === 'reset') {

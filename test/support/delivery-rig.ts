@@ -63,6 +63,8 @@ export interface RigOptions extends Partial<DeliveryOptions> {
   vapid?: DeliveryParts['vapid'];
   random?: () => number;
   log?: Logger;
+  /** Payloads go out as they are: for simulations of a hundred thousand pushes. */
+  unencrypted?: boolean;
 }
 
 /** The delivery engine over a manual clock and push services that are functions. */
@@ -76,6 +78,7 @@ export class DeliveryRig {
   readonly latencies: number[] = [];
   readonly delivery: Delivery;
   answer: RigAnswer;
+  readonly #unencrypted: boolean;
   #count = 0;
 
   constructor(options: RigOptions = {}) {
@@ -83,12 +86,15 @@ export class DeliveryRig {
     this.store = options.store ?? new MemoryOutboxStore({ rememberMsecs: 3_600_000 }, this.clock);
     this.book = options.book ?? new MemorySubscriptionBook();
     this.answer = options.answer ?? (() => status(201));
+    this.#unencrypted = options.unencrypted ?? false;
+    const inline = createInlineEncryptor();
+    const plain = (payload: string): Promise<Buffer> => Promise.resolve(Buffer.from(payload));
     this.delivery = createDelivery({
       store: this.store,
       subscriptions: this.book,
       vapid: options.vapid ?? (() => Promise.resolve(vapidKey)),
       authorizer: createVapidAuthorizer({ subject: '', clock: this.clock }),
-      encryptor: createInlineEncryptor(),
+      encryptor: this.#unencrypted ? { ...inline, encrypt: plain } : inline,
       client: this.#createClient(),
       policy: parseGuardPolicy([]),
       clock: this.clock,
@@ -139,7 +145,7 @@ export class DeliveryRig {
         const push = {
           to: request.url.pathname.slice(1),
           origin: request.url.origin,
-          payload: readPush(request.body),
+          payload: this.#unencrypted ? request.body.toString() : readPush(request.body),
           at: this.clock.monotonic() - began,
           request,
         };

@@ -56,15 +56,14 @@ const HEADLINES: Record<Tone, string> = {
 
 const SERVICE_STATES = {
   open: { tone: 'good', state: 'open' },
-  held: { tone: 'warn', state: 'held back' },
   failing: { tone: 'bad', state: 'failing' },
 } as const;
 
 const assembleServices = ({ delivery }: StatusFacts): ServiceRow[] =>
-  delivery.origins.map(({ origin, state, owed, pausedForMsecs }) => ({
+  delivery.origins.map(({ origin, state, owed, paused }) => ({
     ...{ service: shown(origin), owed },
     ...SERVICE_STATES[state],
-    again: pausedForMsecs > 0 ? `in ${duration(Math.ceil(pausedForMsecs / 1_000))}` : undefined,
+    paused,
   }));
 
 const assembleAttempts = ({ attempts, now }: StatusFacts): AttemptRow[] =>

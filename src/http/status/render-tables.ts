@@ -17,17 +17,17 @@ export const renderServices = (services: readonly ServiceRow[]): Html =>
             <th scope="col">Service</th>
             <th scope="col">State</th>
             <th scope="col" class="number">Owed</th>
-            <th scope="col" class="number">Next try</th>
+            <th scope="col" class="number">Paused</th>
           </tr>
         </thead>
         <tbody>
           ${services.map(
-            ({ service, tone, state, owed, again }) =>
+            ({ service, tone, state, owed, paused }) =>
               html`<tr>
                 <th scope="row" class="service">${breakable(service)}</th>
                 <td>${renderState(tone, state)}</td>
                 <td class="number">${count(owed)}</td>
-                <td class="number">${again ?? '–'}</td>
+                <td class="number">${paused === 0 ? '–' : count(paused)}</td>
               </tr>`,
           )}
         </tbody>

@@ -41,8 +41,8 @@ export interface ServiceRow {
   tone: Tone;
   state: string;
   owed: number;
-  /** When it is tried again; undefined when it is not paused. */
-  again: string | undefined;
+  /** Subscriptions that their push service asked to be left alone for a while. */
+  paused: number;
 }
 
 export interface AttemptRow {

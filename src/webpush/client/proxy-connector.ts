@@ -1,8 +1,10 @@
 import { buildConnector } from 'undici';
 import type { Connector, GuardedConnectorOptions } from '../guard/guarded-connector.ts';
 import { judgeHost, type Destination } from '../guard/judge-host.ts';
+import type { ResolvedAddress } from '../guard/resolve-host.ts';
 import type { Proxy } from './parse-proxy-url.ts';
 import { openTunnel } from './open-tunnel.ts';
+import { ProxyError } from './proxy-error.ts';
 
 export interface ProxyConnectorOptions extends GuardedConnectorOptions {
   proxy: Proxy;
@@ -11,10 +13,13 @@ export interface ProxyConnectorOptions extends GuardedConnectorOptions {
 }
 
 /**
- * Makes undici's connections to one destination through a proxy. The proxy resolves the name itself, out
- * of the guard's sight, so the name is resolved and judged here first; the proxy is asked for the name
- * all the same, because proxies allow and log by name. A host that `allow_private_endpoints` lists is
- * not resolved: that helps where only the proxy can resolve outside names.
+ * Makes undici's connections to one destination through a proxy. What the proxy resolved itself would be
+ * out of the guard's sight, and a name server may say one thing here and another there: so the name is
+ * resolved and judged here, and the proxy is asked for the judged address. TLS and the Host header inside
+ * the tunnel are the name's.
+ *
+ * A host that `allow_private_endpoints` lists is not resolved here, and the proxy is asked for its name:
+ * that is for proxies that allow by name only, and where only the proxy can resolve outside names.
  */
 export function createProxyConnector(
   destination: Destination,
@@ -22,14 +27,13 @@ export function createProxyConnector(
 ): Connector {
   const { policy, resolve, proxy, timeoutMsecs, secureContext, onProxy } = options;
   const { host, port, protocol } = destination;
-  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const secure = buildConnector({
     allowH2: false,
     timeout: timeoutMsecs,
     ...(secureContext && { secureContext }),
   });
-  const openJudged = async (): ReturnType<typeof openTunnel> => {
-    if (!policy.allowsHost(host, port)) await judgeHost(destination, policy, resolve);
+  const open = async (target: string): ReturnType<typeof openTunnel> => {
+    const authority = `${target.includes(':') ? `[${target}]` : target}:${port}`;
     try {
       const socket = await openTunnel(authority, { proxy, timeoutMsecs, secureContext });
       onProxy(undefined);
@@ -37,6 +41,19 @@ export function createProxyConnector(
     } catch (error) {
       onProxy(error);
       throw error;
+    }
+  };
+  const openJudged = async (): ReturnType<typeof openTunnel> => {
+    if (policy.allowsHost(host, port)) return open(host);
+    const addresses = await judgeHost(destination, policy, resolve);
+    const [first, second] = onePerFamily(addresses);
+    try {
+      return await open(first);
+    } catch (error) {
+      // The proxy may have no way to addresses of the one family.
+      const unreachable = error instanceof ProxyError && error.kind === 'refused';
+      if (!unreachable || second === undefined) throw error;
+      return open(second);
     }
   };
   return (target, callback) => {
@@ -51,4 +68,11 @@ export function createProxyConnector(
       (error: unknown) => callback(error as Error, null),
     );
   };
+}
+
+/** The first address of each family, in the order given; {@link judgeHost} finds one at least. */
+function onePerFamily(addresses: readonly ResolvedAddress[]): [string, string | undefined] {
+  const [first] = addresses;
+  const second = addresses.find(({ family }) => family !== first?.family);
+  return [first?.address ?? '', second?.address];
 }

@@ -1,6 +1,7 @@
 import { errorMessage } from '../../errors.ts';
 import type { NewPush, OwedPush } from '../../stores/outbox-store.ts';
-import { MAX_DELAY_MSECS } from '../outcome/calculate-retry-delay.ts';
+import { LONGEST_DELAY_MSECS } from '../outcome/calculate-retry-delay.ts';
+import { MAX_RETRY_AFTER_MSECS } from '../outcome/parse-retry-after.ts';
 import { Agenda, systemTimers, type Timers } from './agenda.ts';
 import type {
   Delivery,
@@ -59,7 +60,6 @@ class PushDelivery implements Delivery {
   constructor(parts: DeliveryParts) {
     const { store, log, clock, options } = parts;
     const monotonic = (): number => clock.monotonic();
-    const random = parts.random ?? Math.random;
     const timers = parts.timers ?? systemTimers;
     this.#parts = parts;
     this.#timers = timers;
@@ -68,7 +68,6 @@ class PushDelivery implements Delivery {
     this.#queue = new PushQueue({
       agenda: this.#agenda,
       monotonic,
-      random,
       originLimit: options.originLimit ?? 32,
       onWork: () => this.#workload.fill(),
     });
@@ -122,7 +121,7 @@ class PushDelivery implements Delivery {
     }
     const report = this.#firstAttempts.wait(owed.id, this.#parts.options.timeoutMsecs);
     this.#accept([owed]);
-    if (this.#queue.isPaused(owed.endpoint)) {
+    if (this.#queue.pausedUntil(owed.endpoint) > this.#monotonic()) {
       this.#firstAttempts.report(owed.id, { verdict: 'deferred', reason: 'paused' });
     }
     return report;
@@ -149,7 +148,7 @@ class PushDelivery implements Delivery {
       state: this.#state,
       owed: this.#queue.size,
       oldestAgeMsecs: 1_000 * this.levels().oldestAgeSeconds,
-      origins: toOriginSnapshots(this.#queue.origins(), this.#monotonic()),
+      origins: toOriginSnapshots(this.#queue.origins()),
     };
   }
 
@@ -159,7 +158,10 @@ class PushDelivery implements Delivery {
   }
 
   async list(afterId: number, limit: number): Promise<ListedPush[]> {
-    return (await this.#parts.store.page(afterId, limit)).map(toListedPush);
+    const page = await this.#parts.store.page(afterId, limit);
+    const { clock } = this.#parts;
+    const wallAt = (monotonic: number): number => clock.now() + monotonic - clock.monotonic();
+    return page.map((push) => toListedPush(push, wallAt(this.#queue.pausedUntil(push.endpoint))));
   }
 
   async drop(id: number): Promise<boolean> {
@@ -256,8 +258,11 @@ class PushDelivery implements Delivery {
     const wallNow = this.#parts.clock.now();
     // However wrong the clock was when it was owed, it lives no longer than it was to.
     const life = Math.min(push.expiresAt - wallNow, push.expiresAt - push.createdAt);
+    const noted = Math.max(0, push.nextAttemptAt - wallNow);
     // However wrong the clock was when the next attempt was set, it is not far away.
-    const wait = Math.max(0, Math.min(push.nextAttemptAt - wallNow, 1.5 * MAX_DELAY_MSECS));
+    const wait = noted <= MAX_RETRY_AFTER_MSECS ? noted : LONGEST_DELAY_MSECS;
+    // No delay of ours is that long: an earlier process heard Retry-After.
+    if (wait > LONGEST_DELAY_MSECS) this.#queue.pause(push.endpoint, now + wait);
     this.#queue.add(push, now + life, now + wait);
   }
 
@@ -273,7 +278,9 @@ class PushDelivery implements Delivery {
     if (this.#isIn('stopped')) return;
     if (disposal.report) this.#firstAttempts.report(push.id, disposal.report);
     if (disposal.kind === 'again' && !push.removed) {
-      this.#queue.postpone(push, this.#monotonic() + disposal.delayMsecs);
+      const dueAt = this.#monotonic() + disposal.delayMsecs;
+      if (disposal.pauses) this.#queue.pause(push.lane.endpoint, dueAt);
+      this.#queue.postpone(push, dueAt);
       if (disposal.persist) this.#runner.noteFailure(push, disposal.delayMsecs);
       return;
     }

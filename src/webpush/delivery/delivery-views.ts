@@ -9,41 +9,43 @@ import type { Origin } from './lane.ts';
 import { originOf } from './origin-of.ts';
 import type { PushQueue } from './push-queue.ts';
 
-/** An owed push as an administrator may see it: neither endpoint nor payload. */
-export function toListedPush(push: OwedPush): ListedPush {
+/**
+ * An owed push as an administrator may see it: neither endpoint nor payload.
+ *
+ * @param pausedUntil when its push resource's pause ends or ended, in milliseconds since the epoch
+ */
+export function toListedPush(push: OwedPush, pausedUntil: number): ListedPush {
   const { id, user, subscriptionId, kind, urgency, createdAt, expiresAt } = push;
   return {
     ...{ id, user, subscriptionId, kind, urgency, createdAt, expiresAt },
     origin: originOf(push.endpoint),
     attempts: push.attempts,
-    nextAttemptAt: push.nextAttemptAt,
+    nextAttemptAt: Math.max(push.nextAttemptAt, Math.round(pausedUntil)),
     payloadOctets: Buffer.byteLength(push.payload),
   };
 }
 
 /** @param now milliseconds since the epoch */
 export function toLevels(queue: PushQueue, now: number): Omit<DeliveryLevels, 'unsettled'> {
-  const origins = { open: 0, held: 0, failing: 0 };
-  for (const { owed, gate } of queue.origins()) if (owed > 0) origins[gate.state] += 1;
+  const origins = { open: 0, failing: 0 };
+  let pausedResources = 0;
+  for (const { owed, gate, paused } of queue.origins()) {
+    if (owed > 0) origins[gate.state] += 1;
+    pausedResources += paused;
+  }
   let oldestAgeSeconds = 0;
   // The first has the lowest id: it has been owed the longest.
   for (const { createdAt } of queue.pushes()) {
     oldestAgeSeconds = Math.max(0, now - createdAt) / 1_000;
     break;
   }
-  return { owed: queue.size, oldestAgeSeconds, origins };
+  return { owed: queue.size, oldestAgeSeconds, origins, pausedResources };
 }
 
 /** The push services to which something is owed, those with the most first. */
-export function toOriginSnapshots(origins: Iterable<Origin>, now: number): OriginSnapshot[] {
-  return [...origins]
-    .filter(({ owed, gate }) => owed > 0 || gate.pausedUntil > now)
+export const toOriginSnapshots = (origins: Iterable<Origin>): OriginSnapshot[] =>
+  [...origins]
+    .filter(({ owed }) => owed > 0)
     .sort((a, b) => b.owed - a.owed)
     .slice(0, MAX_LISTED_ORIGINS)
-    .map(({ name, gate, owed }) => ({
-      origin: name,
-      state: gate.state,
-      owed,
-      pausedForMsecs: Math.max(0, Math.round(gate.pausedUntil - now)),
-    }));
-}
+    .map(({ name, gate, owed, paused }) => ({ origin: name, state: gate.state, owed, paused }));

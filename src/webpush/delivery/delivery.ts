@@ -134,6 +134,8 @@ export interface DeliveryLevels {
   unsettled: number;
   /** Push services to which something is owed, by state. */
   origins: Record<OriginState, number>;
+  /** Push resources that are left alone because they asked for it. */
+  pausedResources: number;
 }
 
 export interface DeliverySnapshot {
@@ -150,8 +152,8 @@ export interface OriginSnapshot {
   origin: string;
   state: OriginState;
   owed: number;
-  /** How long until it is tried again; zero when it is not paused. */
-  pausedForMsecs: number;
+  /** Push resources of it that are left alone because they asked for it. */
+  paused: number;
 }
 
 export interface ListedPush {

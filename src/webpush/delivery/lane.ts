@@ -15,6 +15,8 @@ export interface QueuedPush {
   /** Failed attempts, those of earlier processes included. */
   attempts: number;
   dueAt: number;
+  /** Whether it went out as a suspect's. */
+  suspect: boolean;
   /** Times in a row that an attempt failed before anything was sent. */
   stumbles: number;
   /** Taken out while it waited or was under way. */
@@ -35,8 +37,16 @@ export interface Lane {
   readonly urgent: boolean;
   head: QueuedPush | undefined;
   tail: QueuedPush | undefined;
-  /** `ready`: in its origin's lines; `waiting`: for its head's time; `running`: its head is under way; `gone`: empty and forgotten. */
-  state: 'ready' | 'waiting' | 'running' | 'gone';
+  /**
+   * - `ready`: in its origin's lines
+   * - `resting`: until its head's time, after a failure
+   * - `paused`: for as long as its push resource asked for
+   * - `running`: its head is under way
+   * - `gone`: empty and forgotten
+   */
+  state: 'ready' | 'resting' | 'paused' | 'running' | 'gone';
+  /** The time that the agenda knows of. */
+  wakeAt: number | undefined;
 }
 
 /** One push service. */
@@ -46,12 +56,22 @@ export interface Origin {
   readonly gate: OriginGate;
   /** Lanes that could go, by user. */
   readonly lines: Turns<string, Lane>;
-  readonly urgent: Lane[];
+  /** The same, of those that go first … */
+  readonly urgent: Turns<string, Lane>;
+  /** … and of those that go last. */
+  readonly suspects: Turns<string, Lane>;
+  /** Lanes that rest: the one that has rested longest first. */
+  readonly resting: Set<Lane>;
+  /** Pushes under way, by user. */
+  readonly underWay: Map<string, number>;
+  suspectsUnderWay: number;
   /** Lanes in any state. */
   lanes: number;
+  /** Lanes that are paused. */
+  paused: number;
   running: number;
   /** Pushes owed. */
   owed: number;
-  /** The end of the pause that the agenda knows of. */
+  /** The time that the agenda knows of. */
   wakeAt: number | undefined;
 }

@@ -1,92 +1,115 @@
-import { calculateRetryDelay } from '../outcome/calculate-retry-delay.ts';
-
 /**
  * - `open`: pushes go out
- * - `held`: the service asked for a pause (Retry-After)
- * - `failing`: the service answered nothing of use several times in a row, and is left alone for a while
+ * - `failing`: pushes of several users failed and none got through for a while; probes go out, one a second
  */
-export type OriginState = 'open' | 'held' | 'failing';
+export type OriginState = 'open' | 'failing';
 
-/** Failures in a row, of whatever pushes, after which a service counts as down. */
-const FAILURES_UNTIL_PAUSE = 5;
+/**
+ * So many users' pushes must have failed in a row, and over such a time. A push resource is what its user
+ * made it: what it answers says something about a whole push service only when others say the same.
+ */
+export const USERS_UNTIL_FAILING = 5;
+export const SILENCE_UNTIL_FAILING_MSECS = 10_000;
 
-/** "Retry-After: 0" must not make us knock as fast as we can. */
-const SHORTEST_PAUSE_MSECS = 1_000;
+/** Between two probes, when pushes are due. */
+export const PROBE_MSECS = 1_000;
+
+/** When none is due, one that waits for its own time is tried early: this long after the last probe. */
+export const EARLY_PROBE_MSECS = 10_000;
 
 /** How many pushes a service gets at a time before it answered for the first time. */
 const UNPROVEN_LIMIT = 4;
 
+/** One user's may be a quarter of them, and one at least: hanging, they would hold up everybody. */
+const USER_PART = 4;
+
+/** Remembered of a service. */
+const MAX_SUSPECTS = 10_000;
+
 /**
- * How much may go to one push service at a time, judged by how it behaves: a circuit breaker. After a
- * pause a single push goes ahead, and the others follow if it got through.
+ * How much may go to one push service, judged by how it behaves. It is slowed down, never stopped: the
+ * next push that gets through ends that.
+ *
+ * Users whose last push failed are suspects: others go before them, and all of them together have half
+ * of what may be under way.
  *
  * Times are monotonic milliseconds.
  */
 export class OriginGate {
   readonly #limit: number;
-  readonly #random: () => number;
-  #state: OriginState = 'open';
-  #pausedUntil = 0;
+  readonly #suspects = new Set<string>();
+  /** Those whose pushes failed since one got through; not counted further than need be. */
+  readonly #failedInARow = new Set<string>();
+  #silentSince = 0;
+  #failing = false;
   #proven = false;
-  #failuresInARow = 0;
-  #pausesInARow = 0;
+  #lastStart = -Infinity;
+  #reopened = false;
 
-  constructor(limit: number, random: () => number) {
+  constructor(limit: number) {
     this.#limit = limit;
-    this.#random = random;
   }
 
-  /** `open` again only once a push got through after the pause. */
   get state(): OriginState {
-    return this.#state;
+    return this.#failing ? 'failing' : 'open';
   }
 
-  /** When the pause ends or ended. */
-  get pausedUntil(): number {
-    return this.#pausedUntil;
+  /** How many pushes may be under way. */
+  get capacity(): number {
+    return this.#proven || this.#failing ? this.#limit : Math.min(this.#limit, UNPROVEN_LIMIT);
   }
 
-  /** How many pushes may be under way at `now`. */
-  capacity(now: number): number {
-    if (this.#state !== 'open') return now >= this.#pausedUntil ? 1 : 0;
-    return this.#proven ? this.#limit : Math.min(this.#limit, UNPROVEN_LIMIT);
+  /** How many of one user's. */
+  get userShare(): number {
+    return Math.max(1, Math.floor(this.capacity / USER_PART));
   }
 
-  /** The service answered sensibly, be it with a refusal of the one push. */
-  answered(now: number): void {
-    // Answers to what was under way when the service asked for a pause do not end the pause.
-    if (this.#state === 'held' && now < this.#pausedUntil) return;
-    this.#state = 'open';
+  /** How many of all suspects'. */
+  get suspectsShare(): number {
+    return Math.max(1, Math.floor(this.capacity / 2));
+  }
+
+  isSuspect(user: string): boolean {
+    return this.#suspects.has(user);
+  }
+
+  /** When the next push may begin. */
+  get nextAt(): number {
+    return this.#failing ? this.#lastStart + PROBE_MSECS : -Infinity;
+  }
+
+  /** When one may begin that is not due yet. */
+  get earlyAt(): number {
+    return this.#failing ? this.#lastStart + EARLY_PROBE_MSECS : Infinity;
+  }
+
+  started(now: number): void {
+    this.#lastStart = now;
+  }
+
+  /** The service answered sensibly to a push of this user, be it with a refusal of the one push. */
+  answered(user: string): void {
+    this.#suspects.delete(user);
+    this.#failedInARow.clear();
+    this.#reopened ||= this.#failing;
+    this.#failing = false;
     this.#proven = true;
-    this.#failuresInARow = 0;
-    this.#pausesInARow = 0;
   }
 
-  /** No answer, or an error of the service's own. */
-  failed(now: number): void {
-    this.#failuresInARow += 1;
-    const probed = this.#state !== 'open' && now >= this.#pausedUntil;
-    if (!probed && (this.#state !== 'open' || this.#failuresInARow < FAILURES_UNTIL_PAUSE)) return;
-    this.#pause('failing', now, this.#nextPause());
+  /** No answer to a push of this user, an error of the service's own, or "too many requests". */
+  failed(user: string, now: number): void {
+    if (this.#suspects.size < MAX_SUSPECTS) this.#suspects.add(user);
+    if (this.#failedInARow.size === 0) this.#silentSince = now;
+    if (this.#failedInARow.size < USERS_UNTIL_FAILING) this.#failedInARow.add(user);
+    this.#failing ||=
+      this.#failedInARow.size === USERS_UNTIL_FAILING &&
+      now - this.#silentSince >= SILENCE_UNTIL_FAILING_MSECS;
   }
 
-  /** @param holdMsecs what Retry-After asked for, when there was one */
-  throttled(now: number, holdMsecs: number | undefined): void {
-    if (this.#state === 'held' && now < this.#pausedUntil) {
-      // Another push that was under way too: the longer pause counts.
-      this.#pausedUntil = Math.max(this.#pausedUntil, now + (holdMsecs ?? 0));
-      return;
-    }
-    this.#pause('held', now, Math.max(SHORTEST_PAUSE_MSECS, holdMsecs ?? this.#nextPause()));
-  }
-
-  #pause(state: OriginState, now: number, msecs: number): void {
-    this.#state = state;
-    this.#pausedUntil = now + msecs;
-    this.#pausesInARow += 1;
-  }
-
-  #nextPause(): number {
-    return calculateRetryDelay(this.#pausesInARow + 1, 0, this.#random());
+  /** Whether it began to take pushes again since this was last asked. */
+  takeReopened(): boolean {
+    const reopened = this.#reopened;
+    this.#reopened = false;
+    return reopened;
   }
 }

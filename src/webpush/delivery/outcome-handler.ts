@@ -10,6 +10,7 @@ import type { Attempt } from './attempt-push.ts';
 import type { DeliveryMetrics, DropReason, FirstAttemptReport, PushAttempt } from './delivery.ts';
 import { describeResult } from './describe-result.ts';
 import type { QueuedPush } from './lane.ts';
+import { USERS_UNTIL_FAILING } from './origin-gate.ts';
 
 export interface OutcomeHandlerParts {
   subscriptions: SubscriptionBook;
@@ -24,7 +25,19 @@ export interface OutcomeHandlerParts {
 /** What the schedule is to do with a push after an attempt. */
 export type Disposal =
   | { kind: 'settled'; dropped?: DropReason; report: FirstAttemptReport }
-  | { kind: 'again'; delayMsecs: number; persist: boolean; report?: FirstAttemptReport };
+  | {
+      kind: 'again';
+      delayMsecs: number;
+      /** Nothing else goes to this push resource meanwhile. */
+      pauses?: boolean;
+      persist: boolean;
+      report?: FirstAttemptReport;
+    };
+
+/** "Retry-After: 0" must not make us knock as fast as we can: a second at least, twice that the next time … */
+const SHORTEST_PAUSE_MSECS = 1_000;
+/** … and so on up to this. */
+const LONGEST_OWN_PAUSE_MSECS = 30_000;
 
 const REPEAT_LOG_MSECS = 600_000;
 const LONGEST_STUMBLE_MSECS = 30_000;
@@ -114,19 +127,18 @@ export class OutcomeHandler {
     });
   }
 
-  #informGate({ lane }: QueuedPush, outcome: Outcome, why: string): void {
+  #informGate({ lane }: QueuedPush, { action, reason }: Outcome, why: string): void {
     const { gate, name: service } = lane.origin;
     const before = gate.state;
-    const now = this.#parts.clock.monotonic();
-    if (outcome.action === 'hold-origin') gate.throttled(now, outcome.holdMsecs);
-    else if (outcome.reason === 'proxy-auth' || outcome.action === 'retry') gate.failed(now);
-    else gate.answered(now);
+    const failed = action === 'pause' || action === 'retry' || reason === 'proxy-auth';
+    if (failed) gate.failed(lane.user, this.#parts.clock.monotonic());
+    else gate.answered(lane.user);
     if (gate.state === before) return;
-    if (gate.state === 'open') {
-      this.#parts.log.info({ service }, 'a push service takes pushes again');
+    if (failed) {
+      const facts = { service, users: USERS_UNTIL_FAILING, why };
+      this.#parts.log.warn(facts, 'a push service fails for several users and is slowed to probes');
     } else {
-      const pauseMsecs = Math.round(gate.pausedUntil - now);
-      this.#parts.log.warn({ service, pauseMsecs, why }, 'a push service is given a pause');
+      this.#parts.log.info({ service }, 'a push service takes pushes again');
     }
   }
 
@@ -137,7 +149,7 @@ export class OutcomeHandler {
     awaited: boolean,
     status: number | undefined,
   ): Promise<Disposal> {
-    const { log, random, options, clock } = this.#parts;
+    const { log, random, options } = this.#parts;
     const { user, subscriptionId: id, origin } = push.lane;
     const service = origin.name;
     log.debug({ user, id, service, outcome: outcome.reason, why }, 'pushed');
@@ -164,15 +176,27 @@ export class OutcomeHandler {
           log.error({ user, id, service, why, ...again }, ADVICE[outcome.reason]);
         });
         break;
-      case 'hold-origin':
+      case 'pause':
       case 'retry':
     }
     push.attempts += 1;
-    const delayMsecs =
-      outcome.action === 'hold-origin'
-        ? Math.max(0, origin.gate.pausedUntil - clock.monotonic())
-        : calculateRetryDelay(push.attempts, options.maxRetries, random());
-    return { kind: 'again', delayMsecs, persist: true, report: report('deferred') };
+    const again = { kind: 'again', persist: true, report: report('deferred') } as const;
+    if (outcome.action !== 'pause') {
+      return {
+        ...again,
+        delayMsecs: calculateRetryDelay(push.attempts, options.maxRetries, random()),
+      };
+    }
+    const shortest = SHORTEST_PAUSE_MSECS * 2 ** Math.min(push.attempts - 1, 10);
+    const delayMsecs = Math.max(
+      Math.min(shortest, LONGEST_OWN_PAUSE_MSECS),
+      outcome.pauseMsecs ?? calculateRetryDelay(push.attempts, 0, random()),
+    );
+    this.#sayRarely(`pause ${service}`, () => {
+      const facts = { user, id, service, pauseMsecs: delayMsecs, why };
+      log.warn(facts, 'a push resource is given a pause; others of its push service go on');
+    });
+    return { ...again, delayMsecs, pauses: true };
   }
 
   async #validationSent({

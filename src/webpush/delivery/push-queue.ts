@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { OwedPush } from '../../stores/outbox-store.ts';
 import type { Agenda } from './agenda.ts';
 import type { Lane, Origin, QueuedPush } from './lane.ts';
@@ -10,17 +11,22 @@ export interface PushQueueOptions {
   agenda: Agenda;
   /** Monotonic milliseconds. */
   monotonic: () => number;
-  random: () => number;
   /** Attempts at a time per push service. */
   originLimit: number;
   /** Called when there may be something to take that was not there before; never from within a method. */
   onWork: () => void;
 }
 
+/** Pauses that are remembered though nothing may be owed; what is owed has its time noted besides. */
+const MAX_PAUSES = 10_000;
+
 /**
- * Who goes next. Push services have their turns, and so have the users of one; within a subscription the
- * order is kept. What fails or waits stands in nobody's way but its own subscription's, and what a whole
- * push service does wrong delays the pushes to that service only.
+ * Who goes next. Push services have their turns, and so have the users of one, none of whom may have more
+ * than a part of what goes to a service at a time. Within a subscription the order is kept.
+ *
+ * What fails or waits stands in nobody's way but its own subscription's; a pause that was asked for is the
+ * push resource's (RFC 8030 section 8.4). What a whole push service does wrong delays the pushes to that
+ * service only, see {@link OriginGate}.
  */
 export class PushQueue {
   readonly #options: PushQueueOptions;
@@ -30,6 +36,8 @@ export class PushQueue {
   readonly #shares = new UserShares();
   /** Push services that may have something to send, in the order of their turns. */
   readonly #ready = new Set<Origin>();
+  /** By endpoint, when its pause ends or ended. */
+  readonly #pauses = new LRUCache<string, number>({ max: MAX_PAUSES });
 
   constructor(options: PushQueueOptions) {
     this.#options = options;
@@ -53,10 +61,14 @@ export class PushQueue {
     return this.#origins.values();
   }
 
-  /** Whether the endpoint's push service is left alone at the moment. */
-  isPaused(endpoint: string): boolean {
-    const origin = this.#origins.get(originOf(endpoint));
-    return origin?.gate.capacity(this.#options.monotonic()) === 0;
+  /** When the pause of a push resource ends or ended, in monotonic milliseconds. */
+  pausedUntil(endpoint: string): number {
+    return this.#pauses.size === 0 ? 0 : (this.#pauses.get(endpoint) ?? 0);
+  }
+
+  /** Nothing goes to a push resource before that time; the longer of two pauses counts. */
+  pause(endpoint: string, until: number): void {
+    this.#pauses.set(endpoint, Math.max(until, this.pausedUntil(endpoint)));
   }
 
   /** @param expiresAt and `dueAt` in monotonic milliseconds */
@@ -66,6 +78,7 @@ export class PushQueue {
     const lifeMsecs = owed.expiresAt - createdAt;
     const push: QueuedPush = {
       ...{ id, kind, lane, createdAt, expiresAt, lifeMsecs, attempts, dueAt },
+      suspect: false,
       stumbles: 0,
       removed: false,
       next: undefined,
@@ -85,17 +98,21 @@ export class PushQueue {
     const now = this.#options.monotonic();
     for (const origin of this.#ready) {
       this.#ready.delete(origin);
-      if (origin.running >= origin.gate.capacity(now)) {
-        this.#wakeAfterPause(origin, now);
-        continue;
-      }
-      const lane = origin.urgent.shift() ?? origin.lines.take();
+      const lane = this.#take(origin, now);
       if (lane === undefined) continue;
       this.#ready.add(origin);
       const push = this.#headOf(lane);
       if (push === undefined) continue;
-      lane.state = 'running';
+      if (this.pausedUntil(lane.endpoint) > now) {
+        this.#line(lane);
+        continue;
+      }
+      this.#enter(lane, 'running');
       origin.running += 1;
+      origin.underWay.set(lane.user, underWay(lane) + 1);
+      push.suspect = origin.gate.isSuspect(lane.user);
+      if (push.suspect) origin.suspectsUnderWay += 1;
+      origin.gate.started(now);
       return push;
     }
     return undefined;
@@ -104,13 +121,13 @@ export class PushQueue {
   /** The push is settled. */
   finish(push: QueuedPush): void {
     this.remove(push.id);
-    this.#release(push.lane);
+    this.#release(push);
   }
 
-  /** The push goes out again at `dueAt`. */
+  /** The push goes out again at `dueAt`, unless its resource is {@link pause}d for longer. */
   postpone(push: QueuedPush, dueAt: number): void {
     push.dueAt = dueAt;
-    this.#release(push.lane);
+    this.#release(push);
   }
 
   /** Takes a push out; one that is under way is not called back. */
@@ -123,7 +140,7 @@ export class PushQueue {
     push.removed = true;
     lane.origin.owed -= 1;
     // The next one need not wait for this one's time.
-    if (lane.state === 'waiting' && lane.head === push && this.#headOf(lane)) this.#line(lane);
+    if (isWaiting(lane) && lane.head === push && this.#headOf(lane)) this.#line(lane);
     return push;
   }
 
@@ -166,7 +183,8 @@ export class PushQueue {
     if (known) return known;
     const origin = this.#originOf(endpoint);
     const parts = { key, user, subscriptionId, endpoint, origin, urgent };
-    const lane: Lane = { ...parts, head: undefined, tail: undefined, state: 'waiting' };
+    const course = { head: undefined, tail: undefined, state: 'ready', wakeAt: undefined } as const;
+    const lane: Lane = { ...parts, ...course };
     this.#lanes.set(key, lane);
     origin.lanes += 1;
     return lane;
@@ -176,20 +194,44 @@ export class PushQueue {
     const name = originOf(endpoint);
     let origin = this.#origins.get(name);
     if (origin === undefined) {
-      const { originLimit, random } = this.#options;
-      const gate = new OriginGate(originLimit, random);
-      const counts = { lanes: 0, running: 0, owed: 0, wakeAt: undefined };
-      origin = { name, gate, lines: new Turns(), urgent: [], ...counts };
+      origin = {
+        ...{ name, gate: new OriginGate(this.#options.originLimit) },
+        ...{ urgent: new Turns(), lines: new Turns(), suspects: new Turns() },
+        ...{ resting: new Set(), underWay: new Map(), suspectsUnderWay: 0 },
+        ...{ lanes: 0, paused: 0, running: 0, owed: 0, wakeAt: undefined },
+      };
       this.#origins.set(name, origin);
     }
     return origin;
+  }
+
+  /** The lane whose turn it is. If none may go before a certain time, the agenda knows. */
+  #take(origin: Origin, now: number): Lane | undefined {
+    const { gate, resting } = origin;
+    if (origin.running >= gate.capacity) return undefined;
+    if (gate.nextAt > now) {
+      this.#wake(origin, gate.nextAt);
+      return undefined;
+    }
+    const share = gate.userShare;
+    const mayGo = (user: string): boolean => (origin.underWay.get(user) ?? 0) < share;
+    const mayTry = origin.suspectsUnderWay < gate.suspectsShare;
+    const fresh = origin.urgent.take(mayGo) ?? origin.lines.take(mayGo);
+    const due = fresh ?? (mayTry ? origin.suspects.take(mayGo) : undefined);
+    if (due !== undefined || resting.size === 0 || gate.earlyAt === Infinity) return due;
+    if (gate.earlyAt > now) {
+      this.#wake(origin, gate.earlyAt);
+      return undefined;
+    }
+    for (const lane of resting) if (mayGo(lane.user)) return lane;
+    return undefined;
   }
 
   /** Drops what was removed from the lane's front; an empty lane is forgotten. */
   #headOf(lane: Lane): QueuedPush | undefined {
     while (lane.head?.removed) lane.head = lane.head.next;
     if (lane.head === undefined) {
-      lane.state = 'gone';
+      this.#enter(lane, 'gone');
       this.#lanes.delete(lane.key);
       lane.origin.lanes -= 1;
       this.#forget(lane.origin);
@@ -197,49 +239,81 @@ export class PushQueue {
     return lane.head;
   }
 
-  #release(lane: Lane): void {
+  #release({ lane, suspect }: QueuedPush): void {
     const { origin } = lane;
     origin.running -= 1;
+    if (suspect) origin.suspectsUnderWay -= 1;
+    const left = underWay(lane) - 1;
+    if (left > 0) origin.underWay.set(lane.user, left);
+    else origin.underWay.delete(lane.user);
+    if (origin.gate.takeReopened()) {
+      for (const rested of [...origin.resting]) {
+        if (rested.head) rested.head.dueAt = 0;
+        this.#line(rested);
+      }
+    }
     this.#ready.add(origin);
     if (this.#headOf(lane)) this.#line(lane);
   }
 
   /** Puts a lane with a head where it belongs: into the lines, or on the agenda. */
   #line(lane: Lane): void {
-    const dueAt = lane.head?.dueAt ?? 0;
-    if (dueAt > this.#options.monotonic()) {
-      lane.state = 'waiting';
-      this.#options.agenda.at(dueAt, () => {
-        // Since then the head may have been removed, and the lane be gone or further on.
-        if (lane.state !== 'waiting') return;
-        this.#line(lane);
-        this.#options.onWork();
-      });
-      return;
+    const now = this.#options.monotonic();
+    const pausedUntil = this.pausedUntil(lane.endpoint);
+    const until = Math.max(lane.head?.dueAt ?? 0, pausedUntil);
+    if (until > now) {
+      this.#enter(lane, pausedUntil > now ? 'paused' : 'resting');
+      this.#wakeLane(lane, until);
+    } else {
+      const { origin, user } = lane;
+      this.#enter(lane, 'ready');
+      const fresh = lane.urgent ? origin.urgent : origin.lines;
+      (origin.gate.isSuspect(user) ? origin.suspects : fresh).add(user, lane);
+      this.#ready.add(origin);
     }
-    lane.state = 'ready';
-    if (lane.urgent) lane.origin.urgent.push(lane);
-    else lane.origin.lines.add(lane.user, lane);
-    this.#ready.add(lane.origin);
   }
 
-  #wakeAfterPause(origin: Origin, now: number): void {
-    const { pausedUntil } = origin.gate;
-    if (pausedUntil <= now || origin.wakeAt === pausedUntil) return;
-    origin.wakeAt = pausedUntil;
-    this.#options.agenda.at(pausedUntil, () => {
-      if (origin.wakeAt === pausedUntil) origin.wakeAt = undefined;
-      this.#ready.add(origin);
-      this.#forget(origin);
+  #enter(lane: Lane, state: Lane['state']): void {
+    const { origin } = lane;
+    if (lane.state === 'resting') origin.resting.delete(lane);
+    if (lane.state === 'paused') origin.paused -= 1;
+    lane.state = state;
+    if (state === 'resting') origin.resting.add(lane);
+    if (state === 'paused') origin.paused += 1;
+  }
+
+  #wakeLane(lane: Lane, at: number): void {
+    if (lane.wakeAt === at) return;
+    lane.wakeAt = at;
+    this.#options.agenda.at(at, () => {
+      // Since then the head may have been removed or tried early, and the lane be gone or further on.
+      if (lane.wakeAt !== at) return;
+      lane.wakeAt = undefined;
+      if (!isWaiting(lane)) return;
+      this.#line(lane);
       this.#options.onWork();
     });
   }
 
-  /** Forgets a push service to which nothing is owed, unless it is to be left alone. */
+  #wake(origin: Origin, at: number): void {
+    if (origin.wakeAt !== undefined && origin.wakeAt <= at) return;
+    origin.wakeAt = at;
+    this.#options.agenda.at(at, () => {
+      if (origin.wakeAt !== at) return;
+      origin.wakeAt = undefined;
+      this.#ready.add(origin);
+      this.#options.onWork();
+    });
+  }
+
+  /** Forgets a push service to which nothing is owed. */
   #forget(origin: Origin): void {
-    const paused = origin.gate.pausedUntil > this.#options.monotonic();
-    if (origin.lanes > 0 || origin.running > 0 || paused) return;
+    if (origin.lanes > 0 || origin.running > 0) return;
     this.#ready.delete(origin);
     if (this.#origins.get(origin.name) === origin) this.#origins.delete(origin.name);
   }
 }
+
+const isWaiting = ({ state }: Lane): boolean => state === 'resting' || state === 'paused';
+
+const underWay = ({ origin, user }: Lane): number => origin.underWay.get(user) ?? 0;

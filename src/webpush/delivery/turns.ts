@@ -9,9 +9,14 @@ export class Turns<Key, Value> {
     else this.#lines.set(key, [value]);
   }
 
-  /** Takes the first of the line whose turn it is; that line is then the last to have its turn. */
-  take(): Value | undefined {
+  /**
+   * Takes the first of the line whose turn it is; that line is then the last to have its turn.
+   *
+   * @param mayGo others are passed over, and keep their turn
+   */
+  take(mayGo: (key: Key) => boolean): Value | undefined {
     for (const [key, line] of this.#lines) {
+      if (!mayGo(key)) continue;
       this.#lines.delete(key);
       const value = line.shift();
       if (line.length > 0) this.#lines.set(key, line);

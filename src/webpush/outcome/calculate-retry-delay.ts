@@ -2,7 +2,9 @@
 const QUICK_DELAY_MSECS = 200;
 /** The first of the growing delays; each is twice the one before. */
 const FIRST_DELAY_MSECS = 5_000;
-export const MAX_DELAY_MSECS = 600_000;
+const MAX_DELAY_MSECS = 600_000;
+/** With the spread. */
+export const LONGEST_DELAY_MSECS = 1.5 * MAX_DELAY_MSECS;
 
 /**
  * How long to wait before the next attempt, in milliseconds: quick at first, then growing; all of it

@@ -40,7 +40,8 @@ function decideByStatus(
   // RFC 8030 section 5 says 201; others answer 200, 202 or 204 and mean the same.
   if (status >= 200 && status < 300) return { action: 'delivered', reason: 'accepted' };
   if (status >= 300 && status < 400) return refused('redirect', context);
-  const holdMsecs = retryAfter === undefined ? undefined : parseRetryAfter(retryAfter, context.now);
+  const pauseMsecs =
+    retryAfter === undefined ? undefined : parseRetryAfter(retryAfter, context.now);
   switch (status) {
     case 401:
       return { action: 'alert-keep', reason: 'unauthorized' };
@@ -56,9 +57,9 @@ function decideByStatus(
         : refused('too-large', context);
     case 406: // How Windows' service throttles.
     case 429:
-      return hold(holdMsecs);
+      return pause(pauseMsecs);
     case 503:
-      if (holdMsecs !== undefined) return hold(holdMsecs);
+      if (pauseMsecs !== undefined) return pause(pauseMsecs);
       return { action: 'retry', reason: 'server-error' };
     case 408: // Request Timeout and Too Early blame the moment, not the request.
     case 425:
@@ -77,10 +78,10 @@ function decideByFailure(reason: FailureReason, context: OutcomeContext): Outcom
   return proven ? { action: 'retry', reason } : refused(reason, context);
 }
 
-const hold = (holdMsecs: number | undefined): Outcome => ({
-  action: 'hold-origin',
+const pause = (pauseMsecs: number | undefined): Outcome => ({
+  action: 'pause',
   reason: 'throttled',
-  ...(holdMsecs !== undefined && { holdMsecs }),
+  ...(pauseMsecs !== undefined && { pauseMsecs }),
 });
 
 function refused(reason: RefusalReason, { history }: OutcomeContext): Outcome {

@@ -5,7 +5,7 @@
  * - `remove-subscription`: the push is settled and its subscription goes
  * - `give-up`: the push is settled; sending it again would fare no better
  * - `shrink`: the same push goes out again at once, smaller
- * - `hold-origin`: nothing goes to this push service until the pause is over
+ * - `pause`: nothing goes to this push resource until its pause is over
  * - `retry`: this push goes out again later
  * - `alert-keep`: as `retry`, and an administrator has to look at it
  */
@@ -14,7 +14,7 @@ export type Outcome =
   | { action: 'remove-subscription'; reason: RemovalReason }
   | { action: 'give-up'; reason: RefusalReason }
   | { action: 'shrink'; reason: 'too-large' }
-  | { action: 'hold-origin'; reason: 'throttled'; holdMsecs?: number }
+  | { action: 'pause'; reason: 'throttled'; pauseMsecs?: number }
   | { action: 'retry'; reason: PassingReason }
   | { action: 'alert-keep'; reason: FaultReason };
 

@@ -1,5 +1,5 @@
-/** A service that asks for more than a day of silence is asked again after a day. */
-export const MAX_RETRY_AFTER_MSECS = 86_400_000;
+/** A service that asks for more than an hour of silence is asked again after an hour. */
+export const MAX_RETRY_AFTER_MSECS = 3_600_000;
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 

@@ -50,14 +50,14 @@ for (const tls of [false, true]) {
   const scheme = tls ? 'https' : 'http';
 
   describe(`createPushClient through an ${scheme} proxy`, () => {
-    it('opens a tunnel by name, and the TLS inside is with the push service', async (t) => {
+    it('opens a tunnel to the judged address, and the TLS inside is with the push service', async (t) => {
       const { proxy, server, client, send } = await setUp(t, { proxy: { tls } });
       assert.equal(client.proxyState(), 'unknown');
       assert.deepEqual(await send(), accepted);
       assert.deepEqual(proxy.requests, [
         {
-          authority: `a.push.test:${server.port}`,
-          host: `a.push.test:${server.port}`,
+          authority: `127.0.0.1:${server.port}`,
+          host: `127.0.0.1:${server.port}`,
           authorization: undefined,
         },
       ]);
@@ -143,10 +143,51 @@ describe('createPushClient with a proxy: names are judged here', () => {
     assert.equal(proxy.requests.length, 0);
   });
 
+  it('gets a name past nobody that is public here and loopback for the proxy', async (t) => {
+    const { proxy, server, send } = await setUp(t, {
+      allow: [],
+      resolve: () => Promise.resolve([{ address: '9.9.9.9', family: 4 }]),
+      proxy: { resolvesToLoopback: true },
+    });
+    await send();
+    assert.deepEqual(
+      proxy.requests.map(({ authority }) => authority),
+      [`9.9.9.9:${server.port}`],
+    );
+    assert.equal(server.connections, 0);
+  });
+
+  it('tries the other family when the proxy cannot reach the first', async (t) => {
+    const { proxy, server, send } = await setUp(t, {
+      allow: ['127.0.0.1', '::1'],
+      resolve: () =>
+        Promise.resolve([
+          { address: '127.0.0.1', family: 4 },
+          { address: '::1', family: 6 },
+        ]),
+      proxy: { noIPv4: true },
+    });
+    assert.deepEqual(await send(), accepted);
+    assert.deepEqual(
+      proxy.requests.map(({ authority }) => authority),
+      [`127.0.0.1:${server.port}`, `[::1]:${server.port}`],
+    );
+  });
+
+  it('pushes to http:// through a tunnel as well', async (t) => {
+    const { proxy, server, client } = await setUp(t, { service: { tls: false } });
+    const url = new URL(`http://a.push.test:${server.port}/x`);
+    const request = { url, headers: { TTL: '1' }, body: Buffer.from('body') };
+    assert.deepEqual(await client.send(request, 'alice'), accepted);
+    assert.equal(server.pushes[0]?.headers.host, `a.push.test:${server.port}`);
+    assert.equal(proxy.requests[0]?.authority, `127.0.0.1:${server.port}`);
+  });
+
   it('does not resolve a host that is listed, which only the proxy may be able to', async (t) => {
     const resolve: ResolveHost = () => Promise.reject(new Error('must not be asked'));
-    const { send } = await setUp(t, { allow: ['a.push.test'], resolve });
+    const { proxy, server, send } = await setUp(t, { allow: ['a.push.test'], resolve });
     assert.deepEqual(await send(), accepted);
+    assert.equal(proxy.requests[0]?.authority, `a.push.test:${server.port}`);
   });
 });
 

@@ -222,9 +222,9 @@ describe('attemptNow', () => {
     assert.equal(rig.book.has('a', '1'), false, 'nobody waits any more');
   });
 
-  it('does not wait for a push service that has a pause', async () => {
+  it('does not wait for a push resource that has a pause', async () => {
     const rig = await start({ answer: () => status(429, '60') });
-    await rig.delivery.enqueue([rig.push('b/1')]);
+    await rig.delivery.enqueue([rig.push('a/1')]);
     await rig.clock.advance(0);
     const report = await rig.delivery.attemptNow(rig.push('a/1', validation));
     assert.deepEqual(report, { verdict: 'deferred', reason: 'paused' });
@@ -506,8 +506,8 @@ describe('what an administrator sees and does', () => {
       owed: 3,
       oldestAgeMsecs: 5_000,
       origins: [
-        { origin: other, state: 'open', owed: 2, pausedForMsecs: 0 },
-        { origin: SERVICE, state: 'open', owed: 1, pausedForMsecs: 0 },
+        { origin: other, state: 'open', owed: 2, paused: 0 },
+        { origin: SERVICE, state: 'open', owed: 1, paused: 0 },
       ],
     });
   });

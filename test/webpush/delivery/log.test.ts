@@ -46,11 +46,33 @@ describe('what an administrator reads', () => {
     assert.match(String(alerts[0]!['why']), /BadJwtToken/);
   });
 
-  it('that a push service has a pause, and that it is back', async () => {
+  it('that a push resource has a pause', async () => {
     const { lines } = await run((count) => status(count === 1 ? 429 : 201, '30'), 31_000);
     assert.deepEqual(
       lines.filter(({ level }) => level !== 'debug').map(({ level, msg }) => `${level} ${msg}`),
-      ['warn a push service is given a pause', 'info a push service takes pushes again'],
+      ['warn a push resource is given a pause; others of its push service go on'],
+    );
+  });
+
+  it('that a push service fails for several users, and that it is back', async () => {
+    const { log, lines } = recordLog();
+    let down = true;
+    const rig = new DeliveryRig({
+      log,
+      unencrypted: true,
+      answer: () => status(down ? 500 : 201),
+    });
+    await rig.delivery.start();
+    await rig.delivery.enqueue([1, 2, 3, 4, 5].map((user) => rig.push(`user${user}/1`)));
+    await rig.clock.advance(30_000);
+    down = false;
+    await rig.clock.advance(11_000);
+    assert.deepEqual(
+      lines.filter(({ level }) => level !== 'debug').map(({ level, msg }) => `${level} ${msg}`),
+      [
+        'warn a push service fails for several users and is slowed to probes',
+        'info a push service takes pushes again',
+      ],
     );
   });
 

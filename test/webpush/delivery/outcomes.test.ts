@@ -102,8 +102,8 @@ describe('one push and the answers to it', () => {
     [status(429, '7'), [0, 7_000, 14_000]],
     [status(406, '7'), [0, 7_000, 14_000]],
     [status(503, '7'), [0, 7_000, 14_000]],
-    [status(429, 'Thu, 15 Jan 2026 12:00:09 GMT'), [0, 9_000, 10_000, 11_000, 12_000]],
-    [status(429, '0'), [0, 1_000, 2_000]],
+    [status(429, 'Thu, 15 Jan 2026 12:00:09 GMT'), [0, 9_000, 11_000, 15_000]],
+    [status(429, '0'), [0, 1_000, 3_000, 7_000, 15_000]],
     [status(429), [0, 5_000, 15_000]],
   ] as const) {
     it(`${JSON.stringify(answer)}: not before the service says so`, async () => {

@@ -26,14 +26,14 @@ type Row = [AttemptResult, Partial<OutcomeContext>, action: string, reason: stri
 
 const check = (name: string, rows: readonly Row[]): void => {
   describe(name, () => {
-    for (const [result, context, action, reason, holdMsecs] of rows) {
+    for (const [result, context, action, reason, pauseMsecs] of rows) {
       const what = result.kind === 'response' ? result.status : result.reason;
       it(`${what} ${JSON.stringify({ ...result, ...context })}: ${action}, ${reason}`, () => {
         const outcome = decideOutcome(result, { canShrink: false, now, history: NEW, ...context });
         assert.deepEqual(outcome, {
           action,
           reason,
-          ...(holdMsecs !== undefined && { holdMsecs }),
+          ...(pauseMsecs !== undefined && { pauseMsecs }),
         });
       });
     }
@@ -65,13 +65,13 @@ check('decideOutcome: 401 and 403 are our fault: alert, keep', [
 ]);
 
 check('decideOutcome: 429, 406 and 503 honour Retry-After, for the whole origin', [
-  [answer(429), {}, 'hold-origin', 'throttled'],
-  [answer(429, '30'), {}, 'hold-origin', 'throttled', 30_000],
-  [answer(429, 'Thu, 15 Jan 2026 12:01:00 GMT'), {}, 'hold-origin', 'throttled', 60_000],
-  [answer(429, 'soon'), {}, 'hold-origin', 'throttled'],
-  [answer(406, '5'), {}, 'hold-origin', 'throttled', 5_000],
-  [answer(406), {}, 'hold-origin', 'throttled'],
-  [answer(503, '7'), {}, 'hold-origin', 'throttled', 7_000],
+  [answer(429), {}, 'pause', 'throttled'],
+  [answer(429, '30'), {}, 'pause', 'throttled', 30_000],
+  [answer(429, 'Thu, 15 Jan 2026 12:01:00 GMT'), {}, 'pause', 'throttled', 60_000],
+  [answer(429, 'soon'), {}, 'pause', 'throttled'],
+  [answer(406, '5'), {}, 'pause', 'throttled', 5_000],
+  [answer(406), {}, 'pause', 'throttled'],
+  [answer(503, '7'), {}, 'pause', 'throttled', 7_000],
   [answer(503), {}, 'retry', 'server-error'],
   [answer(503, 'soon'), {}, 'retry', 'server-error'],
 ]);
