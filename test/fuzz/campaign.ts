@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,10 +7,10 @@ import { startScriptedPushService } from '../support/scripted-push-service.ts';
 import { startAnyAnswerService } from './any-answer-service.ts';
 import { Chance, mixSeed } from './chance.ts';
 import { DictModel } from './dict-model.ts';
-import type { Door, Input } from './door.ts';
+import type { Door } from './door.ts';
 import { startDoveadmJudge } from './doveadm-judge.ts';
-import { Finding, KNOWN } from './finding.ts';
-import { describeInput, minimise } from './minimise.ts';
+import { FaultRecord, type FoundFault } from './fault-record.ts';
+import { Finding } from './finding.ts';
 import { Pulse } from './pulse.ts';
 import { RightDialogue } from './right-dialogue.ts';
 import { MEMORY_MIB, ServiceUnderTest, type Surroundings } from './service-under-test.ts';
@@ -24,26 +24,25 @@ export interface CampaignOptions {
   /** How long the search for the smallest input of one finding may take. */
   minimiseSeconds: number;
   doors: readonly Door[];
+  /** Kinds of findings that are counted, and no faults. */
+  known: ReadonlySet<string>;
   say: (words: string) => void;
-}
-
-export interface FoundFault {
-  finding: Finding;
-  round: number;
-  /** The state, and what was sent. */
-  dir: string;
-  smallest: string;
 }
 
 export interface CampaignReport {
   seconds: number;
+  /** Each ends with a restart. */
   rounds: number;
+  /** By door. */
   inputs: Map<string, number>;
+  /** Compared with the model. */
   transactions: number;
+  /** Of the hostile push service. */
   answers: number;
-  faults: FoundFault[];
-  /** MiB: after the first start, after the last, and the most at any time. */
-  memory: { first: number; last: number; most: number };
+  faults: readonly FoundFault[];
+  known: ReadonlyMap<string, number>;
+  /** MiB: before the first attack, after the last, and the most at any time. */
+  memory: { before: number; after: number; most: number };
   longestStallMsecs: number;
   log: { lines: number; octets: number };
 }
@@ -51,15 +50,12 @@ export interface CampaignReport {
 /** The watchdog ends the service after 30 s; what comes near to that is as bad. */
 const STALL_MSECS = 10_000;
 const MODEL_USERS = 8;
-/** Of a round's inputs, to be sent again when something was found. */
-const KEPT_INPUTS = 20_000;
-const KEPT_OCTETS = 64 * 1_024 * 1_024;
 /** A run that finds more than this has said enough. */
 const MOST_FAULTS = 12;
 
 /**
- * Rounds of all doors at once against one service and one state. A round ends with the service at rest,
- * its log, memory and stalls judged, stopped (every other time killed amid its work), started again over
+ * Rounds of all doors at once against one service and one state. A round ends with the service's log,
+ * memory and stalls judged; it is stopped (every other time killed amid its work), started again over
  * what it left, and asked a right dialogue and all that the model of the dict knows.
  */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
@@ -70,80 +66,97 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   running.defer(() => right.close());
   const doveadm = await startDoveadmJudge();
   running.defer(() => doveadm.close());
-  const campaign = new Campaign(options, { push, doveadm, port: await findFreePort() });
-  const dialogue = new RightDialogue(right);
+  const surroundings = { push, doveadm, port: await findFreePort() };
+  const campaign = new Campaign(options, surroundings, new RightDialogue(right));
   running.defer(() => campaign.end());
-  return await campaign.run(dialogue);
+  return await campaign.run();
 }
 
 class Campaign {
-  readonly report: CampaignReport;
   readonly #options: CampaignOptions;
   readonly #surroundings: Surroundings;
+  readonly #dialogue: RightDialogue;
   readonly #dir = mkdtempSync(join(tmpdir(), 'coi-fuzz-'));
+  readonly #record: FaultRecord;
+  readonly #report: CampaignReport;
   #models: DictModel[] = [];
   #service: ServiceUnderTest | undefined;
-  #inputs: Input[] = [];
-  #keptOctets = 0;
   #states = 0;
 
-  constructor(options: CampaignOptions, surroundings: Surroundings) {
+  constructor(options: CampaignOptions, surroundings: Surroundings, dialogue: RightDialogue) {
     this.#options = options;
     this.#surroundings = surroundings;
-    this.report = {
-      ...{ seconds: 0, rounds: 0, transactions: 0, answers: 0, faults: [], longestStallMsecs: 0 },
+    this.#dialogue = dialogue;
+    const { known, minimiseSeconds } = options;
+    const dir = join(this.#dir, 'smallest');
+    this.#record = new FaultRecord({
+      ...{ known, dialogue, surroundings, dir },
+      msecs: minimiseSeconds * 1_000,
+    });
+    this.#report = {
+      ...{ seconds: 0, rounds: 0, transactions: 0, answers: 0, longestStallMsecs: 0 },
+      ...{ faults: this.#record.faults, known: this.#record.known },
       inputs: new Map(options.doors.map(({ name }) => [name, 0])),
-      memory: { first: 0, last: 0, most: 0 },
+      memory: { before: 0, after: 0, most: 0 },
       log: { lines: 0, octets: 0 },
     };
   }
 
-  async run(dialogue: RightDialogue): Promise<CampaignReport> {
+  async run(): Promise<CampaignReport> {
     const { minutes, round: first, say } = this.#options;
     const began = performance.now();
     const left = (): number => began + minutes * 60_000 - performance.now();
-    for (let round = first; left() > 0 && this.report.faults.length < MOST_FAULTS; round++) {
-      let before = '';
+    const { faults } = this.#record;
+    for (let round = first; left() > 0 && faults.length < MOST_FAULTS; round++) {
+      const service = (this.#service ??= this.#newState());
       try {
-        const service = (this.#service ??= this.#newState(dialogue));
-        if (!service.running) await service.start();
-        await dialogue.hold(service.target);
-        const { now } = service.memory();
-        if (this.report.memory.first === 0) this.report.memory.first = now;
-        before = join(this.#dir, `before-${round}`);
-        await this.#attack(service, round, Math.min(this.#options.roundSeconds * 1_000, left()));
-        await this.#startAnew(service, round, before);
-        await dialogue.hold(service.target);
-        for (const model of this.#models) await model.compare(service.target);
-        this.#judge(service);
-        this.report.rounds += 1;
-        rmSync(before, { recursive: true, force: true });
+        await this.#runRound(service, round, left);
         say(this.#progress(round, service));
       } catch (error) {
-        await this.#record(toFinding(error), round, before, dialogue);
+        const finding = toFinding(error);
+        say(`round ${round}: ${finding.message.slice(0, 600)}`);
+        this.#service = undefined;
+        await service.stop('SIGKILL').catch(() => undefined);
+        await this.#record.add(finding, round, service);
       }
     }
-    this.report.seconds = (performance.now() - began) / 1_000;
-    this.report.answers = this.#surroundings.push.requests;
-    return this.report;
+    this.#report.seconds = (performance.now() - began) / 1_000;
+    this.#report.answers = this.#surroundings.push.requests;
+    return this.#report;
   }
 
   async end(): Promise<void> {
     await this.#service?.stop('SIGKILL');
-    if (this.report.faults.length === 0) rmSync(this.#dir, { recursive: true, force: true });
+    if (this.#record.faults.length === 0) rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  #newState(dialogue: RightDialogue): ServiceUnderTest {
-    dialogue.forget();
+  #newState(): ServiceUnderTest {
+    this.#dialogue.forget();
     this.#states += 1;
     this.#models = Array.from({ length: MODEL_USERS }, (_, index) => new DictModel(index));
     return new ServiceUnderTest(join(this.#dir, `state-${this.#states}`), this.#surroundings);
   }
 
+  /** @throws Finding */
+  async #runRound(service: ServiceUnderTest, round: number, left: () => number): Promise<void> {
+    const { roundSeconds } = this.#options;
+    const { memory } = this.#report;
+    if (!service.running) {
+      await service.start();
+      await this.#dialogue.hold(service.target);
+    }
+    if (memory.before === 0) memory.before = service.memory().now;
+    await this.#attack(service, round, Math.min(roundSeconds * 1_000, left()));
+    await this.#startAnew(service, round);
+    await this.#dialogue.hold(service.target);
+    for (const model of this.#models) await model.compare(service.target);
+    this.#judge(service);
+    this.#report.rounds += 1;
+  }
+
   /** All doors at once for a while. @throws Finding the first that any of them saw */
   async #attack(service: ServiceUnderTest, round: number, msecs: number): Promise<void> {
-    this.#inputs = [];
-    this.#keptOctets = 0;
+    this.#record.beginRound();
     const pulse = new Pulse(service.target);
     const until = performance.now() + msecs;
     let found: Finding | undefined;
@@ -170,19 +183,18 @@ class Campaign {
         return catching(model.exercise(chance, service.target, running));
       }),
     ]);
-    this.report.longestStallMsecs = Math.max(
-      this.report.longestStallMsecs,
-      pulse.longestStallMsecs,
-    );
+    const { memory } = this.#report;
     const { most, now } = service.memory();
-    this.report.memory.most = Math.max(this.report.memory.most, most);
-    this.report.memory.last = now;
+    memory.most = Math.max(memory.most, most);
+    memory.after = now;
+    const stall = pulse.longestStallMsecs;
+    this.#report.longestStallMsecs = Math.max(this.#report.longestStallMsecs, stall);
     if (service.death !== undefined) throw service.death;
     if (found !== undefined) throw found;
-    if (pulse.longestStallMsecs > STALL_MSECS) {
-      throw new Finding('the event loop stood still', `${pulse.longestStallMsecs.toFixed(0)} ms`);
-    }
-    if (most > MEMORY_MIB) throw new Finding('memory', `${most} MiB resident`);
+    this.#throwUnlessKnown([
+      ...(stall > STALL_MSECS ? [new Finding('event loop', `stood still for ${stall} ms`)] : []),
+      ...(most > MEMORY_MIB ? [new Finding('memory', `${most} MiB resident`)] : []),
+    ]);
     this.#judge(service);
   }
 
@@ -192,30 +204,23 @@ class Campaign {
     { target }: ServiceUnderTest,
     running: () => boolean,
   ): Promise<void> {
+    const { inputs } = this.#report;
     while (running()) {
-      const octets = door.make(chance);
-      this.#keep({ door, octets });
+      const input = { door, octets: door.make(chance) };
+      this.#record.sent(input);
       try {
-        await door.deliver(octets, target);
+        await door.deliver(input.octets, target);
       } catch (error) {
-        throw Object.assign(toFinding(error), { input: { door, octets } });
+        const finding = Object.assign(toFinding(error), { input });
+        if (!this.#record.isKnown(finding)) throw finding;
       }
-      // Doors that wait for nothing are not to keep the others waiting.
-      await new Promise((resolve) => setImmediate(resolve));
-      this.report.inputs.set(door.name, (this.report.inputs.get(door.name) ?? 0) + 1);
-    }
-  }
-
-  #keep(input: Input): void {
-    this.#inputs.push(input);
-    this.#keptOctets += input.octets.length;
-    while (this.#inputs.length > KEPT_INPUTS || this.#keptOctets > KEPT_OCTETS) {
-      this.#keptOctets -= this.#inputs.shift()?.octets.length ?? 0;
+      inputs.set(door.name, (inputs.get(door.name) ?? 0) + 1);
+      if (door.pauseMsecs !== undefined) await sleep(door.pauseMsecs);
     }
   }
 
   /** Stopped in even rounds, and killed amid the model's work in odd ones. */
-  async #startAnew(service: ServiceUnderTest, round: number, before: string): Promise<void> {
+  async #startAnew(service: ServiceUnderTest, round: number): Promise<void> {
     if (round % 2 === 0) await service.stop('SIGTERM');
     else {
       const work = this.#models.map((model, at) =>
@@ -225,72 +230,35 @@ class Campaign {
       await service.stop('SIGKILL');
       await Promise.all(work);
     }
-    service.copyState(before);
     await service.start();
   }
 
   #judge(service: ServiceUnderTest): void {
     if (service.death !== undefined) throw service.death;
-    const [first] = [...service.log.findings, ...this.#surroundings.doveadm.findings];
-    service.log.findings.length = 0;
-    this.#surroundings.doveadm.findings.length = 0;
+    this.#throwUnlessKnown([
+      ...service.log.findings.splice(0),
+      ...this.#surroundings.doveadm.findings.splice(0),
+    ]);
+  }
+
+  #throwUnlessKnown(findings: readonly Finding[]): void {
+    const first = findings.filter((finding) => !this.#record.isKnown(finding))[0];
     if (first !== undefined) throw first;
   }
 
-  /** Keeps what there is to know, looks for the smallest input, and goes on with another state. */
-  async #record(
-    finding: Finding,
-    round: number,
-    before: string,
-    dialogue: RightDialogue,
-  ): Promise<void> {
-    const { say, minimiseSeconds } = this.#options;
-    const service = this.#service;
-    this.#service = undefined;
-    const dir = service?.dir ?? this.#dir;
-    await service?.stop('SIGKILL').catch(() => undefined);
-    rmSync(before || 'nothing', { recursive: true, force: true });
-    const known = KNOWN.get(finding.kind);
-    say(
-      `round ${round}: ${finding.message.slice(0, 600)}${known === undefined ? '' : ` (known: ${known})`}`,
-    );
-    const isNew = !this.report.faults.some((one) => one.finding.kind === finding.kind);
-    const smallest = isNew
-      ? await minimise(finding, this.#inputs, {
-          dialogue,
-          dir: join(this.#dir, `smallest-${round}`),
-          surroundings: this.#surroundings,
-          msecs: minimiseSeconds * 1_000,
-        })
-      : undefined;
-    const described = smallest === undefined ? 'not found again' : describeInput(smallest);
-    writeFileSync(join(dir, 'finding.txt'), `${finding.message}\n\n${described}\n`);
-    if (smallest !== undefined) {
-      for (const [at, { octets }] of smallest.entries()) {
-        writeFileSync(join(dir, `input-${at}`), octets);
-      }
-    }
-    if (known === undefined && isNew)
-      this.report.faults.push({ finding, round, dir, smallest: described });
-    else if (service !== undefined) rmSync(dir, { recursive: true, force: true });
-  }
-
-  #progress(round: number, service: ServiceUnderTest): string {
-    const inputs = [...this.report.inputs.values()].reduce((sum, count) => sum + count, 0);
-    this.report.log.lines += service.log.lines;
-    this.report.log.octets += service.log.octets;
-    service.log.lines = service.log.octets = 0;
-    this.report.transactions = this.#models.reduce((sum, model) => sum + model.transactions, 0);
-    const { last, most } = this.report.memory;
-    const stall = this.report.longestStallMsecs.toFixed(0);
-    return `round ${round}: ${inputs} inputs, ${last} MiB (${most} at most), longest stall ${stall} ms`;
+  #progress(round: number, { log }: ServiceUnderTest): string {
+    const { inputs, memory, longestStallMsecs } = this.#report;
+    this.#report.log.lines += log.lines;
+    this.#report.log.octets += log.octets;
+    this.#report.transactions += this.#models.reduce((sum, model) => sum + model.takeCount(), 0);
+    log.lines = log.octets = 0;
+    const count = [...inputs.values()].reduce((sum, one) => sum + one, 0);
+    const held = `${memory.after} MiB (${memory.most} at most)`;
+    return `round ${round}: ${count} inputs, ${held}, longest stall ${longestStallMsecs.toFixed(0)} ms`;
   }
 }
 
 const toFinding = (error: unknown): Finding =>
   error instanceof Finding
     ? error
-    : new Finding(
-        'the harness',
-        error instanceof Error ? (error.stack ?? error.message) : String(error),
-      );
+    : new Finding('harness', error instanceof Error ? (error.stack ?? '') : String(error));

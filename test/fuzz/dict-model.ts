@@ -25,7 +25,7 @@ const MOST_KEYS = 120;
  */
 export class DictModel {
   readonly user: string;
-  transactions = 0;
+  #transactions = 0;
   readonly #guid: string;
   #entries: Entries = new Map();
   /** What they are if the transaction under way took place: nobody said so before the end. */
@@ -34,6 +34,13 @@ export class DictModel {
   constructor(index: number) {
     this.user = `model${index}@example.org`;
     this.#guid = index.toString(16).padStart(32, 'c');
+  }
+
+  /** How many transactions since it was last asked. */
+  takeCount(): number {
+    const count = this.#transactions;
+    this.#transactions = 0;
+    return count;
   }
 
   /** Sets, removes, adds and asks, until `running` says no more. @throws Finding */
@@ -73,7 +80,7 @@ export class DictModel {
 
   /** @returns false when the connection broke and nobody knows */
   async #transact(chance: Chance, client: DictConnection): Promise<boolean> {
-    this.transactions += 1;
+    this.#transactions += 1;
     const scope = chance.oneIn(4) ? 'shared' : 'priv';
     const steps = [this.#step(chance, scope), ...chance.some(4, () => this.#step(chance, scope))];
     const changed: Entries = new Map(this.#entries);

@@ -20,6 +20,8 @@ export interface Door {
   readonly name: string;
   /** How many are delivered at a time. */
   readonly lanes: number;
+  /** Between two inputs of a lane: for what costs this process more than the service. */
+  readonly pauseMsecs?: number;
   /** Whether it needs no service. */
   readonly local?: true;
   make(chance: Chance): Buffer;

@@ -88,7 +88,7 @@ export class LogJudge {
       for (const line of lines) {
         this.lines += 1;
         this.tail.push(line.slice(0, 1_000));
-        if (this.tail.length > 40) this.tail.shift();
+        if (this.tail.length > 400) this.tail.shift();
         onLine(line);
         const finding = judgeLogLine(line, secrets);
         if (finding !== undefined && this.findings.length < 20) this.findings.push(finding);

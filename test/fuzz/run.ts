@@ -1,7 +1,7 @@
 /*
  * Attacks the service through all of its doors with generated inputs, over and over the same state:
  *   npm run test:fuzz -- [--minutes 3] [--seed N] [--round 1] [--round-seconds 10]
- *     [--minimise-seconds 60] [--door NAME]…
+ *     [--minimise-seconds 60] [--door NAME]… [--known KIND]…
  * Prints what was sent and found; ends with 1 when something was found, and keeps the state then. An
  * input is one request, dict session, script request, event, annotation, answer of a push service,
  * configuration file or import file; the transactions of the dict's model come on top.
@@ -15,6 +15,7 @@ import { eventLogDoor } from './doors/event-log-door.ts';
 import { FILE_DOORS } from './doors/file-doors.ts';
 import { HTTP_DOORS } from './doors/http-doors.ts';
 import { scriptDoor } from './doors/script-door.ts';
+import { KNOWN } from './finding.ts';
 
 const ALL_DOORS = [
   ...[...HTTP_DOORS, ...DICT_DOORS, scriptDoor, eventLogDoor, ...ANNOTATION_DOORS, ...FILE_DOORS],
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     round: { type: 'string', default: '1' },
     'round-seconds': { type: 'string', default: '10' },
     'minimise-seconds': { type: 'string', default: '60' },
+    known: { type: 'string', multiple: true, default: [] },
     door: { type: 'string', multiple: true },
   },
 });
@@ -43,6 +45,7 @@ console.log(`fuzz: seed ${seed}, ${values.minutes} min, ${doors.length} doors`);
 const report = await runCampaign({
   seed,
   doors,
+  known: new Set([...KNOWN.keys(), ...values.known]),
   minutes: Number(values.minutes),
   round: Number(values.round),
   roundSeconds: Number(values['round-seconds']),
@@ -52,7 +55,7 @@ const report = await runCampaign({
 print(report);
 process.exitCode = report.faults.length === 0 ? 0 : 1;
 
-function print({ inputs, faults, memory, log, ...rest }: CampaignReport): void {
+function print({ inputs, faults, known, memory, log, ...rest }: CampaignReport): void {
   const all = [...inputs.values()].reduce((sum, count) => sum + count, 0);
   const rows = {
     ...Object.fromEntries(inputs),
@@ -60,7 +63,7 @@ function print({ inputs, faults, memory, log, ...rest }: CampaignReport): void {
     'transactions compared with the model': rest.transactions,
     'pushes answered by the hostile service': rest.answers,
     'restarts over the state left': rest.rounds,
-    'memory first / last / most': `${memory.first} / ${memory.last} / ${memory.most} MiB`,
+    'memory before / after / most': `${memory.before} / ${memory.after} / ${memory.most} MiB`,
     'longest stall of the event loop': `${rest.longestStallMsecs.toFixed(0)} ms`,
     'log lines / octets': `${log.lines} / ${log.octets}`,
   };
@@ -72,6 +75,7 @@ function print({ inputs, faults, memory, log, ...rest }: CampaignReport): void {
     console.log(`again: npm run test:fuzz -- --seed ${seed} --round ${round}; kept: ${dir}`);
     console.log(`smallest input: ${smallest}`);
   }
+  for (const [kind, count] of known) console.log(`known, and found ${count} times: ${kind}`);
   const verdict = faults.length === 0 ? 'nothing found' : `${faults.length} faults found`;
   console.log(
     `fuzz: ${verdict}; seed ${seed}, ${rest.rounds} rounds, ${all} inputs, ${rest.seconds.toFixed(0)} s`,

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeCertificates } from '../support/make-certificates.ts';
@@ -86,7 +86,10 @@ export class ServiceUnderTest {
     const ended = once(child, 'exit').then(([code, signal]) => {
       if (!this.#told) {
         const how = `exit ${String(code)}, signal ${String(signal)}`;
-        this.death = new Finding('the service ended', `${how}\n${this.log.tail.join('\n')}`);
+        this.death = new Finding(
+          'the service ended',
+          `${how}\n${this.log.tail.slice(-20).join('\n')}`,
+        );
       }
     });
     const ready = new Promise<void>((resolve) => {
@@ -102,7 +105,7 @@ export class ServiceUnderTest {
     });
     await Promise.race([ready, ended, late]);
     if (this.death !== undefined) {
-      throw new Finding('does not start', `${this.death.message}\n${this.log.tail.join('\n')}`);
+      throw new Finding('does not start', this.death.message);
     }
   }
 
@@ -140,10 +143,5 @@ export class ServiceUnderTest {
     } catch {
       return { now: 0, most: 0 };
     }
-  }
-
-  /** A copy of the state as it lies there; to be called while nothing runs. */
-  copyState(to: string): void {
-    cpSync(this.dir, to, { recursive: true, filter: (path) => !/\.sock$|\/classify$/.test(path) });
   }
 }

@@ -9,6 +9,7 @@ const MOST_PENDING = 400;
 export const eventLogDoor: Door = {
   name: 'event log',
   lanes: 1,
+  pauseMsecs: 2,
   make: (chance) =>
     chance.oneIn(20) ? chance.octets(4_000) : makeTransaction(chance, SUBSCRIBERS),
   deliver: async (octets, { events }) => {

@@ -34,6 +34,7 @@ const configDoor: Door = {
   name: 'configuration files',
   lanes: 1,
   local: true,
+  pauseMsecs: 200,
   make: makeConfig,
   deliver: async (octets) => {
     const started = performance.now();
