@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { createApp, type App } from '../../src/app.ts';
 import type { Clock, Sleep } from '../../src/clock.ts';
 import {
@@ -12,7 +13,15 @@ import { makeCertificate, type Certificate } from '../../src/cli/demo/make-certi
 import { startPushService, type PushService } from '../../src/cli/demo/push-service.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import { createLogger, type Logger } from '../../src/logging.ts';
+import { decodeVapidRecord, VAPID_KEY } from '../../src/webpush/vapid/vapid-record.ts';
 import { ImapClient } from './imap-client.ts';
+import { recordLog } from './record-log.ts';
+import {
+  registerConfiguration,
+  registerPrivateKey,
+  watchRawlogs,
+  watchShown,
+} from './secret-watch.ts';
 import { startUserAgent, type UserAgent } from './user-agent.ts';
 
 /** What the specification's entries begin with over IMAP. */
@@ -23,7 +32,7 @@ export interface StageOptions extends PrivateDovecotOptions {
   config?: Record<string, Record<string, unknown>>;
   clock?: Clock;
   sleep?: Sleep;
-  /** Default: silent, or standard output with COI_TEST_LOG. */
+  /** Default: kept in memory, or standard output with COI_TEST_LOG. */
   log?: Logger;
   /** Certificate authorities of push services besides the stage's own, in PEM. */
   authorities?: readonly string[];
@@ -63,11 +72,23 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const agents: UserAgent[] = [];
   started.defer(() => closeAll(agents));
 
-  const config = readConfig(JSON.stringify(stageConfig(dovecot, caFile, options)));
+  const values = stageConfig(dovecot, caFile, options);
+  registerConfiguration(values);
+  const rawlogs = join(dovecot.layout.dir, 'rawlogs');
+  mkdirSync(rawlogs, { recursive: true });
+  values['webpush'] = { rawlog_dir: rawlogs, ...values['webpush'] };
+  const config = readConfig(JSON.stringify(values));
+  const log =
+    options.log ??
+    (process.env['COI_TEST_LOG'] === undefined ? recordLog().log : createLogger('debug'));
+  started.defer(() => {
+    registerVapidKeys(dovecot.layout.dir);
+    watchRawlogs(rawlogs);
+    watchShown('log of Dovecot', readFileSync(dovecot.layout.logFile, 'utf8'));
+  });
   const start = async (): Promise<App> => {
     const app = await createApp(config, {
-      log:
-        options.log ?? createLogger(process.env['COI_TEST_LOG'] === undefined ? 'silent' : 'debug'),
+      log,
       ...(options.clock && { clock: options.clock }),
       ...(options.sleep && { sleep: options.sleep }),
     });
@@ -101,6 +122,20 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     close: () => owned.disposeAsync(),
   };
   return stage;
+}
+
+/** Those that the service made for its users; stored as they are where there is no key file. */
+function registerVapidKeys(dir: string): void {
+  const db = new DatabaseSync(join(dir, 'state.db'), { readOnly: true });
+  try {
+    for (const { value } of db.prepare('SELECT value FROM entries WHERE key = ?').all(VAPID_KEY)) {
+      const open = (sealed: Buffer): Buffer => sealed;
+      const octets = Buffer.from(value as Uint8Array);
+      registerPrivateKey(decodeVapidRecord('', octets, { seal: open, open }).privateKey);
+    }
+  } finally {
+    db.close();
+  }
 }
 
 async function closeAll(open: readonly { close(): Promise<void> }[]): Promise<void> {
