@@ -22,7 +22,7 @@ import { parseRetryAfter } from '../src/webpush/outcome/parse-retry-after.ts';
 import { buildMessagePayload } from '../src/webpush/payload/build-message-payload.ts';
 import { readContent } from '../src/webpush/payload/read-content.ts';
 import { truncateJsonString } from '../src/webpush/payload/truncate-json-string.ts';
-import { decodeBase64 } from '../src/webpush/subscriptions/decode-base64.ts';
+import { decodeBase64 } from '../src/webpush/encryption/decode-base64.ts';
 import { parseSubscription } from '../src/webpush/subscriptions/parse-subscription.ts';
 import { assertLinear } from './support/growth.ts';
 

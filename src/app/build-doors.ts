@@ -89,7 +89,7 @@ export function buildDoors(
     sockets.push(
       await serveUnixSocket({ ...{ path, mode, group, log }, name: 'http' }, (socket) => {
         http.server.emit('connection', socket);
-        return { drain: () => undefined }; // up to the HTTP server
+        return { idle: false, drain: () => undefined }; // both are up to the HTTP server
       }),
     );
   };

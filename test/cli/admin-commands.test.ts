@@ -109,7 +109,10 @@ describe('the admin command line', () => {
 
   it('users forget: what was removed; refused while Dovecot knows the account', async () => {
     rig.known.add(USER);
-    await assert.rejects(run(users, 'forget', USER), /Dovecot still knows the user .*"users forget … --force"/);
+    await assert.rejects(
+      run(users, 'forget', USER),
+      /Dovecot still knows the user .*"users forget … --force"/,
+    );
     rig.known.delete(USER);
     const { stdout } = await run(users, 'forget', USER);
     assert.match(

@@ -192,8 +192,8 @@ export class OutcomeHandler {
       Math.min(shortest, LONGEST_OWN_PAUSE_MSECS),
       outcome.pauseMsecs ?? calculateRetryDelay(push.attempts, 0, random()),
     );
-    this.#sayRarely(`pause ${service}`, () => {
-      const facts = { user, id, service, pauseMsecs: delayMsecs, why };
+    this.#sayRarely(`pause ${service}`, (repeated) => {
+      const facts = { user, id, service, pauseMsecs: delayMsecs, why, ...repeated };
       log.warn(facts, 'a push resource is given a pause; others of its push service go on');
     });
     return { ...again, delayMsecs, pauses: true };
