@@ -46,7 +46,13 @@ const commands = fc.array(command, { maxLength: 12 }).map((list) => {
 
 function session(backend: ManualBackend | MapBackend, send: (octets: Buffer) => void) {
   // A clock that stands still: no answer is slow and appends its times.
-  return new DictSession({ backend, clock: { now: () => 0, monotonic: () => 0 }, log, send, budget: newBudget() });
+  return new DictSession({
+    backend,
+    clock: { now: () => 0, monotonic: () => 0 },
+    log,
+    send,
+    budget: newBudget(),
+  });
 }
 
 describe('DictSession, any input', () => {

@@ -41,7 +41,11 @@ describe('selectPages', () => {
   });
 
   test('with recursion: all that begins with the path', async () => {
-    assert.deepEqual(await select('priv/a/', { recurse: true }), ['priv/a/b', 'priv/a/b/c', 'priv/a/']);
+    assert.deepEqual(await select('priv/a/', { recurse: true }), [
+      'priv/a/b',
+      'priv/a/b/c',
+      'priv/a/',
+    ]);
     assert.equal((await select('priv/a', { recurse: true })).length, 5);
   });
 
@@ -55,7 +59,8 @@ describe('selectPages', () => {
     for (const recurse of [true, false]) {
       for (const exactKey of [true, false]) {
         for (const path of ['priv/a/', 'priv/', 'shared/', 'nothing']) {
-          for (const key of await select(path, { recurse, exactKey })) assert.ok(key.startsWith(path));
+          for (const key of await select(path, { recurse, exactKey }))
+            assert.ok(key.startsWith(path));
         }
       }
     }

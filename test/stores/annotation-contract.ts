@@ -76,7 +76,16 @@ export function testAnnotationContract(
       }
     });
 
-    for (const prefix of ['priv/a', 'priv/a*', 'priv/[b]', 'priv/?', 'priv/\\', 'shared/', '', 'no'])
+    for (const prefix of [
+      'priv/a',
+      'priv/a*',
+      'priv/[b]',
+      'priv/?',
+      'priv/\\',
+      'shared/',
+      '',
+      'no',
+    ])
       it(`come in pages by the exact prefix ${JSON.stringify(prefix)}`, async () => {
         const user = newUser();
         const keys = ['a', 'ab', 'a*', 'a*b', '[b]', 'b', '?', '\\', '\\x', 'a\0'];
@@ -104,7 +113,14 @@ export function testAnnotationContract(
     });
 
     it('are counted as they are, over any sequence of commits', async () => {
-      const key = fc.constantFrom('priv/a', 'priv/é', 'shared/1/a', 'shared/2', 'shared/2/a', 'own');
+      const key = fc.constantFrom(
+        'priv/a',
+        'priv/é',
+        'shared/1/a',
+        'shared/2',
+        'shared/2/a',
+        'own',
+      );
       const change: fc.Arbitrary<Change> = fc.oneof(
         fc.record({
           op: fc.constant('set' as const),
@@ -144,7 +160,10 @@ export function testAnnotationContract(
       const more = [set('own', '1'), set('priv/0', 'changed'), set('priv/more')];
       await assert.rejects(store.commit(user, more), (error) => {
         assert(error instanceof AnnotationLimitError);
-        assert.match(error.message, /would be 1001 entries with .* 1000 and .*metadata\.entry_limit/);
+        assert.match(
+          error.message,
+          /would be 1001 entries with .* 1000 and .*metadata\.entry_limit/,
+        );
         return true;
       });
       assert.equal(await store.get(user, 'own'), undefined);
