@@ -59,7 +59,7 @@ export class ReplyQueue {
       this.#turns.shift();
       this.#send(reply(''));
       this.#sendReady();
-      this.#turns[0]?.onFirst?.();
+      this.#turns.at(0)?.onFirst?.();
     } else if (this.#ids) {
       const index = this.#turns.indexOf(turn);
       this.#name(index);

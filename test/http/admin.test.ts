@@ -205,7 +205,7 @@ describe('GET /v1/users/:user', () => {
     const value = Buffer.from('12345');
     await rig.store.commit(USER, [{ op: 'set', key: `priv/${INBOX}/comment`, value }]);
     const { body } = await rig.call('GET', `/v1/users/${USER}`);
-    assert.deepEqual(body['annotations'], { entries: 1, octets: 5 });
+    assert.deepEqual(body['annotations'], { entries: 1, octets: 50 });
   });
 
   for (const user of ODD_NAMES) {

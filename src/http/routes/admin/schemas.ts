@@ -93,7 +93,10 @@ export const UserView = Type.Object({
   throttled: Type.Optional(ThrottleView),
   annotations: Type.Object(
     { entries: Type.Integer(), octets: Type.Integer() },
-    { description: 'What passes through: comments, keys of other plugins' },
+    {
+      description:
+        'What passes through: comments, keys of other plugins; octets of names and values',
+    },
   ),
 });
 
