@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import { KeyedMutex } from '../../keyed-mutex.ts';
@@ -14,6 +15,7 @@ import {
   decodeRecord,
   SUBSCRIPTION_PREFIX,
   subscriptionKey,
+  type KeptSubscription,
   type SubscriptionRecord,
 } from './subscription-record.ts';
 import type { SubscriptionRules } from './subscription-rules.ts';
@@ -38,6 +40,10 @@ const FLUSH_MSECS = 60_000;
 const MAX_BUFFERED = 10_000;
 /** Users at a time in the background; the store groups their commits, and others have their turn. */
 const BATCH = 64;
+/** Times to validate that are remembered; they last minutes. */
+const MOST_DEADLINES = 100_000;
+/** NTP corrects less than this without setting the clock. */
+const DRIFT_MSECS = 1_000;
 /** How often a transaction begins anew that another sidecar has overtaken. */
 const MOST_ATTEMPTS = 5;
 
@@ -52,10 +58,12 @@ export class SubscriptionLedger {
   readonly #options: SubscriptionLedgerOptions;
   readonly #turns = new KeyedMutex();
   readonly #buffer = new HistoryBuffer();
-  /** When a user's next subscription expires, for those that this process stored. */
+  /** When a user's next subscription expires, by the monotonic clock, for those that this process stored. */
   readonly #expiries = new Map<string, number>();
   /** What octets of the store mean; a store that reads from memory gives the same ones again. */
   readonly #decoded = new WeakMap<Buffer, SubscriptionRecord>();
+  /** When the time ends that this process gave to a token, which nobody can draw out by setting the clock. */
+  readonly #deadlines = new LRUCache<string, Deadline>({ max: MOST_DEADLINES });
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
   /** Whether the next sweep has to look at everyone. */
@@ -68,7 +76,7 @@ export class SubscriptionLedger {
 
   async read(user: string, id: string): Promise<SubscriptionRecord | undefined> {
     const octets = await this.#options.store.get(user, subscriptionKey(id));
-    return octets && this.#decode(user, id, octets);
+    return octets && this.#byElapsedTime(this.#decode(user, id, octets));
   }
 
   /** A user's records by ID; a damaged one is empty, so that its ID can be used or removed. */
@@ -194,7 +202,7 @@ export class SubscriptionLedger {
   }
 
   #dueUsers(): string[] {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     return [...this.#expiries].filter(([, expiry]) => now > expiry).map(([user]) => user);
   }
 
@@ -228,18 +236,46 @@ export class SubscriptionLedger {
   }
 
   #settle(user: string, plan: SubscriptionPlan): CommitResult {
+    const { clock } = this.#options;
+    const toMonotonic = clock.monotonic() - clock.now();
     const expiry = plan.nextExpiry;
     if (expiry === undefined) this.#expiries.delete(user);
-    else this.#expiries.set(user, expiry);
+    else this.#expiries.set(user, expiry + toMonotonic);
+    for (const { after } of plan.made) {
+      for (const { tokenHash, expiresAt } of partsOf(after)) {
+        this.#deadlines.set(tokenHash, { expiresAt, monotonic: expiresAt + toMonotonic });
+      }
+    }
     for (const event of plan.events) this.#options.onChange?.(user, event);
     return 'committed';
+  }
+
+  /**
+   * The same, with the times to validate in terms of the clock as it is now: setting it neither ends nor
+   * prolongs them. What an earlier process stored keeps the time that it was given.
+   */
+  #byElapsedTime(record: SubscriptionRecord): SubscriptionRecord {
+    if (partsOf(record).every((kept) => this.#today(kept) === kept.expiresAt)) return record;
+    const { active, pending } = record;
+    return {
+      ...(active && { active: { ...active, expiresAt: this.#today(active) } }),
+      ...(pending && { pending: { ...pending, expiresAt: this.#today(pending) } }),
+    };
+  }
+
+  #today({ tokenHash, expiresAt }: KeptSubscription): number {
+    const given = this.#deadlines.get(tokenHash);
+    if (given?.expiresAt !== expiresAt) return expiresAt;
+    const { clock } = this.#options;
+    const today = Math.round(given.monotonic + clock.now() - clock.monotonic());
+    return Math.abs(today - expiresAt) < DRIFT_MSECS ? expiresAt : today;
   }
 
   #decodeAll(user: string, entries: readonly StoreEntry[]): Map<string, SubscriptionRecord> {
     return new Map(
       entries.map(({ key, value }) => {
         const id = key.slice(SUBSCRIPTION_PREFIX.length);
-        return [id, this.#decode(user, id, value)];
+        return [id, this.#byElapsedTime(this.#decode(user, id, value))];
       }),
     );
   }
@@ -275,6 +311,15 @@ export class SubscriptionLedger {
     this.#timer.unref();
   }
 }
+
+/** What a time to validate was stored as, and when it ends by the monotonic clock. */
+interface Deadline {
+  expiresAt: number;
+  monotonic: number;
+}
+
+const partsOf = ({ active, pending }: SubscriptionRecord): KeptSubscription[] =>
+  [active, pending].filter((kept) => kept !== undefined);
 
 const asBefore = (key: string, before: readonly StoreEntry[]): Expectation => ({
   op: 'expect',

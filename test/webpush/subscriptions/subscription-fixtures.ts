@@ -57,11 +57,18 @@ export const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value
 export const subscriptionJson = (fields: RequestFields = {}): Buffer =>
   json(subscriptionValue(fields));
 
-/** A clock that stands still unless it is moved; both of its faces move together. */
+/** A clock that stands still unless it is moved; both of its faces move together unless it is set. */
 export class ManualClock implements Clock {
   msecs = START;
+  #set = 0;
   now = (): number => this.msecs;
-  monotonic = (): number => this.msecs - START + 1_000;
+  monotonic = (): number => this.msecs - this.#set - START + 1_000;
+
+  /** Sets it forward or back, as NTP or an administrator does. */
+  set(msecs: number): void {
+    this.msecs += msecs;
+    this.#set += msecs;
+  }
 }
 
 /** A store whose commits can be counted and made to fail. */

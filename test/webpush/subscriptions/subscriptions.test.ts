@@ -270,6 +270,45 @@ describe('"List Existing Subscriptions"', () => {
   });
 });
 
+describe('the time to validate', () => {
+  const DAY = 24 * 60 * MINUTE;
+  for (const [what, step] of [
+    ['forward', DAY],
+    ['back', -DAY],
+  ] as const) {
+    it(`is neither ended nor prolonged by a clock that is set ${what}`, async () => {
+      const { subscriptions, clock, store } = createHarness();
+      const push = await subscriptions.register(USER, ID, subscriptionJson());
+      const other = await subscriptions.register(USER, OTHER_ID, subscriptionJson());
+      clock.msecs += 2 * MINUTE;
+      clock.set(step);
+      clock.msecs += 2 * MINUTE;
+      assert.equal((await subscriptions.list(USER)).length, 2);
+      await subscriptions.sweep();
+      await subscriptions.validate(USER, ID, tokenOf(push));
+      clock.msecs += 2 * MINUTE;
+      assert.equal((await subscriptions.list(USER)).length, 1);
+      await assert.rejects(
+        subscriptions.validate(USER, OTHER_ID, tokenOf(other)),
+        refusedFor('late'),
+      );
+      await subscriptions.sweep();
+      assert.equal(await store.get(USER, `webpush/subscriptions/${OTHER_ID}`), undefined);
+    });
+
+    it(`begins anew with the validation push, whatever the clock was set to since (${what})`, async () => {
+      const { subscriptions, clock } = createHarness();
+      const push = await subscriptions.register(USER, ID, subscriptionJson());
+      clock.set(step);
+      clock.msecs += 4 * MINUTE;
+      await subscriptions.validationSent(USER, ID, ENDPOINT);
+      clock.set(-2 * step);
+      clock.msecs += 4 * MINUTE;
+      await subscriptions.validate(USER, ID, tokenOf(push));
+    });
+  }
+});
+
 describe('"When no validation is received within the timeframe … the server SHOULD discard the subscription"', () => {
   it('is not to be seen from then on', async () => {
     const harness = createHarness();
