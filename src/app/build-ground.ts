@@ -92,10 +92,12 @@ export async function buildGround(
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
   const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
-  const outbox = await openOutbox(config, userFilter, clock, damage).catch(async (error: unknown) => {
-    await store.close();
-    throw error;
-  });
+  const outbox = await openOutbox(config, userFilter, clock, damage).catch(
+    async (error: unknown) => {
+      await store.close();
+      throw error;
+    },
+  );
   const recent = createRecentMessages({
     capacity: config.coi.recent_messages * 1_048_576,
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
@@ -113,7 +115,19 @@ export async function buildGround(
   const filterTurns = new KeyedMutex();
 
   return {
-    ...{ config, clock, clockWatch, descriptorWatch, sleep, log, metrics, doveadm, doveadmSocket, store, damage },
+    ...{
+      config,
+      clock,
+      clockWatch,
+      descriptorWatch,
+      sleep,
+      log,
+      metrics,
+      doveadm,
+      doveadmSocket,
+      store,
+      damage,
+    },
     runMoves: createRunMoves(mover),
     ...{ outbox, recent, userFilter },
     publishFilter: async () => {

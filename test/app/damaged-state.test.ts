@@ -133,7 +133,7 @@ function newDir(test: TestContext): string {
 /** SQL by somebody who does not keep to the schema. */
 function vandalise(path: string, sql: string, strict = true): void {
   const db = new DatabaseSync(path);
-  db.enableDefensive?.(false);
+  db.enableDefensive(false);
   if (!strict)
     db.exec(`PRAGMA writable_schema = ON;
       UPDATE sqlite_schema SET sql = replace(replace(sql, 'NOT NULL', ''), 'STRICT', '')
@@ -147,9 +147,13 @@ describe('rows of the outbox that no version of ours wrote', () => {
   const TIMES = ['created_at', 'expires_at', 'next_attempt_at', 'attempts'];
   const strict = [
     ...TIMES.flatMap((column) =>
-      ['9223372036854775807', '-9223372036854775808', '9007199254740993', '-1', '8640000000000001'].map(
-        (value) => `${column} = ${value}`,
-      ),
+      [
+        '9223372036854775807',
+        '-9223372036854775808',
+        '9007199254740993',
+        '-1',
+        '8640000000000001',
+      ].map((value) => `${column} = ${value}`),
     ),
     'id = 9223372036854775807',
     'id = -5',
@@ -243,12 +247,17 @@ describe('a damaged outbox.db', () => {
       const [added] = await service.app.ground.outbox.add([push(9_999)]);
       assert(added !== undefined);
       const { outbox } = await service.readyz();
-      const aside = readdirSync(dir).filter((name) => /^outbox\.db\.damaged-[^-]+-[^-]+-[^-]+$/.test(name));
+      const aside = readdirSync(dir).filter((name) =>
+        /^outbox\.db\.damaged-[^-]+-[^-]+-[^-]+$/.test(name),
+      );
       if (damage === 'is empty' || damage.includes('write-ahead')) {
         assert.deepEqual([outbox, aside], ['ok', []]);
       } else {
         assert.equal(aside.length, 1, 'set aside');
-        assert.match(outbox ?? '', /^ok; begun anew with \d+ rows of the damaged .*outbox\.db\.damaged-/);
+        assert.match(
+          outbox ?? '',
+          /^ok; begun anew with \d+ rows of the damaged .*outbox\.db\.damaged-/,
+        );
         assert.match(service.log.said('error').join(), /a damaged file was set aside/);
         assert.equal(await service.metric(/coi_damaged\{what="files"\}/), 1);
         assert.equal(statSync(path).mode & 0o777, 0o600);
@@ -268,7 +277,8 @@ describe('a damaged outbox.db', () => {
     const { outbox } = service.app.ground;
     await service.readyz();
     await eventually(() => assert.equal(service.app.domain.delivery.snapshot().state, 'running'));
-    for (let page = 1; page < statSync(path).size / 4096; page += 1) overwrite(path, 4096 * page, 4096);
+    for (let page = 1; page < statSync(path).size / 4096; page += 1)
+      overwrite(path, 4096 * page, 4096);
     const before = await outbox.page(0, 1_000).catch(() => []);
     const [added] = await outbox.add([push(10_000), push(10_001)]);
     const page = await outbox.page(0, 1_000);
@@ -349,7 +359,10 @@ describe('a damaged state.db', () => {
     }
     await service.ask('/v1/users?limit=100');
     for (let n = 1; n < values.length; n++) await service.ask(`/v1/users/user${n}`);
-    assert.match((await service.readyz())['store'] ?? '', /^ok; [1-6] damaged records are not used/);
+    assert.match(
+      (await service.readyz())['store'] ?? '',
+      /^ok; [1-6] damaged records are not used/,
+    );
   });
 });
 
@@ -406,7 +419,7 @@ describe('damaged records', () => {
           active: spoil(good, active),
           ...(pending && { pending: spoil(good, pending) }),
         };
-        const value = Buffer.from(JSON.stringify(record) ?? 'null');
+        const value = Buffer.from(JSON.stringify(record));
         await store.commit('eve', [{ op: 'set', key: 'webpush/subscriptions/one', value }]);
         await service.ask('/v1/users/eve');
         await subscriptions.forMessage('eve', { isChat: true, coiEnabled: true });
@@ -422,7 +435,12 @@ describe('damaged records', () => {
     const dir = newDir(test);
     await leaveState(dir);
     const store = await openSqliteStore(join(dir, 'state.db'));
-    const garbage = [Buffer.alloc(0), Buffer.from('null'), Buffer.from('{'), Buffer.alloc(9_000, 255)];
+    const garbage = [
+      Buffer.alloc(0),
+      Buffer.from('null'),
+      Buffer.from('{'),
+      Buffer.alloc(9_000, 255),
+    ];
     for (const [n, value] of garbage.entries()) {
       const keys = ['webpush/subscriptions/one', 'coi/config/enabled', 'coi/config/message-filter'];
       await store.commit(`user${n}`, [
@@ -456,7 +474,20 @@ describe('numbers that an event may carry', () => {
     let service = await startOver(test, dir, doveadm.url);
     const number = fc.oneof(
       fc.constantFrom(
-        ...[0, -0, -1, 1, 1e21, 1e300, -1e300, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 8_640_000_000_000],
+        ...[
+          0,
+          -0,
+          -1,
+          1,
+          1e21,
+          1e300,
+          -1e300,
+          2 ** 31,
+          2 ** 32,
+          2 ** 53,
+          -(2 ** 53),
+          8_640_000_000_000,
+        ],
         ...[Number.MAX_SAFE_INTEGER, 8_640_000_000_001, 253_402_300_800],
       ),
       fc.integer(),

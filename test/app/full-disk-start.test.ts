@@ -33,10 +33,14 @@ describe('a start on a full disk', { skip: noSmallDisks }, () => {
       disk.fill();
       const second = await start();
       const { url } = JSON.parse(
-        second.log().split('\n').find((line) => line.includes('coi-sidecar is ready')) ?? '{}',
+        second
+          .log()
+          .split('\n')
+          .find((line) => line.includes('coi-sidecar is ready')) ?? '{}',
       ) as { url: string };
       const checks = async (): Promise<Record<string, string>> =>
-        ((await (await fetch(`${url}/readyz`)).json()) as { checks: Record<string, string> }).checks;
+        ((await (await fetch(`${url}/readyz`)).json()) as { checks: Record<string, string> })
+          .checks;
       const full = await checks();
       assert.match(full['store'] ?? '', /file system is full/);
       assert.match(full['outbox'] ?? '', /file system is full/);

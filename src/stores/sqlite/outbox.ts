@@ -3,13 +3,7 @@ import type { NewPush, OwedPush, Postponement, PushKind, Urgency } from '../outb
 import type { JournalEntry } from '../event-journal.ts';
 import { PROBE, type JobRunner } from './job-runner.ts';
 import { JOURNAL_TABLE, prepareJournal, type JournalJob } from './journal.ts';
-import {
-  DAMAGED_TABLE,
-  setPushesAside,
-  SOUND_PUSH,
-  toAttempts,
-  toTime,
-} from './sound-rows.ts';
+import { DAMAGED_TABLE, setPushesAside, SOUND_PUSH, toAttempts, toTime } from './sound-rows.ts';
 import { hashDedupeKey, prepareTombstones } from './tombstones.ts';
 
 /** `now` is in milliseconds since the epoch, from the caller's clock. */
@@ -68,7 +62,10 @@ const GIVE_BACK_EVERY = 64;
 /** The outbox: both halves, for its readers can wait where its writers wait. */
 export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number }> = {
   // "COIo"
-  schema: { applicationId: 0x434f496f, migrations: [VERSION_1, JOURNAL_TABLE, DAMAGED_TABLE + DROP_EXPIRY_INDEX] },
+  schema: {
+    applicationId: 0x434f496f,
+    migrations: [VERSION_1, JOURNAL_TABLE, DAMAGED_TABLE + DROP_EXPIRY_INDEX],
+  },
 
   // Pushes may come late or twice; they may not stand still.
   replaceable: true,
@@ -87,7 +84,9 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
       INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency,
         created_at, expires_at, dedupe_key, attempts, next_attempt_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`);
-    const remove = db.prepare('DELETE FROM owed WHERE id = ? RETURNING CAST(dedupe_hash AS BLOB) AS dedupe_hash');
+    const remove = db.prepare(
+      'DELETE FROM owed WHERE id = ? RETURNING CAST(dedupe_hash AS BLOB) AS dedupe_hash',
+    );
     const forgetUser = db.prepare('DELETE FROM owed WHERE user = ? RETURNING id');
     const idlePages = db.prepare('PRAGMA freelist_count');
     const giveBack = db.prepare(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);

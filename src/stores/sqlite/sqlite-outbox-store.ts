@@ -52,9 +52,8 @@ export async function openSqliteOutboxStore(
       ...{ busyTimeoutMsecs, emptyLogMsecs },
       options: { rememberMsecs },
     } as const;
-    const { writer, opening } = await GroupWriter.open<OutboxJob, OutboxResult>(
-      setup,
-      (replaced) => damage?.noteReplaced(file.path, replaced),
+    const { writer, opening } = await GroupWriter.open<OutboxJob, OutboxResult>(setup, (replaced) =>
+      damage?.noteReplaced(file.path, replaced),
     );
     damage?.notePushes(file.path, opening.damagedRows);
     if (opening.problem) damage?.noteUnopened(file.path, opening.problem.message);

@@ -134,8 +134,7 @@ describe('the file of a store', () => {
   });
 
   const noMount =
-    process.getuid?.() !== 0 ||
-    spawnSync('unshare', ['--mount', 'true']).status !== 0
+    process.getuid?.() !== 0 || spawnSync('unshare', ['--mount', 'true']).status !== 0
       ? 'only root can mount'
       : false;
   it('is refused where it is mounted by itself', { skip: noMount }, async () => {

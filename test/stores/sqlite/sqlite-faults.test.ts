@@ -168,10 +168,7 @@ describe('an SQLite store', () => {
     const store = await openSqliteStore(path);
     await assert.rejects(store.get('u', 'k1'), damaged);
     await assert.rejects(store.list('u', ''), damaged);
-    await assert.rejects(
-      store.commit('u', [set('k1', '2')]),
-      damaged,
-    );
+    await assert.rejects(store.commit('u', [set('k1', '2')]), damaged);
     overwrite(`${path}.good`, 1);
     assert.equal((await store.list('u', '')).length, 50);
     assert.equal(await store.commit('u', [set('k1', '2')]), 'committed');

@@ -247,26 +247,30 @@ describe("what a user puts into a rawlog's place", () => {
   });
 
   const skip = process.getuid?.() !== 0 && 'only root can give a link to somebody';
-  it('is not written through: a link to a directory, unless the administrator made it', { skip }, async (t) => {
-    const dir = await newDir(t);
-    await mkdir(join(dir, 'target'));
-    await symlink(join(dir, 'target'), join(dir, 'bob'));
-    await writeFile(join(dir, 'target', 'old.log'), '# user: "bob"\n\n');
-    const template = join(dir, '%u');
-    const write = async (): Promise<number> => {
-      const rawlog = createRawlog(template, log);
-      rawlog.write(exchange({ user: 'bob' }));
-      await rawlog.flush();
-      return (await readdir(join(dir, 'target'))).length;
-    };
-    await lchown(join(dir, 'bob'), 65_534, 65_534);
-    assert.equal(await write(), 1, 'a link of the user');
-    await assert.rejects(removeRawlogs(template, 'bob'), /cannot be removed/);
-    assert.equal(await write(), 1);
-    await lchown(join(dir, 'bob'), 0, 0);
-    assert.equal(await write(), 2, 'a link of root');
-    assert.equal(await removeRawlogs(template, 'bob'), 2);
-  });
+  it(
+    'is not written through: a link to a directory, unless the administrator made it',
+    { skip },
+    async (t) => {
+      const dir = await newDir(t);
+      await mkdir(join(dir, 'target'));
+      await symlink(join(dir, 'target'), join(dir, 'bob'));
+      await writeFile(join(dir, 'target', 'old.log'), '# user: "bob"\n\n');
+      const template = join(dir, '%u');
+      const write = async (): Promise<number> => {
+        const rawlog = createRawlog(template, log);
+        rawlog.write(exchange({ user: 'bob' }));
+        await rawlog.flush();
+        return (await readdir(join(dir, 'target'))).length;
+      };
+      await lchown(join(dir, 'bob'), 65_534, 65_534);
+      assert.equal(await write(), 1, 'a link of the user');
+      await assert.rejects(removeRawlogs(template, 'bob'), /cannot be removed/);
+      assert.equal(await write(), 1);
+      await lchown(join(dir, 'bob'), 0, 0);
+      assert.equal(await write(), 2, 'a link of root');
+      assert.equal(await removeRawlogs(template, 'bob'), 2);
+    },
+  );
 
   it('is not written to: a FIFO or a file in place of the directory', async (t) => {
     const dir = await newDir(t);
