@@ -121,7 +121,8 @@ export class WriterSession {
     setSynchronous(session, !jobs.every((job) => runner.mayBeLost?.(job) ?? false));
     this.#logged = true;
     const outcomes = runGroup(session.db, jobs, session.run);
-    if (jobs.some((job) => runner.emptiesLog?.(job) ?? false)) this.emptyLog(this.#setup.busyTimeoutMsecs);
+    if (jobs.some((job) => runner.emptiesLog?.(job) ?? false))
+      this.emptyLog(this.#setup.busyTimeoutMsecs);
     return outcomes;
   }
 
