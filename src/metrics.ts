@@ -183,8 +183,8 @@ export function createMetrics(registry = new Registry()) {
     }),
     damaged: new Gauge({
       name: 'coi_damaged',
-      help: 'What is stored and cannot be used, by what it is: users cut off within the last hour; records and pushes overlooked; files set aside.',
-      labelNames: ['what'],
+      help: 'What is stored and cannot be used, by kind: users cut off within the last hour; records and pushes overlooked; files set aside.',
+      labelNames: ['kind'],
       registers,
       collect,
     }),

@@ -85,8 +85,8 @@ export async function buildGround(
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
   const damage = new DamageWatch(log, () => clock.monotonic());
   metrics.onCollect(() => {
-    for (const [what, count] of Object.entries(damage.counts())) {
-      metrics.damaged.set({ what }, count);
+    for (const [kind, count] of Object.entries(damage.counts())) {
+      metrics.damaged.set({ kind }, count);
     }
   });
   const opened = await forOption('store.url', () =>

@@ -133,7 +133,7 @@ function newDir(test: TestContext): string {
 /** SQL by somebody who does not keep to the schema. */
 function vandalise(path: string, sql: string, strict = true): void {
   const db = new DatabaseSync(path);
-  db.enableDefensive?.(false);
+  db.enableDefensive(false);
   if (!strict)
     db.exec(`PRAGMA writable_schema = ON;
       UPDATE sqlite_schema SET sql = replace(replace(sql, 'NOT NULL', ''), 'STRICT', '')
@@ -188,7 +188,7 @@ describe('rows of the outbox that no version of ours wrote', () => {
     assert.equal((listed['pushes'] as unknown[]).length, PUSHES - rows);
     const { outbox } = await service.readyz();
     assert.equal(outbox, `ok; ${rows} damaged pushes are not sent`);
-    assert.equal(await service.metric(/coi_damaged\{what="pushes"\}/), rows);
+    assert.equal(await service.metric(/coi_damaged\{kind="pushes"\}/), rows);
     assert.match(service.log.said('error').join(), /damaged pushes are not sent/);
     const [added] = await service.app.ground.outbox.add([push(9_999)]);
     assert(added !== undefined && added.id < 100_000);
@@ -259,7 +259,7 @@ describe('a damaged outbox.db', () => {
           /^ok; begun anew with \d+ rows of the damaged .*outbox\.db\.damaged-/,
         );
         assert.match(service.log.said('error').join(), /a damaged file was set aside/);
-        assert.equal(await service.metric(/coi_damaged\{what="files"\}/), 1);
+        assert.equal(await service.metric(/coi_damaged\{kind="files"\}/), 1);
         assert.equal(statSync(path).mode & 0o777, 0o600);
       }
       if (/middle|lacks|forgotten/.test(damage)) {
@@ -332,7 +332,7 @@ describe('a damaged state.db', () => {
     assert(failed > 0 && failed < USERS, `${failed} of ${USERS}`);
     const { store } = await service.readyz();
     assert.match(store ?? '', /^what is stored of \d+ users cannot be read, all others are served/);
-    assert((await service.metric(/coi_damaged\{what="users"\}/)) >= failed);
+    assert((await service.metric(/coi_damaged\{kind="users"\}/)) >= failed);
     assert.match(service.log.said('error').join(), /what is stored of a user cannot be read/);
     assert(service.log.said('error').length < 5);
   });
@@ -421,7 +421,7 @@ describe('damaged records', () => {
           active: spoil(good, active),
           ...(pending && { pending: spoil(good, pending) }),
         };
-        const value = Buffer.from(JSON.stringify(record) ?? 'null');
+        const value = Buffer.from(JSON.stringify(record));
         await store.commit('eve', [{ op: 'set', key: 'webpush/subscriptions/one', value }]);
         await service.ask('/v1/users/eve');
         await subscriptions.forMessage('eve', { isChat: true, coiEnabled: true });

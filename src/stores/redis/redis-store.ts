@@ -1,4 +1,5 @@
-import { InvalidInputError } from '../../errors.ts';
+import { ErrorReply } from 'redis';
+import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import {
   AnnotationLimitError,
@@ -66,8 +67,13 @@ export async function openRedisStore(
   });
   const store = new RedisStore(link, limits);
   try {
-    await store.check();
-    await restoreUsers(link, log);
+    try {
+      await store.check();
+      await restoreUsers(link, log);
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      log.error({ reason: errorMessage(error) }, 'started though Redis takes no writes');
+    }
     await warnAboutLoss(link, log);
     return store;
   } catch (error) {
@@ -198,6 +204,12 @@ class RedisStore implements Store {
     return this.#link.close();
   }
 }
+
+/** Out of memory or of disk, or waiting for its data: reading goes on, and writing may later. */
+const mayPass = (error: unknown): boolean =>
+  error instanceof UnavailableError &&
+  error.cause instanceof ErrorReply &&
+  /^(?:OOM|MISCONF|READONLY|LOADING|MASTERDOWN|NOREPLICAS|BUSY)\b/.test(error.cause.message);
 
 /**
  * The set of users follows from the hashes. What somebody put in its place is kept under another name,

@@ -115,13 +115,14 @@ export class WriterSession {
   }
 
   #runGroup(jobs: readonly unknown[]): Outcome<unknown>[] {
-    const { mayBeLost, emptiesLog } = this.#runner;
+    const runner = this.#runner;
     this.#checkFile();
     const session = this.#open ?? this.open();
-    setSynchronous(session, !jobs.every((job) => mayBeLost?.(job) ?? false));
+    setSynchronous(session, !jobs.every((job) => runner.mayBeLost?.(job) ?? false));
     this.#logged = true;
     const outcomes = runGroup(session.db, jobs, session.run);
-    if (jobs.some((job) => emptiesLog?.(job) ?? false)) this.emptyLog(this.#setup.busyTimeoutMsecs);
+    if (jobs.some((job) => runner.emptiesLog?.(job) ?? false))
+      this.emptyLog(this.#setup.busyTimeoutMsecs);
     return outcomes;
   }
 

@@ -109,9 +109,9 @@ function asHistory(history: Partial<DeliveryHistory> | null | undefined): Delive
     failures: asCount(failures),
     failuresInARow: asCount(failuresInARow),
     ...(typeof lastOutcome === 'string' && { lastOutcome }),
-    ...(Number.isSafeInteger(lastStatus) && { lastStatus }),
+    ...(typeof lastStatus === 'number' && Number.isSafeInteger(lastStatus) && { lastStatus }),
     ...(isTime(lastAt) && { lastAt }),
-  } as DeliveryHistory;
+  };
 }
 
 const MESSAGE_TYPES: ReadonlySet<unknown> = new Set<MessageType>(['all', 'chat', 'mail']);

@@ -9,6 +9,7 @@ import { createClient } from 'redis';
 import { InvalidInputError, UnavailableError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logging.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts';
+import { DamageWatch, watchDamage } from '../../../src/stores/damage-watch.ts';
 import type { Change, Store } from '../../../src/stores/store.ts';
 import { AnnotationLimitError, OWN_SCOPE } from '../../../src/stores/annotation-limits.ts';
 import { LIMITS, testAnnotationContract } from '../annotation-contract.ts';
@@ -36,6 +37,12 @@ async function openClient(t: TestContext, url: string) {
   const client = await createClient({ url, RESP: 2 }).connect();
   t.after(() => client.destroy());
   return client;
+}
+
+async function allUsers(store: Store): Promise<string[]> {
+  const users: string[] = [];
+  for await (const user of store.users()) users.push(user);
+  return users;
 }
 
 async function timed(work: Promise<unknown>): Promise<{ error: unknown; msecs: number }> {
@@ -158,6 +165,55 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
         await client.configSet(name, usual);
         await store.check();
       }
+    });
+
+    it('starts on a server that is out of memory, and goes on when there is some', async (t) => {
+      const client = await openClient(t, server.url(4));
+      await (await open(t, server.url(4))).commit('u', [set('a', '1')]);
+      await client.configSet('maxmemory', '1');
+      const store = await open(t, server.url(4));
+      assert.equal((await store.get('u', 'a'))?.toString(), '1');
+      await assert.rejects(store.check(), /OOM/);
+      await client.configSet('maxmemory', '0');
+      await store.check();
+    });
+
+    it('sets what stands in place of its set of users aside, and makes it anew', async (t) => {
+      const client = await openClient(t, server.url(5));
+      const first = await open(t, server.url(5));
+      for (const user of ['alice', 'bob', 'ü'.repeat(20)])
+        await first.commit(user, [set('a', '1')]);
+      await client.set('coi:users', 'garbage');
+      await assert.rejects(first.commit('carol', [set('a', '1')]), { name: 'DamagedError' });
+      assert.equal(await first.get('carol', 'a'), undefined, 'nothing of a commit that failed');
+      const store = await open(t, server.url(5));
+      await store.commit('carol', [set('a', '1')]);
+      const users = await allUsers(store);
+      assert.deepEqual(users.sort(), ['alice', 'bob', 'carol', 'ü'.repeat(20)]);
+      assert.equal(await client.get('coi:damaged:users'), 'garbage');
+    });
+
+    it('fails for the user whose hash is none, and counts them; others are served', async (t) => {
+      const client = await openClient(t, server.url(6));
+      const watch = new DamageWatch(log, () => 0);
+      const store = watchDamage(await open(t, server.url(6)), watch);
+      await client.set('coi:u:eve', '9223372036854775807');
+      const damaged = { name: 'DamagedError' };
+      await assert.rejects(store.get('eve', 'a'), damaged);
+      await assert.rejects(store.list('eve', ''), damaged);
+      await assert.rejects(store.commit('eve', [set('a', '1')]), damaged);
+      await store.commit('bob', [set('n', '9223372036854775807')]);
+      await assert.rejects(
+        store.commit('bob', [set('m', '1'), { op: 'increment', key: 'n', by: 1 }]),
+        InvalidInputError,
+      );
+      await assert.rejects(
+        store.commit('new', [set('n', 'x'), { op: 'increment', key: 'n', by: 1 }]),
+        InvalidInputError,
+      );
+      assert.deepEqual(await allUsers(store), ['bob']);
+      assert.equal(watch.counts().users, 1);
+      assert.throws(() => watch.checkUsers(), /1 users cannot be read/);
     });
 
     it('refuses a wrong password, without showing it', async () => {
