@@ -195,6 +195,12 @@ export function createMetrics(registry = new Registry()) {
       registers,
       collect,
     }),
+    attemptsExceeded: new Counter({
+      name: 'coi_attempt_budget_exceeded_total',
+      help: 'Subscriptions refused because too many validation pushes were never validated, by budget (user: abuse.attempts; host: abuse.host_attempts).',
+      labelNames: ['budget'],
+      registers,
+    }),
     pausedResources: new Gauge({
       name: 'coi_push_resources_paused',
       help: 'Subscriptions with owed pushes whose push resource asked for a pause (429, 406 or 503 with Retry-After).',

@@ -5,6 +5,7 @@ import { createReadBlockedHashes } from '../coi/read-blocked-hashes.ts';
 import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { createSealer } from '../stores/seal.ts';
+import { AttemptBudget } from '../webpush/subscriptions/attempt-budget.ts';
 import { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
 import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
 import { createPushClient, type PushClient } from '../webpush/client/push-client.ts';
@@ -13,6 +14,7 @@ import type { PushEncryptor } from '../webpush/encryption/push-encryptor.ts';
 import { createThreadedEncryptor } from '../webpush/encryption/threaded-encryptor.ts';
 import { createDelivery } from '../webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../webpush/delivery/delivery.ts';
+import { createSayRarely } from '../webpush/delivery/say-rarely.ts';
 import { createRecentAttempts, type RecentAttempts } from '../webpush/delivery/recent-attempts.ts';
 import { parseGuardPolicy, type GuardPolicy } from '../webpush/guard/guard-policy.ts';
 import { judgeEndpoint } from '../webpush/guard/judge-endpoint.ts';
@@ -66,6 +68,20 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
     refusals: config.abuse.refusals,
     pauseMsecs: config.abuse.pause,
     lockoutMsecs: config.abuse.lockout,
+    onLift: (user) => liftAttempts(user),
+  });
+  const sayRarely = createSayRarely(600_000, () => clock.monotonic());
+  const budget = new AttemptBudget({
+    clock,
+    perUser: config.abuse.attempts,
+    perHost: config.abuse.host_attempts,
+    periodMsecs: config.abuse.period,
+    onExceeded: (which, user, host) => {
+      metrics.attemptsExceeded.inc({ budget: which });
+      sayRarely(which === 'user' ? `user ${user}` : `host ${host}`, () => {
+        log.warn({ budget: which, user, host }, 'too many validation pushes were never validated');
+      });
+    },
   });
   metrics.onCollect(() => metrics.throttled.set(throttle.snapshot().length));
 
@@ -80,14 +96,21 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
       const verdict = judgeEndpoint(endpoint, policy);
       return verdict.allowed ? undefined : verdict.reason;
     },
+    budget,
     onDamaged: (user, key) => ground.damage.noteRecord(user, key),
-    onChange: (user, change) => {
+    onChange: (user, change, endpoint) => {
       metrics.subscriptions.inc({ change });
-      if (STRIKES.has(change)) throttle.refused(user);
-      if (change === 'validated') throttle.forgive(user);
+      if (STRIKES.has(change)) throttle.refused(user, endpoint);
+      if (change === 'validated') throttle.validated(user, endpoint);
       if (['removed', 'expired', 'unsent', 'refused'].includes(change)) tellRemoved(user);
     },
   });
+  const liftAttempts = (user: string): boolean => {
+    const lifted = budget.lift(user);
+    // Off the disk as well; failing that, with the user's next change.
+    if (lifted) subscriptions.transact(user, (_plan, commit) => commit()).catch(() => undefined);
+    return lifted;
+  };
   const sealer = await forOption('store.key_file', () =>
     createSealer(config.store.key_file === '' ? undefined : config.store.key_file),
   );

@@ -275,6 +275,21 @@ export const schema = {
       default: seconds(10),
     },
     lockout: { doc: 'The longest pause.', format: 'duration', default: hours(1) },
+    attempts: {
+      doc: 'Validation pushes that a user may leave unvalidated within abuse.period; past them, new subscriptions get NO.',
+      format: 'positive',
+      default: 30,
+    },
+    host_attempts: {
+      doc: 'The same, for all users together to one push service: by default enough for 100,000 who subscribe in one hour, of whom a fifth does not validate.',
+      format: 'positive',
+      default: 20_000,
+    },
+    period: {
+      doc: 'How long an unvalidated validation push counts.',
+      format: 'positive-duration',
+      default: hours(1),
+    },
   },
   watchdog: {
     timeout: {

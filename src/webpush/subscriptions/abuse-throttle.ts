@@ -14,7 +14,12 @@ export interface AbuseThrottleOptions {
   holdMsecs?: number;
   /** How many users are remembered; 10,000 unless given. Past it, the one refused longest ago is forgotten. */
   maxUsers?: number;
+  /** Clears what else is held against a user; resolves to whether there was anything. */
+  onLift?: (user: string) => boolean;
 }
+
+/** Of one user; the refusals of others are not taken off by a validation. */
+const MAX_DEVICES = 100;
 
 /** Dovecot logs a warning when its dict takes five seconds to answer. */
 export const MAX_HOLD_MSECS = 4_000;
@@ -38,6 +43,8 @@ export interface ThrottledUser {
 
 interface Offender {
   refusals: number;
+  /** Those that a validation of the same device takes off, by device. */
+  byDevice: Map<string, number>;
   /** Monotonic milliseconds, both. */
   pausedUntil: number;
   forgottenAt: number;
@@ -54,8 +61,8 @@ interface Offender {
  * invite the next one. So the answer itself is held back, for less time than Dovecot would warn about:
  * a connection gets in fifteen NOs a minute instead of thousands.
  *
- * Kept in memory only: a restart is the admin's doing and forgives everybody, whereas a store would
- * hand the abuser a disk write for each refusal.
+ * Kept in memory only: a store would hand the abuser a disk write for each refusal. What a restart must
+ * not forgive, pushes to those who never asked for them, the {@link AttemptBudget} counts.
  */
 export class AbuseThrottle {
   readonly #options: AbuseThrottleOptions;
@@ -76,13 +83,28 @@ export class AbuseThrottle {
     return { admitted: false, holdMsecs: longestHold, ...this.#describe(offender, remaining) };
   }
 
-  /** Counts a refused request, or a subscription that was not validated. */
-  refused(user: string): void {
+  /**
+   * Counts a refused request, or a subscription that was not validated.
+   *
+   * @param device the subscription's endpoint
+   */
+  refused(user: string, device?: string): void {
     const { clock, lockoutMsecs, forgetMsecs = lockoutMsecs, maxUsers = 10_000 } = this.#options;
-    const refusals = (this.#find(user)?.refusals ?? 0) + 1;
+    const before = this.#find(user);
+    const refusals = (before?.refusals ?? 0) + 1;
+    const byDevice = before?.byDevice ?? new Map<string, number>();
+    const count = device === undefined ? undefined : byDevice.get(device);
+    if (device !== undefined && (count !== undefined || byDevice.size < MAX_DEVICES)) {
+      byDevice.set(device, (count ?? 0) + 1);
+    }
     const pausedUntil = clock.monotonic() + this.#pauseAfter(refusals);
     this.#offenders.delete(user);
-    this.#offenders.set(user, { refusals, pausedUntil, forgottenAt: pausedUntil + forgetMsecs });
+    this.#offenders.set(user, {
+      refusals,
+      byDevice,
+      pausedUntil,
+      forgottenAt: pausedUntil + forgetMsecs,
+    });
     for (const longestAgo of this.#offenders.keys()) {
       if (this.#offenders.size <= maxUsers) break;
       this.#offenders.delete(longestAgo);
@@ -90,21 +112,33 @@ export class AbuseThrottle {
   }
 
   /**
-   * Takes one refusal off, for a subscription that was validated. Not all of them: one good
-   * subscription in between would then pay for any number of bad ones.
+   * Takes off what was held against a device whose subscription was validated, and nothing else: a
+   * good subscription would otherwise pay for a bad one, again and again.
    */
+  validated(user: string, device: string): void {
+    const offender = this.#find(user);
+    const count = offender?.byDevice.get(device) ?? 0;
+    offender?.byDevice.delete(device);
+    this.#takeOff(user, count);
+  }
+
+  /** Takes one refusal off, for what an administrator did. */
   forgive(user: string): void {
+    this.#takeOff(user, 1);
+  }
+
+  #takeOff(user: string, count: number): void {
     const offender = this.#find(user);
     if (offender === undefined) return;
-    if (offender.refusals <= 1) this.#offenders.delete(user);
-    else offender.refusals -= 1;
+    if (offender.refusals <= count) this.#offenders.delete(user);
+    else offender.refusals -= count;
   }
 
   /** Clears a user at once. @returns whether there was anything to clear */
   lift(user: string): boolean {
     const known = this.#find(user) !== undefined;
     this.#offenders.delete(user);
-    return known;
+    return (this.#options.onLift?.(user) ?? false) || known;
   }
 
   /** Everyone whose subscriptions are refused right now. */

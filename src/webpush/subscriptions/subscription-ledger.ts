@@ -6,6 +6,7 @@ import { KeyedMutex } from '../../keyed-mutex.ts';
 import type { Logger } from '../../logging.ts';
 import { OvertakenError } from '../../stores/overtaken-error.ts';
 import type { Change, CommitResult, Expectation, Store, StoreEntry } from '../../stores/store.ts';
+import { ATTEMPTS_KEY, type AttemptBudget, type BudgetedChange } from './attempt-budget.ts';
 import { historyOf, joinHistories, NO_DELIVERIES } from './delivery-history.ts';
 import type { DeliveryHistory, DeliveryResult } from './delivery-history.ts';
 import { HistoryBuffer } from './history-buffer.ts';
@@ -27,13 +28,18 @@ export interface SubscriptionLedgerOptions extends SubscriptionRules {
   /** Milliseconds for which delivery results may stay in memory; a minute unless given. */
   flushMsecs?: number;
   /** Hears of every change once it is stored: for metrics and for the abuse throttle. */
-  onChange?: (user: string, change: SubscriptionChange) => void;
+  onChange?: (user: string, change: SubscriptionChange, endpoint: string) => void;
   /** Hears of a record that is none; it is not used. */
   onDamaged?: (user: string, key: string) => void;
+  /** How many validation pushes may stay unvalidated; no limit unless given. */
+  budget?: AttemptBudget;
 }
 
 /** Stores a plan's changes and `alongside` in one go; once per plan. */
 export type CommitPlan = (alongside?: readonly Change[]) => Promise<CommitResult>;
+
+/** A user's subscriptions, and what {@link ATTEMPTS_KEY} has beside them. */
+const OWN_PREFIX = 'webpush/subscription';
 
 const FLUSH_MSECS = 60_000;
 /** Subscriptions with results in memory before they are stored ahead of time: some megabytes. */
@@ -113,8 +119,9 @@ export class SubscriptionLedger {
     user: string,
     work: (plan: SubscriptionPlan, commit: CommitPlan) => Promise<T>,
   ): Promise<T> {
-    const entries = await this.#options.store.list(user, SUBSCRIPTION_PREFIX);
-    const records = this.#decodeAll(user, entries);
+    const entries = await this.#options.store.list(user, OWN_PREFIX);
+    const isRecord = ({ key }: StoreEntry): boolean => key.startsWith(SUBSCRIPTION_PREFIX);
+    const records = this.#decodeAll(user, entries.filter(isRecord));
     const plan = new SubscriptionPlan(user, records, this.#options, this.#options.clock.now());
     return work(plan, (alongside = []) => this.#store(user, plan, alongside, entries));
   }
@@ -224,15 +231,33 @@ export class SubscriptionLedger {
   ): Promise<CommitResult> {
     const results = this.#buffer.take(user);
     let stored: CommitResult | undefined;
+    let budgeted: BudgetedChange | undefined;
     try {
       plan.addHistory(results);
-      const own = plan.changes();
+      const subscriptions = plan.changes();
+      budgeted = this.#planAttempts(user, plan, before);
+      const own = [...subscriptions, ...(budgeted?.changes ?? [])];
       const changes = [...own.map(({ key }) => asBefore(key, before)), ...alongside, ...own];
       stored = changes.length > 0 ? await this.#options.store.commit(user, changes) : 'committed';
     } finally {
       if (stored !== 'committed') this.#buffer.putBack(user, results);
     }
-    return stored === 'committed' ? this.#settle(user, plan) : stored;
+    if (stored !== 'committed') return stored;
+    budgeted?.settle();
+    return this.#settle(user, plan);
+  }
+
+  #planAttempts(
+    user: string,
+    plan: SubscriptionPlan,
+    before: readonly StoreEntry[],
+  ): BudgetedChange | undefined {
+    const stored = before.find(({ key }) => key === ATTEMPTS_KEY)?.value;
+    const sentTo = plan.pushes.map(({ resource }) => resource.endpoint);
+    const validated = plan.endpointEvents
+      .filter(({ change }) => change === 'validated')
+      .map(({ endpoint }) => endpoint);
+    return this.#options.budget?.plan(user, stored, sentTo, validated);
   }
 
   #settle(user: string, plan: SubscriptionPlan): CommitResult {
@@ -246,7 +271,9 @@ export class SubscriptionLedger {
         this.#deadlines.set(tokenHash, { expiresAt, monotonic: expiresAt + toMonotonic });
       }
     }
-    for (const event of plan.events) this.#options.onChange?.(user, event);
+    for (const { change, endpoint } of plan.endpointEvents) {
+      this.#options.onChange?.(user, change, endpoint);
+    }
     return 'committed';
   }
 

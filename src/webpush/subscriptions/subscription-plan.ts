@@ -40,7 +40,7 @@ export class SubscriptionPlan {
   readonly #expired = new Map<string, KeptSubscription>();
   readonly #touched = new Set<string>();
   readonly #pushes = new Map<string, ValidationPush>();
-  readonly #events: SubscriptionChange[] = [];
+  readonly #events: { change: SubscriptionChange; endpoint: string }[] = [];
 
   /** @param records by ID, as the store has them */
   constructor(
@@ -56,7 +56,8 @@ export class SubscriptionPlan {
     for (const [id, { active, pending }] of records) {
       if (pending === undefined || !isExpired(pending, now)) continue;
       this.#expired.set(id, pending);
-      this.#put(id, { active }, pending.sentAt === undefined ? 'unsent' : 'expired');
+      this.#put(id, { active });
+      this.#tell(pending.sentAt === undefined ? 'unsent' : 'expired', pending);
     }
     this.#before = new Map(this.#records);
     this.#usedBefore = new Set(this.#usedIds());
@@ -84,8 +85,9 @@ export class SubscriptionPlan {
           : NO_DELIVERIES,
     };
     const push = createValidationPush(this.#user, id, kept, token, this.#now);
-    if (pending) this.#events.push('abandoned');
-    this.#put(id, { active, pending: kept }, 'registered');
+    if (pending) this.#tell('abandoned', pending);
+    this.#put(id, { active, pending: kept });
+    this.#tell('registered', kept);
     // Of several values for one ID in one transaction only the last is ever sent.
     this.#pushes.set(id, push);
     return push;
@@ -123,7 +125,8 @@ export class SubscriptionPlan {
     if (pending) {
       if (!matchesToken(value, pending.tokenHash)) throw refusals.wrong();
       const subscription = { ...pending.subscription, validated: true };
-      this.#put(id, { active: { ...pending, subscription } }, 'validated');
+      this.#put(id, { active: { ...pending, subscription } });
+      this.#tell('validated', pending);
     } else if (expired && matchesToken(value, expired.tokenHash)) {
       throw refusals.late();
     } else if (active) {
@@ -158,8 +161,8 @@ export class SubscriptionPlan {
     const id = findSubscriptionId(idText);
     const record = id === undefined ? undefined : this.#records.get(id);
     if (id === undefined || record === undefined) return;
-    if (record.active) this.#events.push('removed');
-    if (record.pending) this.#events.push('abandoned');
+    if (record.active) this.#tell('removed', record.active);
+    if (record.pending) this.#tell('abandoned', record.pending);
     this.#put(id, {});
     this.#pushes.delete(id);
   }
@@ -185,8 +188,8 @@ export class SubscriptionPlan {
     const leaves = (kept?: KeptSubscription): boolean =>
       kept !== undefined && goesTo(endpoint, kept);
     if (!leaves(active) && !leaves(pending)) return false;
-    if (leaves(active)) this.#events.push('removed');
-    if (leaves(pending)) this.#events.push('abandoned');
+    if (active && leaves(active)) this.#tell('removed', active);
+    if (pending && leaves(pending)) this.#tell('abandoned', pending);
     this.#put(id, {
       active: leaves(active) ? undefined : active,
       pending: leaves(pending) ? undefined : pending,
@@ -204,7 +207,7 @@ export class SubscriptionPlan {
       const current = this.#records.get(change.id) ?? {};
       const { active, pending } = restoreRecord(current, change);
       if (active === current.active && pending === current.pending) continue;
-      if (current.pending && pending !== current.pending) this.#events.push('refused');
+      if (current.pending && pending !== current.pending) this.#tell('refused', current.pending);
       this.#usedBefore.add(change.id);
       const waits = pending && !isExpired(pending, this.#now);
       this.#put(change.id, { active, pending: waits ? pending : undefined });
@@ -266,6 +269,11 @@ export class SubscriptionPlan {
 
   /** What happened, once the changes are stored. */
   get events(): readonly SubscriptionChange[] {
+    return this.#events.map(({ change }) => change);
+  }
+
+  /** The same, with the endpoints that they are about. */
+  get endpointEvents(): readonly { change: SubscriptionChange; endpoint: string }[] {
     return this.#events;
   }
 
@@ -279,10 +287,13 @@ export class SubscriptionPlan {
     return [...this.#records].filter(([, record]) => !isFree(record)).map(([id]) => id);
   }
 
-  #put(id: string, { active, pending }: LooseRecord, event?: SubscriptionChange): void {
+  #tell(change: SubscriptionChange, { subscription }: KeptSubscription): void {
+    this.#events.push({ change, endpoint: subscription.resource.endpoint });
+  }
+
+  #put(id: string, { active, pending }: LooseRecord): void {
     this.#records.set(id, { ...(active && { active }), ...(pending && { pending }) });
     this.#touched.add(id);
-    if (event) this.#events.push(event);
   }
 }
 

@@ -3,6 +3,8 @@ import { InvalidInputError } from '../../errors.ts';
 export type RefusalReason =
   /** The user has as many subscriptions as are allowed. */
   | 'limit'
+  /** Too many validation pushes were never validated. */
+  | 'attempts'
   /** No subscription with that ID waits for, or had, a validation. */
   | 'unknown'
   /** The validation text is not the one that was sent. */
@@ -28,6 +30,11 @@ export const refusals = {
     new SubscriptionRefusedError(
       'limit',
       `the user already has ${limit} subscriptions; remove one first`,
+    ),
+  attempts: () =>
+    new SubscriptionRefusedError(
+      'attempts',
+      'too many validation pushes were not validated lately; try again later',
     ),
   unknown: () =>
     new SubscriptionRefusedError('unknown', 'no subscription with this ID waits for a validation'),
