@@ -95,7 +95,7 @@ kill $taker
 step "a stop of the socket stops both, and whoever asks is refused at once; a start brings both back"
 systemctl stop coi-sidecar.socket
 is "$(systemctl is-active coi-sidecar.service || true)" inactive "the service"
-is "$(curl --silent http://127.0.0.1:9380/healthz >/dev/null; echo $?)" 7 "curl's exit code"
+is "$(curl --silent http://127.0.0.1:9380/healthz >/dev/null || echo $?)" 7 "curl's exit code"
 systemctl start coi-sidecar.service
 is "$(systemctl is-active coi-sidecar.socket)" active "its port"
 eventually curl --fail --silent http://127.0.0.1:9380/healthz
