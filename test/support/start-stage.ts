@@ -154,6 +154,7 @@ export function stageConfig(
       listen: new URL(dovecot.sidecar.url).host,
       token: dovecot.sidecar.token,
       admin_token: 'an-admin-token-for-tests',
+      socket: join(dovecot.layout.sidecarDir, 'http.sock'),
     },
     dict: { socket: dovecot.sockets.dict, mode: '0666' },
     sieve: { socket: dovecot.sockets.classify, mode: '0666' },

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmod, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { runDoctor } from '../../../../src/cli/doctor/run-doctor.ts';
 import { findFreePort } from '../../../../src/cli/demo/find-free-port.ts';
@@ -6,7 +8,7 @@ import { startRecordingHttpServer } from '../../../support/recording-http-server
 import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.ts';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
-import type { Seed } from '../seeded-faults.ts';
+import type { Break, Seed } from '../seeded-faults.ts';
 import { withOwner, withoutPath } from './change-for-a-while.ts';
 
 /** Examines with the configuration file changed on the disk. */
@@ -24,7 +26,42 @@ async function withFile(
   });
 }
 
+/** A systemd that has this to say of the unit of our port. */
+const portUnit =
+  (says: (listen: string) => string[]): Break =>
+  async (rig, examine) => {
+    const listen = new URL(rig.stage.app.url).host;
+    const lines = ['LoadState=loaded', ...says(listen)].join('\\n');
+    return examine({ path: await rig.shadow({ systemctl: `printf '${lines}\\n'` }) });
+  };
+
 const all: readonly Seed[] = [
+  {
+    fault: 'service.port-elsewhere',
+    says: /holds 192\.0\.2\.1:9380, and http\.listen is 127\.0\.0\.1:/,
+    break: portUnit(() => ['ActiveState=active', 'Listen=192.0.2.1:9380 (Stream)']),
+  },
+  {
+    fault: 'service.port-unguarded',
+    break: portUnit((listen) => ['ActiveState=inactive', `Listen=${listen} (Stream)`]),
+  },
+  {
+    fault: 'service.http-socket',
+    cause: 'nobody is there',
+    says: /ENOENT/,
+    break: () => ({ config: { http: { socket: '/nowhere/http.sock' } } }),
+  },
+  {
+    fault: 'service.http-socket',
+    cause: 'somebody else answers',
+    says: /another process answers there/,
+    break: async (rig, examine) => {
+      const socket = join(rig.stage.dovecot.layout.sidecarDir, 'other.sock');
+      const server = createServer((_request, response) => response.end('{}')).listen(socket);
+      await once(server, 'listening');
+      return examine({ config: { http: { socket } } }).finally(() => server.close());
+    },
+  },
   {
     fault: 'configuration.invalid',
     says: /http\.listen: unknown|http\.lisen/,
@@ -93,7 +130,8 @@ const all: readonly Seed[] = [
         status: 200,
         body: JSON.stringify({ status: 'ok', version: '0.0.1', started }),
       }));
-      return await examine({ config: { http: { listen: new URL(older.url).host } } });
+      const http = { listen: new URL(older.url).host, socket: '' };
+      return await examine({ config: { http } });
     },
   },
   {
