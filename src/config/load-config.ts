@@ -112,8 +112,12 @@ function fill(document: Document, environment: Environment, problems: string[]):
       },
     );
     const given = document[section]?.[key];
-    if (given !== undefined && given !== null)
+    if (isMapping(given)) {
+      // convict would take it apart.
+      problems.push(`${path}: must be a value, and has keys of its own`);
+    } else if (given !== undefined && given !== null) {
       option.load({ value: written(given, leaf) } as never);
+    }
     try {
       option.validate({ allowed: 'strict' });
     } catch (error) {
@@ -124,6 +128,9 @@ function fill(document: Document, environment: Environment, problems: string[]):
   }
   return filled as unknown as Config;
 }
+
+const isMapping = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** convict coerces text only: what YAML has read as a number or boolean goes back to how it was written. */
 const written = (value: unknown, { format }: Leaf): unknown =>

@@ -92,6 +92,12 @@ describe('the configuration', () => {
     ],
     ['an unknown section', 'webpusch: {}', /^webpusch: unknown section; did you mean webpush\?$/],
     ['a section that is a text', 'webpush: on', /^webpush: must hold keys/],
+    ['keys below an option', 'http:\n  token:\n    secret: x', /^http\.token: must be a value/],
+    [
+      'keys below an option, some levels',
+      'log:\n  level: {a: {b: {c: 1}}}',
+      /^log\.level: must be a value/,
+    ],
     [
       'a duration without unit',
       'webpush: { subscription_expire: 7 }',
