@@ -1,5 +1,6 @@
 import { after } from 'node:test';
 import { isMainThread } from 'node:worker_threads';
+import './secret-watch.ts';
 
 /** What closes by itself, such as an idle connection, has done so by then. */
 const GRACE_MSECS = 30_000;

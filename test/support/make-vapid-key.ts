@@ -1,6 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { toVapidKey } from '../../src/webpush/vapid/vapid-record.ts';
 import type { VapidCurve, VapidKey } from '../../src/webpush/vapid/vapid-key.ts';
+import { registerPrivateKey } from './secret-watch.ts';
 
-export const makeVapidKey = (curve: VapidCurve = 'prime256v1'): VapidKey =>
-  toVapidKey(generateKeyPairSync('ec', { namedCurve: curve }).privateKey);
+export function makeVapidKey(curve: VapidCurve = 'prime256v1'): VapidKey {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: curve });
+  registerPrivateKey(privateKey);
+  return toVapidKey(privateKey);
+}

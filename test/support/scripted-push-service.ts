@@ -6,6 +6,7 @@ import {
 } from '../../src/cli/decrypt-push.ts';
 import { makeCertificates } from './make-certificates.ts';
 import { answerWith, startPushService, type Answer, type ReceivedPush } from './push-service.ts';
+import { registerSecret, registerSubscription } from './secret-watch.ts';
 
 /** A request as the user agent would get it, whatever its service answered. */
 export interface ArrivedPush {
@@ -89,6 +90,7 @@ class ReceivingUserAgent implements UserAgent {
     const p256dh = Buffer.from(secrets.publicPoint).toString('base64url');
     this.secrets = secrets;
     this.resource = { endpoint: `${origin}/push/${auth}`, keys: { p256dh, auth } };
+    registerSubscription(this.resource);
   }
 
   receive(push: ReceivedPush): void {
@@ -122,6 +124,7 @@ class ReceivingUserAgent implements UserAgent {
   async #read({ headers, body, at }: ReceivedPush): Promise<ArrivedPush> {
     const plaintext = await decryptPush(Uint8Array.from(body), this.secrets);
     const payload = JSON.parse(new TextDecoder().decode(plaintext)) as ArrivedPush['payload'];
+    registerSecret('validation text', (payload['validation'] ?? '') as string);
     return { headers, body, payload, at };
   }
 }

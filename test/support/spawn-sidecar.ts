@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { registerConfiguration, watchShown } from './secret-watch.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -50,6 +51,8 @@ export async function launchSidecar(
     env: { ...process.env, ...env },
   });
   let log = '';
+  registerConfiguration(config);
+  watchShown('log of the service', () => log);
   const ended = once(child, 'exit');
   const ready = new Promise<void>((resolve, reject) => {
     const take = (text: string): void => {

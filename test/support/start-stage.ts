@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { createApp, type App } from '../../src/app.ts';
 import type { Clock, Sleep } from '../../src/clock.ts';
 import {
@@ -11,8 +12,19 @@ import {
 import { makeCertificate, type Certificate } from '../../src/cli/demo/make-certificate.ts';
 import { startPushService, type PushService } from '../../src/cli/demo/push-service.ts';
 import { readConfig } from '../../src/config/load-config.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { UnavailableError } from '../../src/errors.ts';
 import { createLogger, type Logger } from '../../src/logging.ts';
+import { createSealer } from '../../src/stores/seal.ts';
+import { decodeVapidRecord, VAPID_KEY } from '../../src/webpush/vapid/vapid-record.ts';
 import { ImapClient } from './imap-client.ts';
+import { recordLog } from './record-log.ts';
+import {
+  registerConfiguration,
+  registerPrivateKey,
+  watchRawlogs,
+  watchShown,
+} from './secret-watch.ts';
 import { startUserAgent, type UserAgent } from './user-agent.ts';
 
 /** What the specification's entries begin with over IMAP. */
@@ -23,7 +35,7 @@ export interface StageOptions extends PrivateDovecotOptions {
   config?: Record<string, Record<string, unknown>>;
   clock?: Clock;
   sleep?: Sleep;
-  /** Default: silent, or standard output with COI_TEST_LOG. */
+  /** Default: kept in memory, or standard output with COI_TEST_LOG. */
   log?: Logger;
   /** Certificate authorities of push services besides the stage's own, in PEM. */
   authorities?: readonly string[];
@@ -63,11 +75,23 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const agents: UserAgent[] = [];
   started.defer(() => closeAll(agents));
 
-  const config = readConfig(JSON.stringify(stageConfig(dovecot, caFile, options)));
+  const values = stageConfig(dovecot, caFile, options);
+  registerConfiguration(values);
+  const rawlogs = join(dovecot.layout.dir, 'rawlogs');
+  mkdirSync(rawlogs, { recursive: true });
+  values['webpush'] = { rawlog_dir: rawlogs, ...values['webpush'] };
+  const config = readConfig(JSON.stringify(values));
+  const log =
+    options.log ??
+    (process.env['COI_TEST_LOG'] === undefined ? recordLog().log : createLogger('debug'));
+  started.defer(() => {
+    registerVapidKeys(config);
+    watchRawlogs(rawlogs);
+    watchShown('log of Dovecot', readFileSync(dovecot.layout.logFile, 'utf8'));
+  });
   const start = async (): Promise<App> => {
     const app = await createApp(config, {
-      log:
-        options.log ?? createLogger(process.env['COI_TEST_LOG'] === undefined ? 'silent' : 'debug'),
+      log,
       ...(options.clock && { clock: options.clock }),
       ...(options.sleep && { sleep: options.sleep }),
     });
@@ -101,6 +125,26 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     close: () => owned.disposeAsync(),
   };
   return stage;
+}
+
+/** The private keys that the service made for its users, as far as they lie here and can be read. */
+function registerVapidKeys({ store: { url, key_file: keyFile } }: Config): void {
+  const file = url.replace('sqlite:', '');
+  if (!existsSync(file)) return;
+  const sealer = createSealer(keyFile || undefined);
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    const records = db.prepare('SELECT user, value FROM entries WHERE key = ?').all(VAPID_KEY);
+    for (const { user, value } of records) {
+      const octets = Buffer.from(value as Uint8Array);
+      registerPrivateKey(decodeVapidRecord(user as string, octets, sealer).privateKey);
+    }
+  } catch (error) {
+    // Some tests damage what lies there.
+    if (!(error instanceof UnavailableError)) throw error;
+  } finally {
+    db.close();
+  }
 }
 
 async function closeAll(open: readonly { close(): Promise<void> }[]): Promise<void> {

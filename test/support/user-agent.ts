@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Certificate } from '../../src/cli/demo/make-certificate.ts';
 import { createReceiverSecrets, decryptPush } from '../../src/cli/decrypt-push.ts';
 import { answerWith, startPushService, type Answer } from './push-service.ts';
+import { registerSecret, registerSubscription } from './secret-watch.ts';
 
 /** A push as the user agent gets it: decrypted by Web Crypto, which the sender does not use. */
 export interface AgentPush {
@@ -59,12 +60,15 @@ export async function startUserAgent(tls: Certificate): Promise<UserAgent> {
       }
       const push = service.pushes[taken++]!;
       const json = new TextDecoder().decode(await decryptPush(Uint8Array.from(push.body), secrets));
-      return { ...push, json, payload: JSON.parse(json) as Record<string, unknown> };
+      const payload = JSON.parse(json) as Record<string, unknown>;
+      registerSecret('validation text', (payload['validation'] ?? '') as string);
+      return { ...push, json, payload };
     },
     get waiting() {
       return service.pushes.length - taken;
     },
     close: () => service.close(),
   };
+  registerSubscription(agent.resource);
   return agent;
 }
