@@ -6,7 +6,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build -- --sourceMap false && npm prune --omit=dev --ignore-scripts
+COPY scripts/write-sbom.ts scripts/
+RUN npm run build -- --sourceMap false && node scripts/write-sbom.ts > sbom.cdx.json && npm prune --omit=dev --ignore-scripts
 
 FROM node:26-trixie-slim
 # Whoever owns the mail in the Dovecot container. The same here, so that sockets and spool, which
@@ -27,6 +28,7 @@ RUN groupadd --gid "$MAIL_GID" coi-sidecar \
 WORKDIR /app
 COPY --from=build /src/node_modules node_modules
 COPY --from=build /src/dist dist
+COPY --from=build /src/sbom.cdx.json /usr/share/doc/coi-sidecar/
 COPY package.json LICENSE config.example.yaml ./
 COPY lua lua
 COPY web web

@@ -115,6 +115,8 @@ install -D -m 644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overr
   echo " -- $maintainer  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")"
 } | gzip -9n >"$doc/changelog.gz"
 gzip -9n "$doc/LICENSE.node"
+# What is in here, for scanners.
+node scripts/write-sbom.ts "$node_version" >"$doc/sbom.cdx.json"
 mkdir -p "$root/usr/share/man/man8"
 {
   echo ".TH COI-SIDECAR 8"
