@@ -49,6 +49,8 @@ export interface CampaignReport {
 
 /** The watchdog ends the service after 30 s; what comes near to that is as bad. */
 const STALL_MSECS = 10_000;
+/** A slow machine may have used all of its time for the start. */
+const LEAST_ROUND_MSECS = 3_000;
 const MODEL_USERS = 8;
 /** A run that finds more than this has said enough. */
 const MOST_FAULTS = 12;
@@ -146,7 +148,11 @@ class Campaign {
       await this.#dialogue.hold(service.target);
     }
     if (memory.before === 0) memory.before = service.memory().now;
-    await this.#attack(service, round, Math.min(roundSeconds * 1_000, left()));
+    await this.#attack(
+      service,
+      round,
+      Math.max(LEAST_ROUND_MSECS, Math.min(roundSeconds * 1_000, left())),
+    );
     await this.#startAnew(service, round);
     await this.#dialogue.hold(service.target);
     for (const model of this.#models) await model.compare(service.target);

@@ -48,7 +48,8 @@ export class DictConnection {
       clearTimeout(timer);
     }
     if (this.#problem instanceof Finding) throw this.#problem;
-    if (this.#problem !== undefined) throw new Finding('dict reply', String(this.#problem));
+    if (this.#problem !== undefined)
+      throw new Finding('dict reply', (this.#problem as Error).message);
     const reply = this.#model.replies.get(line);
     this.#model.replies.clear();
     return reply;

@@ -120,7 +120,9 @@ export class RightDialogue {
       ...{ event: 'MessageNew', mailbox: 'INBOX', uid: 1_000 + this.#mails, uidvalidity: 1 },
       ...{ message_id: id, keywords: [], from: 'A <a@example.org>', subject: 'Hello' },
     };
-    const body = JSON.stringify({ user, service: 'lmtp', session: 'right', events: [event] });
+    // The system user tells the service whose log to make.
+    const uid = process.getuid?.() ?? 0;
+    const body = JSON.stringify({ user, uid, service: 'lmtp', session: 'right', events: [event] });
     const headers = { 'content-type': 'application/json' };
     if (road === 'disk') target.events.put(Buffer.from(body));
     else {
@@ -131,9 +133,10 @@ export class RightDialogue {
     const deadline = performance.now() + PUSH_MSECS;
     while (performance.now() < deadline) {
       const agent = this.#agents.get(user);
-      const { payload } = (await agent?.next(PUSH_MSECS)) ?? { payload: {} as never };
+      const push = await agent?.next(PUSH_MSECS);
+      const got = push?.payload['msg-id'];
       // Those of the doors arrive here as well.
-      if (payload['msg-id'] === id || `<${String(payload['msg-id'])}>` === id) return;
+      if (got === id || `<${String(got)}>` === id) return;
     }
     throw new Error(`no push for the mail within ${PUSH_MSECS} ms`);
   }

@@ -13,12 +13,21 @@ import { ANNOTATION_DOORS } from './doors/annotation-doors.ts';
 import { DICT_DOORS } from './doors/dict-doors.ts';
 import { eventLogDoor } from './doors/event-log-door.ts';
 import { FILE_DOORS } from './doors/file-doors.ts';
+import { heldDoor } from './doors/held-door.ts';
 import { HTTP_DOORS } from './doors/http-doors.ts';
 import { scriptDoor } from './doors/script-door.ts';
 import { KNOWN } from './finding.ts';
 
 const ALL_DOORS = [
-  ...[...HTTP_DOORS, ...DICT_DOORS, scriptDoor, eventLogDoor, ...ANNOTATION_DOORS, ...FILE_DOORS],
+  ...[
+    ...HTTP_DOORS,
+    ...DICT_DOORS,
+    scriptDoor,
+    eventLogDoor,
+    heldDoor,
+    ...ANNOTATION_DOORS,
+    ...FILE_DOORS,
+  ],
 ];
 
 const { values } = parseArgs({
@@ -53,7 +62,7 @@ const report = await runCampaign({
   say: (words) => console.error(words),
 });
 print(report);
-process.exitCode = report.faults.length === 0 ? 0 : 1;
+process.exitCode = report.faults.length === 0 && report.rounds > 0 ? 0 : 1;
 
 function print({ inputs, faults, known, memory, log, ...rest }: CampaignReport): void {
   const all = [...inputs.values()].reduce((sum, count) => sum + count, 0);

@@ -8,7 +8,7 @@ import { makeCertificates } from '../support/make-certificates.ts';
 import type { AnyAnswerService } from './any-answer-service.ts';
 import type { Target } from './door.ts';
 import type { DoveadmJudge } from './doveadm-judge.ts';
-import { createSpoolRoad } from './event-road.ts';
+import { createEventRoad } from './event-road.ts';
 import { Finding, LogJudge } from './finding.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -40,7 +40,7 @@ export class ServiceUnderTest {
     mkdirSync(dir, { recursive: true });
     const secret = (): string => randomBytes(24).toString('hex');
     const [token, adminToken, apiKey] = [secret(), secret(), secret()];
-    const events = createSpoolRoad(join(dir, 'spool'));
+    const events = createEventRoad(join(dir, 'events'));
     const at = (name: string): string => join(dir, name);
     this.target = {
       http: { host: '127.0.0.1', port: surroundings.port },

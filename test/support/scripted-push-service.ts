@@ -124,7 +124,7 @@ class ReceivingUserAgent implements UserAgent {
   async #read({ headers, body, at }: ReceivedPush): Promise<ArrivedPush> {
     const plaintext = await decryptPush(Uint8Array.from(body), this.secrets);
     const payload = JSON.parse(new TextDecoder().decode(plaintext)) as ArrivedPush['payload'];
-    registerSecret('validation text', String(payload['validation'] ?? ''));
+    registerSecret('validation text', (payload['validation'] ?? '') as string);
     return { headers, body, payload, at };
   }
 }

@@ -117,7 +117,6 @@ export function findLeaks(
 function watchArguments(): void {
   type Spawn = (options: { file: string; args: readonly string[] }) => unknown;
   const prototype = ChildProcess.prototype as unknown as { spawn: Spawn };
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with its own `this`
   const { spawn } = prototype;
   prototype.spawn = function (this: ChildProcess, options) {
     watchShown(`arguments of ${basename(options.file)}`, options.args.join(' '));

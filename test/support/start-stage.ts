@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,7 +12,10 @@ import {
 import { makeCertificate, type Certificate } from '../../src/cli/demo/make-certificate.ts';
 import { startPushService, type PushService } from '../../src/cli/demo/push-service.ts';
 import { readConfig } from '../../src/config/load-config.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { UnavailableError } from '../../src/errors.ts';
 import { createLogger, type Logger } from '../../src/logging.ts';
+import { createSealer } from '../../src/stores/seal.ts';
 import { decodeVapidRecord, VAPID_KEY } from '../../src/webpush/vapid/vapid-record.ts';
 import { ImapClient } from './imap-client.ts';
 import { recordLog } from './record-log.ts';
@@ -82,7 +85,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     options.log ??
     (process.env['COI_TEST_LOG'] === undefined ? recordLog().log : createLogger('debug'));
   started.defer(() => {
-    registerVapidKeys(dovecot.layout.dir);
+    registerVapidKeys(config);
     watchRawlogs(rawlogs);
     watchShown('log of Dovecot', readFileSync(dovecot.layout.logFile, 'utf8'));
   });
@@ -124,15 +127,21 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   return stage;
 }
 
-/** Those that the service made for its users; stored as they are where there is no key file. */
-function registerVapidKeys(dir: string): void {
-  const db = new DatabaseSync(join(dir, 'state.db'), { readOnly: true });
+/** The private keys that the service made for its users, as far as they lie here and can be read. */
+function registerVapidKeys({ store: { url, key_file: keyFile } }: Config): void {
+  const file = url.replace('sqlite:', '');
+  if (!existsSync(file)) return;
+  const sealer = createSealer(keyFile || undefined);
+  const db = new DatabaseSync(file, { readOnly: true });
   try {
-    for (const { value } of db.prepare('SELECT value FROM entries WHERE key = ?').all(VAPID_KEY)) {
-      const open = (sealed: Buffer): Buffer => sealed;
+    const records = db.prepare('SELECT user, value FROM entries WHERE key = ?').all(VAPID_KEY);
+    for (const { user, value } of records) {
       const octets = Buffer.from(value as Uint8Array);
-      registerPrivateKey(decodeVapidRecord('', octets, { seal: open, open }).privateKey);
+      registerPrivateKey(decodeVapidRecord(user as string, octets, sealer).privateKey);
     }
+  } catch (error) {
+    // Some tests damage what lies there.
+    if (!(error instanceof UnavailableError)) throw error;
   } finally {
     db.close();
   }

@@ -61,7 +61,7 @@ export async function startUserAgent(tls: Certificate): Promise<UserAgent> {
       const push = service.pushes[taken++]!;
       const json = new TextDecoder().decode(await decryptPush(Uint8Array.from(push.body), secrets));
       const payload = JSON.parse(json) as Record<string, unknown>;
-      registerSecret('validation text', String(payload['validation'] ?? ''));
+      registerSecret('validation text', (payload['validation'] ?? '') as string);
       return { ...push, json, payload };
     },
     get waiting() {
