@@ -4,6 +4,7 @@ import { createOwnOperations, type OwnOperations } from '../coi/own-operations.t
 import { createReadBlockedHashes } from '../coi/read-blocked-hashes.ts';
 import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
+import { createSayRarely } from '../logging.ts';
 import { createSealer } from '../stores/seal.ts';
 import { AttemptBudget } from '../webpush/subscriptions/attempt-budget.ts';
 import { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
@@ -14,7 +15,6 @@ import type { PushEncryptor } from '../webpush/encryption/push-encryptor.ts';
 import { createThreadedEncryptor } from '../webpush/encryption/threaded-encryptor.ts';
 import { createDelivery } from '../webpush/delivery/create-delivery.ts';
 import type { Delivery } from '../webpush/delivery/delivery.ts';
-import { createSayRarely } from '../webpush/delivery/say-rarely.ts';
 import { createRecentAttempts, type RecentAttempts } from '../webpush/delivery/recent-attempts.ts';
 import { parseGuardPolicy, type GuardPolicy } from '../webpush/guard/guard-policy.ts';
 import { judgeEndpoint } from '../webpush/guard/judge-endpoint.ts';
@@ -78,8 +78,9 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
     periodMsecs: config.abuse.period,
     onExceeded: (which, user, host) => {
       metrics.attemptsExceeded.inc({ budget: which });
-      sayRarely(which === 'user' ? `user ${user}` : `host ${host}`, () => {
-        log.warn({ budget: which, user, host }, 'too many validation pushes were never validated');
+      sayRarely(which === 'user' ? `user ${user}` : `host ${host}`, (again) => {
+        const facts = { budget: which, user, host, ...again };
+        log.warn(facts, 'too many validation pushes were never validated');
       });
     },
   });

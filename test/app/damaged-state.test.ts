@@ -350,9 +350,10 @@ describe('a damaged state.db', () => {
     );
     const service = await startOver(test, dir);
     for (let n = 0; n < values.length; n++) {
-      await Array.fromAsync(
-        service.app.flows.gate.iterate(`user${n}`, 'priv/', { noValue: false }),
-      );
+      for await (const rows of service.app.flows.gate.iterate(`user${n}`, 'priv/', {
+        noValue: false,
+      }))
+        void rows;
       await service.app.flows.gate.commit(`user${n}`, [
         { op: 'set', key: 'priv/guid/comment', value: Buffer.from('new') },
       ]);
@@ -425,7 +426,8 @@ describe('damaged records', () => {
         await store.commit('eve', [{ op: 'set', key: 'webpush/subscriptions/one', value }]);
         await service.ask('/v1/users/eve');
         await subscriptions.forMessage('eve', { isChat: true, coiEnabled: true });
-        await Array.fromAsync(service.app.flows.gate.iterate('eve', 'priv/', { noValue: false }));
+        for await (const rows of service.app.flows.gate.iterate('eve', 'priv/', { noValue: false }))
+          void rows;
         await subscriptions.sweepAll();
         await subscriptions.unsubscribe('eve', 'one');
       }),
