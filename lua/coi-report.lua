@@ -8,7 +8,10 @@ Every word of this is compiled for each delivery that matters: brevity is speed 
 local setting, bring_in = ...
 
 local MAX_WAIT_SECONDS = 2
+local HOLD_SECONDS = 10
 local MAX_HEADER_OCTETS = 4000 -- Node takes 16 KiB of headers in all
+local MAX_FIELD_OCTETS = 65536 -- of which the sidecar reads less
+local MAX_BODY_OCTETS = 1048576 -- or one event more; the sidecar takes 4 MiB
 
 -- JSON -----------------------------------------------------------------------------------------
 
@@ -49,7 +52,7 @@ local function add(ctx, event)
   if table.concat(event.flags):find('Seen') then more = more .. ',"seen":true' end
   for _, name in ipairs({ 'message_id', 'from', 'subject' }) do
     -- Folding: the white space behind it stays (RFC 5322, 2.2.3).
-    local text = (event[name] or ''):gsub('[\r\n]', '')
+    local text = (event[name] or ''):sub(1, MAX_FIELD_OCTETS):gsub('[\r\n]', '')
     if text ~= '' then more = more .. ',"' .. name .. '":' .. quote(text) end
   end
   if event.date and event.date ~= -1 then -- -1: no date could be read
@@ -105,8 +108,7 @@ end
 
 local keep
 
-local function hand_over(ctx)
-  local user = ctx.user
+local function tell(user, events)
   local function get(name)
     local value = setting(user, name)
     return value and (value:gsub('%s+$', '')) -- "name = <file" keeps the file's newline
@@ -114,34 +116,45 @@ local function hand_over(ctx)
   local url = get('coi_sidecar_url') or error('coi_sidecar_url is not set', 0)
   if url == '' then return end
 
-  local dir = get('coi_sidecar_spool_dir') or ''
+  local dir = get('coi_sidecar_events_dir') or ''
   local report = {
     user = user,
     dir = dir,
-    body = '{"user":' .. quote(user.username) .. ',"service":' .. quote(user.service or '')
-      .. ',"session":' .. quote(user.session_id or '') .. ',"events":['
-      .. table.concat(ctx.events, ',') .. ']}',
-    -- There while a sidecar that hangs is left alone (coi-spool.lua). One per system user: others
-    -- cannot read it.
-    hold = ('%s/.hold-%.0f'):format(dir, user.uid),
+    path = ('%s/%.0f/'):format(dir, user.uid),
+    body = ('{"user":%s,"uid":%.0f,"service":%s,"session":%s,"events":[%s]}'):format(
+      quote(user.username), user.uid, quote(user.service or ''), quote(user.session_id or ''), events),
   }
   function report.try()
     local start = os.time()
     local _, problem = pcall(post, url, get('coi_sidecar_token') or '', report.body)
     report.problem = problem
-    report.waited = os.time() - start >= MAX_WAIT_SECONDS
+    local now = os.time()
+    report.hold_until = now - start >= MAX_WAIT_SECONDS and now + HOLD_SECONDS
     return not problem
   end
-  local held = dir ~= '' and io.open(report.hold)
-  if not held and report.try() then return end
-  keep = keep or bring_in('coi-spool.lua')
-  keep(report, held)
+  -- A sidecar that hangs must not cost every recipient of a message the whole time-out: after one,
+  -- everything goes straight to the log for a while. A file says until when.
+  local hold = io.open(report.path .. 'hold')
+  if hold then
+    local left = (hold:read('*n') or 0) - os.time()
+    hold:close()
+    if left > 0 and left <= HOLD_SECONDS then report.held, report.problem = true, 'too slow a moment ago' end
+  end
+  if not report.held and report.try() then return end
+  keep = keep or bring_in('coi-event-log.lua')
+  keep(report)
 end
 
-return {
-  add = add,
-  hand_over = function(ctx)
-    local ran, problem = pcall(hand_over, ctx)
-    if not ran then dovecot.i_error('coi: ' .. tostring(problem)) end
-  end,
-}
+local function hand_over(ctx)
+  local first, octets = 1, 0
+  for last, event in ipairs(ctx.events) do
+    octets = octets + #event
+    if octets > MAX_BODY_OCTETS or last == #ctx.events then
+      local ran, problem = pcall(tell, ctx.user, table.concat(ctx.events, ',', first, last))
+      if not ran then dovecot.i_error('coi: ' .. tostring(problem)) end
+      first, octets = last + 1, 0
+    end
+  end
+end
+
+return { add = add, hand_over = hand_over }
