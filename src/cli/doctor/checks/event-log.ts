@@ -46,6 +46,11 @@ export const eventLog = defineCheck({
       remedy:
         'Copy the scripts of lua/ and 95-coi-events.conf again, and reload Dovecot; then close it: chmod 0700 {dir}.',
     },
+    'spool-left': {
+      severity: 'warning',
+      what: '{dir}, which versions before the event log used, is still open ({mode}): whoever may write there can report events of everybody.',
+      remedy: 'rmdir {dir}; while something waits in it: chmod 0700 {dir}.',
+    },
     foreign: {
       severity: 'error',
       what: '{dir} belongs to uid {owner}, but the service runs as uid {uid}: it cannot make logs there.',
@@ -151,9 +156,9 @@ async function examineOldSpool(setup: Setup, report: Report): Promise<void> {
     (text) => text.includes('coi_sidecar_spool_dir'),
     () => false,
   );
-  const found = await stat(dir).catch(() => undefined);
-  if (isOld && found !== undefined && (found.mode & WRITABLE) !== 0) {
-    report.fault('open-spool', { script, dir, mode: octal(found.mode) });
+  const { mode } = await stat(dir).catch(() => ({ mode: 0 }));
+  if ((mode & WRITABLE) !== 0) {
+    report.fault(isOld ? 'open-spool' : 'spool-left', { script, dir, mode: octal(mode) });
   }
   const rejected = await readdir(join(dir, 'rejected')).catch(() => []);
   if (rejected.length > 0) {
