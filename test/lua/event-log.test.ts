@@ -36,9 +36,9 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
     let log: EventLog;
     before(() => (root = mkdtempSync(join(tmpdir(), 'coi-lua-'))));
     after(() => rmSync(root, { recursive: true }));
-    beforeEach(() => {
+    beforeEach(async () => {
       eventsDir = mkdtempSync(join(root, 'events-'));
-      log = makeEventLog(eventsDir, UID);
+      log = await makeEventLog(eventsDir, UID);
     });
 
     const environment = (more: Record<string, string | number>) => ({
@@ -57,7 +57,7 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
       });
       assert.equal(ran.status, 0, `${String(ran.error)} ${ran.stderr.toString()}`);
       const lines = (text: Buffer): string[] => text.toString().split('\n').filter(Boolean);
-      const posted = lines(ran.stdout).map((hex) => Buffer.from(hex, 'hex').toString());
+      const posted = lines(ran.stdout);
       return { posted, said: lines(ran.stderr) };
     }
     const subjectsOf = (found: EventLog): unknown[] =>
@@ -178,10 +178,10 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
       after(() => disk.unmount());
       afterEach(() => disk.free());
 
-      test('says so; what was written in part is a line of its own', () => {
+      test('says so; what was written in part is a line of its own', async () => {
         eventsDir = join(disk.dir, 'events');
         mkdirSync(eventsDir);
-        log = makeEventLog(eventsDir, UID);
+        log = await makeEventLog(eventsDir, UID);
         run(['before']);
         disk.fill();
         // Its last page has room for a part of it.
@@ -210,7 +210,7 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
 
       test('a quick refusal is not a hang', () => {
         assert.equal(run(['one', 'two'], { COI_WAIT: 1 }).posted.length, 2);
-        assert.equal(readFileSync(log.hold, 'utf8'), '');
+        assert.ok(Number(readFileSync(log.hold, 'utf8')) < NOW);
       });
 
       for (const [what, text] of [

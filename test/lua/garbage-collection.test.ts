@@ -24,7 +24,7 @@ for (const { version, skip } of dovecotVersions)
           classify: 'none',
           sidecar: { url: http.url, token: 'a-token' },
         });
-        const log = makeEventLog(dovecot.eventsDir, dovecot.mailUid);
+        const log = await makeEventLog(dovecot.eventsDir, dovecot.mailUid);
         try {
           const script = join(dovecot.layout.coiDir, 'coi.lua');
           await writeFile(script, EAGER + (await readFile(script, 'utf8')));

@@ -58,7 +58,7 @@ for (const { version, skip } of dovecotVersions)
         sidecar: { url: http.url, token: 'a-token' },
       });
       teardown.defer(() => dovecot.stop());
-      log = makeEventLog(dovecot.eventsDir, dovecot.mailUid);
+      log = await makeEventLog(dovecot.eventsDir, dovecot.mailUid);
     });
     beforeEach(() => {
       answer = { status: 204 };
@@ -278,7 +278,7 @@ for (const { version, skip } of dovecotVersions)
       });
 
       test('mail is delivered without delay, events wait in the log in their order', async () => {
-        const log = makeEventLog(deaf.eventsDir, deaf.mailUid);
+        const log = await makeEventLog(deaf.eventsDir, deaf.mailUid);
         const before = deaf.errors().length;
         for (let i = 0; i < 3; i++) {
           const { replies, elapsedMsecs } = await deliver(

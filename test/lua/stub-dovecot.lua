@@ -1,6 +1,6 @@
 -- Plays Dovecot for lua/coi.lua in a plain Lua interpreter: arg[1] is the script, each line of
--- standard input is one MessageNew (hex of the subject, uid, date), each line of output the hex of
--- the body that would have been posted. From the environment:
+-- standard input is one MessageNew (hex of the subject, uid, date), each line of output a body that
+-- would have been posted. From the environment:
 --
 --   COI_EVENTS_DIR  coi_sidecar_events_dir
 --   COI_STATUS      what the sidecar answers (200)
@@ -25,7 +25,7 @@ dovecot = {
             end,
             set_payload = function(_, payload) posted = payload end,
             submit = function()
-              print((posted:gsub('.', function(char) return ('%02x'):format(char:byte()) end)))
+              io.write(posted, '\n')
               now = now + wait
               return { status = function() return status end, reason = function() return 'said so' end }
             end,

@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EventDirectory } from '../../src/events/event-directory.ts';
+import { createLogger } from '../../src/logging.ts';
 
 /** What stands in a line of an event log. */
 export interface LoggedTransaction {
@@ -24,12 +25,15 @@ export interface EventLog {
   empty(): void;
 }
 
-/**
- * A system user's event log where no service runs that would make it: what the scripts do has to be seen
- * before anybody takes it in.
- */
-export function makeEventLog(eventsDir: string, uid: number): EventLog {
-  const dir = join(eventsDir, String(uid));
+/** Has a system user's event log made, and lets nobody take anything out of it but the test. */
+export async function makeEventLog(eventsDir: string, uid: number): Promise<EventLog> {
+  const directory = new EventDirectory({
+    dir: eventsDir,
+    onNewLog: () => Promise.resolve(),
+    log: createLogger('silent'),
+  });
+  await directory.ensure(uid);
+  const dir = directory.of(uid);
   const found: EventLog = {
     dir,
     log: join(dir, 'log'),
@@ -44,11 +48,5 @@ export function makeEventLog(eventsDir: string, uid: number): EventLog {
       writeFileSync(found.hold, '0000000000');
     },
   };
-  mkdirSync(dir, { mode: 0o700 });
-  for (const file of [found.log, found.hold]) writeFileSync(file, '', { mode: 0o600 });
-  if (uid !== process.getuid?.()) {
-    execFileSync('setfacl', ['-m', `u:${uid}:x`, dir]);
-    execFileSync('setfacl', ['-m', `u:${uid}:rw`, found.log, found.hold]);
-  }
   return found;
 }
