@@ -8,10 +8,7 @@ Every word of this is compiled for each delivery that matters: brevity is speed 
 local setting, bring_in = ...
 
 local MAX_WAIT_SECONDS = 2
-local HOLD_SECONDS = 10
 local MAX_HEADER_OCTETS = 4000 -- Node takes 16 KiB of headers in all
-local MAX_FIELD_OCTETS = 65536 -- of which the sidecar reads less
-local MAX_BODY_OCTETS = 1048576 -- or one event more; the sidecar takes 4 MiB
 
 -- JSON -----------------------------------------------------------------------------------------
 
@@ -51,8 +48,8 @@ local function add(ctx, event)
   local more = ',"keywords":' .. list(event.keywords)
   if table.concat(event.flags):find('Seen') then more = more .. ',"seen":true' end
   for _, name in ipairs({ 'message_id', 'from', 'subject' }) do
-    -- Folding: the white space behind it stays (RFC 5322, 2.2.3).
-    local text = (event[name] or ''):sub(1, MAX_FIELD_OCTETS):gsub('[\r\n]', '')
+    -- The sidecar reads less. Folding: the white space behind it stays (RFC 5322, 2.2.3).
+    local text = (event[name] or ''):sub(1, 65536):gsub('[\r\n]', '')
     if text ~= '' then more = more .. ',"' .. name .. '":' .. quote(text) end
   end
   if event.date and event.date ~= -1 then -- -1: no date could be read
@@ -108,7 +105,8 @@ end
 
 local keep
 
-local function tell(user, events)
+local function hand_over(ctx)
+  local user = ctx.user
   local function get(name)
     local value = setting(user, name)
     return value and (value:gsub('%s+$', '')) -- "name = <file" keeps the file's newline
@@ -117,44 +115,36 @@ local function tell(user, events)
   if url == '' then return end
 
   local dir = get('coi_sidecar_events_dir') or ''
+  local uid = ('%.0f'):format(user.uid)
   local report = {
     user = user,
+    events = ctx.events,
     dir = dir,
-    path = ('%s/%.0f/'):format(dir, user.uid),
-    body = ('{"user":%s,"uid":%.0f,"service":%s,"session":%s,"events":[%s]}'):format(
-      quote(user.username), user.uid, quote(user.service or ''), quote(user.session_id or ''), events),
+    own = dir .. '/' .. uid, -- this system user's directory
+    head = '{"user":' .. quote(user.username) .. ',"uid":' .. uid .. ',"service":'
+      .. quote(user.service or '') .. ',"session":' .. quote(user.session_id or '') .. ',"events":[',
   }
   function report.try()
     local start = os.time()
-    local _, problem = pcall(post, url, get('coi_sidecar_token') or '', report.body)
+    local body = report.head .. table.concat(ctx.events, ',') .. ']}'
+    local _, problem = pcall(post, url, get('coi_sidecar_token') or '', body)
     report.problem = problem
-    local now = os.time()
-    report.hold_until = now - start >= MAX_WAIT_SECONDS and now + HOLD_SECONDS
+    report.waited = os.time() - start >= MAX_WAIT_SECONDS
     return not problem
   end
-  -- A sidecar that hangs must not cost every recipient of a message the whole time-out: after one,
-  -- everything goes straight to the log for a while. A file says until when.
-  local hold = io.open(report.path .. 'hold')
-  if hold then
-    local left = (hold:read('*n') or 0) - os.time()
-    hold:close()
-    if left > 0 and left <= HOLD_SECONDS then report.held, report.problem = true, 'too slow a moment ago' end
-  end
-  if not report.held and report.try() then return end
+  -- Until when a sidecar that hangs is left alone (coi-event-log.lua).
+  local hold = io.open(report.own .. '/hold')
+  local till = hold and hold:read('*n') or 0
+  if hold then hold:close() end
+  if till <= os.time() and report.try() then return end
   keep = keep or bring_in('coi-event-log.lua')
-  keep(report)
+  keep(report, till)
 end
 
-local function hand_over(ctx)
-  local first, octets = 1, 0
-  for last, event in ipairs(ctx.events) do
-    octets = octets + #event
-    if octets > MAX_BODY_OCTETS or last == #ctx.events then
-      local ran, problem = pcall(tell, ctx.user, table.concat(ctx.events, ',', first, last))
-      if not ran then dovecot.i_error('coi: ' .. tostring(problem)) end
-      first, octets = last + 1, 0
-    end
-  end
-end
-
-return { add = add, hand_over = hand_over }
+return {
+  add = add,
+  hand_over = function(ctx)
+    local ran, problem = pcall(hand_over, ctx)
+    if not ran then dovecot.i_error('coi: ' .. tostring(problem)) end
+  end,
+}

@@ -233,21 +233,20 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
       });
     });
 
-    test('a long transaction comes in parts, none of which is too long for the log', () => {
+    test('a long transaction comes in several lines, none of which is too long', () => {
       const subject = '\u0001'.repeat(70_000); // escaped, six octets each
       const { posted } = run([subject], { COI_EVENTS: 12 });
-      const lines = log.read();
-      assert.deepEqual(
-        posted.map((body) => (JSON.parse(body) as { events: unknown[] }).events.length),
-        lines.map(({ events }) => events.length),
-      );
-      assert.equal(lines.flatMap(({ events }) => events).length, 12);
+      const events = log.read().flatMap((line) => line.events);
+      const [body = ''] = posted;
+      assert.deepEqual(events, (JSON.parse(body) as { events: unknown[] }).events);
+      assert.equal(events.length, 12);
+      assert.equal(events[0]?.['subject'], subject.slice(0, 65_536));
+      const lines = readFileSync(log.log, 'utf8').split('\n').filter(Boolean);
       assert.ok(lines.length > 2, `${lines.length} lines`);
-      for (const body of posted) assert.ok(body.length < 4 * 1_048_576, String(body.length));
-      assert.equal(lines[0]?.events[0]?.['subject'], subject.slice(0, 65_536));
+      for (const line of lines) assert.ok(line.length < 4 * 1_048_576, String(line.length));
     });
 
-    test('many small events are one', () => {
+    test('many small events are one line', () => {
       run(['x'], { COI_EVENTS: 5_000 });
       assert.deepEqual(
         log.read().map(({ events }) => events.length),
