@@ -61,7 +61,7 @@ export async function createApp(
     ...(doveadmSocket ? [{ name: 'doveadm.socket', check: () => doveadmSocket.check() }] : []),
     { name: 'store', check: () => ground.store.check() },
     { name: 'outbox', check: () => ground.outbox.check() },
-    { name: 'spool', check: () => flows.spool.check() },
+    { name: 'events', check: () => checkEvents(ground) },
     { name: 'proxy', check: () => checkProxy(domain.client.proxyState()) },
     { name: 'clock', check: () => Promise.resolve(), remark: () => clockWatch.remark() },
   ];
@@ -82,7 +82,9 @@ export async function createApp(
     await ground.userFilter.close().catch((error: unknown) => log.error({ err: error }));
     await doors.close(STOP_GRACE_MSECS);
     await flows.ox?.stop();
-    await flows.spool.stop();
+    await flows.logs.stop();
+    await flows.oldSpool.stop();
+    await flows.journal.stop();
     await flows.intake.drain();
     await flows.held.stop();
     // What is cut off here was perhaps sent, and is sent again by the next process.
@@ -106,10 +108,12 @@ export async function createApp(
     start: async () => {
       try {
         await delivery.start();
-        await flows.resume();
+        await ground.logPositions.load();
         url = await doors.open();
         await status.start();
-        flows.spool.start();
+        flows.journal.start();
+        flows.logs.start();
+        flows.oldSpool.start();
         await flows.ox?.start();
       } catch (error) {
         await stop();
@@ -123,6 +127,12 @@ export async function createApp(
       log.info({ url, source, store: ground.store.kind }, 'coi-sidecar is ready');
     },
   };
+}
+
+/** What mail processes need to leave events, and what would hide users from them. */
+async function checkEvents({ eventDirectory, userFilter }: Ground): Promise<void> {
+  await eventDirectory.check();
+  await userFilter.check();
 }
 
 /** What the last push through it found; a proxy that nobody has used yet is taken as good. */

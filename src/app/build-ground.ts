@@ -13,6 +13,9 @@ import { createRecentMessages, type RecentMessages } from '../messages/recent-me
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
 import { openStore } from '../stores/open-store.ts';
+import { EventDirectory } from '../events/event-directory.ts';
+import { LogPositions } from '../events/log-positions.ts';
+import { findUnixGroup } from '../socket/find-unix-group.ts';
 import type { EventJournal } from '../stores/event-journal.ts';
 import type { OutboxStore } from '../stores/outbox-store.ts';
 import { openSqliteOutboxStore } from '../stores/sqlite/sqlite-outbox-store.ts';
@@ -32,8 +35,11 @@ export interface Ground {
   runMoves: RunMoves;
   doveadmSocket: DoveadmSocket | undefined;
   store: Store;
-  /** What is owed: pushes, and transactions that are still being handled. */
-  outbox: OutboxStore & EventJournal;
+  /** What is owed: pushes, and transactions that wait to be handled. */
+  outbox: OutboxStore & { readonly journal: EventJournal };
+  /** Where mail processes leave events, and how far those were read. */
+  eventDirectory: EventDirectory;
+  logPositions: LogPositions;
   recent: RecentMessages;
   userFilter: UserFilter;
   /** Lets Dovecot know whose messages need not be reported, as far as that can be told. */
@@ -43,7 +49,7 @@ export interface Ground {
   close(): Promise<void>;
 }
 
-/** For so long an event is repeated that Dovecot refuses to have handled (src/events/spool.ts) … */
+/** For so long an event is repeated that Dovecot refuses to have handled (src/events/journal-worker.ts) … */
 const REPEATED_MSECS = 86_400_000;
 /** … and the last time is somewhat later. */
 const MARGIN_MSECS = 3_600_000;
@@ -52,8 +58,8 @@ const MARGIN_MSECS = 3_600_000;
 const MATTERING = [COI_PREFIX, SUBSCRIPTION_PREFIX];
 
 /**
- * @throws InvalidInputError, UnavailableError naming the option: a store cannot be opened, or a file
- *   in the spool directory is in the way
+ * @throws InvalidInputError, UnavailableError naming the option: a store cannot be opened, or there is no
+ *   such group
  */
 export async function buildGround(
   config: Config,
@@ -75,15 +81,25 @@ export async function buildGround(
   const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
+  const { dir, group } = config.events;
+  const groupId =
+    group === '' ? undefined : await forOption('events.group', () => findUnixGroup(group));
+  const eventDirectory = new EventDirectory({
+    ...{ dir, groupId, log },
+    onNewLog: (inode) => logPositions.begin(inode),
+  });
+  const userFilter = new UserFilter(join(dir, 'marks'), log, eventDirectory);
   const opened = await forOption('store.url', () => openStore(config.store.url, { log }));
-  const userFilter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
   const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
-  const outbox = await openOutbox(config, userFilter, clock).catch(async (error: unknown) => {
+  // What an earlier process left may be of another store; /readyz tells of what cannot be removed.
+  await userFilter.remove().catch((error: unknown) => log.error({ err: error }));
+  const outbox = await openOutbox(config, clock).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
+  const logPositions = new LogPositions(outbox.journal);
   const recent = createRecentMessages({
     capacity: config.coi.recent_messages * 1_048_576,
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
@@ -103,7 +119,7 @@ export async function buildGround(
   return {
     ...{ config, clock, clockWatch, sleep, log, metrics, doveadm, doveadmSocket, store },
     runMoves: createRunMoves(mover),
-    ...{ outbox, recent, userFilter },
+    ...{ outbox, recent, userFilter, eventDirectory, logPositions },
     publishFilter: async () => {
       if (seesAll) await filterTurns.run('', publishFilter);
     },
@@ -121,13 +137,7 @@ export async function buildGround(
   };
 }
 
-async function openOutbox(
-  config: Config,
-  userFilter: UserFilter,
-  clock: Clock,
-): Promise<Ground['outbox']> {
-  // What an earlier process left may be of another store.
-  await forOption('spool.dir', () => userFilter.remove());
+async function openOutbox(config: Config, clock: Clock): Promise<Ground['outbox']> {
   return forOption('outbox.path', () =>
     openSqliteOutboxStore(config.outbox.path, {
       // What is reported again later than that is not worth sending: its time is over.

@@ -9,7 +9,7 @@ import type { Logger } from '../logging.ts';
 export interface EventDirectoryParts {
   /** `events.dir`. */
   dir: string;
-  /** Of the directory itself, which mail processes may enter; undefined: this process's own. */
+  /** Of the directory itself, which mail processes may enter; undefined: the one that it has. */
   groupId?: number | undefined;
   /** Told of each log before anyone else can open it. */
   onNewLog: (inode: string) => Promise<void>;
@@ -20,8 +20,12 @@ export interface EventDirectoryParts {
 
 /** A directory is made for so many system users; a site has one, or one for each user. */
 const MOST_USERS = 10_000;
+/** What went wrong is tried again after this. */
+const AGAIN_MSECS = 60_000;
 const NUMBER = /^(?:0|[1-9]\d{0,9})$/;
 /** What is not finished; nobody else looks at it. */
+/** Modes of the directory that let nobody else do more than pass it. */
+const CLOSED = [0o710, 0o711];
 const UNFINISHED = '.new-';
 const ENTER = { mode: 0o700, right: '--x', maskedMode: 0o710 };
 const WRITE = { mode: 0o600, right: 'rw-', maskedMode: 0o660 };
@@ -42,9 +46,10 @@ export class EventDirectory {
   readonly #setfacl: string;
   readonly #ownId = process.geteuid?.() ?? 0;
   readonly #known = new Map<number, Promise<boolean>>();
-  /** Why the last list of access rights could not be set. */
-  #withoutAcl: string | undefined;
+  /** System users whose access could not be set, and why. */
+  readonly #withoutAcl = new Map<number, string>();
   #full = false;
+  #groupFound: number | undefined;
 
   constructor({ dir, groupId, onNewLog, log, setfacl = 'setfacl' }: EventDirectoryParts) {
     this.dir = dir;
@@ -61,7 +66,9 @@ export class EventDirectory {
    */
   async prepare(): Promise<void> {
     try {
-      await mkdir(this.dir, { mode: 0o710 }).catch(unlessThere);
+      await mkdir(this.dir, { mode: this.#groupId === undefined ? 0o711 : 0o710 }).catch(
+        unlessThere,
+      );
       const found = await stat(this.dir);
       if (!found.isDirectory()) throw new Error('it is no directory: remove it');
       if (found.uid !== this.#ownId) {
@@ -70,13 +77,19 @@ export class EventDirectory {
       }
       if (this.#groupId !== undefined && found.gid !== this.#groupId)
         await chown(this.dir, this.#ownId, this.#groupId);
-      if ((found.mode & 0o7777) !== 0o710) await chmod(this.dir, 0o710);
+      if (!CLOSED.includes(found.mode & 0o7777)) await chmod(this.dir, 0o710);
+      this.#groupFound = found.gid;
     } catch (cause) {
       const what = `events.dir ${this.dir} cannot be used (${errorMessage(cause)})`;
       const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
       const remedy = full ? ': its file system is full' : ': it must be there, and of this service';
       throw new UnavailableError(what + remedy, { cause });
     }
+  }
+
+  /** The group of the directory, once that was {@link prepare}d. */
+  get groupId(): number | undefined {
+    return this.#groupFound;
   }
 
   /** The system users that have a directory. */
@@ -109,7 +122,7 @@ export class EventDirectory {
       return false;
     }
     const made = this.#ensure(uid).catch((error: unknown) => {
-      this.#known.delete(uid);
+      setTimeout(() => this.#known.delete(uid), AGAIN_MSECS).unref();
       this.#log.error({ uid, reason: errorMessage(error) }, 'cannot make an event log');
       return false;
     });
@@ -131,6 +144,12 @@ export class EventDirectory {
     await rename(fresh, path);
   }
 
+  /** Looks after a user's log again: something of it is missing, or is not what it was. */
+  async mend(uid: number): Promise<boolean> {
+    this.#known.delete(uid);
+    return this.ensure(uid);
+  }
+
   /** @throws UnavailableError saying what keeps mail processes from leaving events */
   async check(): Promise<void> {
     await this.prepare();
@@ -144,7 +163,11 @@ export class EventDirectory {
       const reason = errorMessage(cause);
       throw new UnavailableError(`events.dir ${this.dir} takes no file (${reason})`, { cause });
     }
-    if (this.#withoutAcl !== undefined) throw new UnavailableError(this.#withoutAcl);
+    for (const uid of this.#withoutAcl.keys()) {
+      await this.mend(uid);
+      const reason = this.#withoutAcl.get(uid);
+      if (reason !== undefined) throw new UnavailableError(reason);
+    }
   }
 
   async #ensure(uid: number): Promise<boolean> {
@@ -199,15 +222,15 @@ export class EventDirectory {
     try {
       const rule = `u:${uid}:${access.right}`;
       await promisify(execFile)(this.#setfacl, ['-b', '-m', rule, '--', ...paths]);
-      this.#withoutAcl = undefined;
+      this.#withoutAcl.delete(uid);
     } catch (error) {
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
       const reason = missing
         ? 'setfacl is missing: install the package acl'
         : `setfacl says: ${String((error as { stderr?: unknown }).stderr ?? error).trim()}`;
       const what = `mail processes of the system user ${uid} cannot leave events in ${this.of(uid)}`;
-      if (this.#withoutAcl === undefined) this.#log.error(`${what}: ${reason}`);
-      this.#withoutAcl = `${what}: ${reason}`;
+      if (this.#withoutAcl.size === 0) this.#log.error(`${what}: ${reason}`);
+      this.#withoutAcl.set(uid, `${what}: ${reason}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { InvalidInputError } from '../errors.ts';
 
 const Uint32 = Type.Integer({ minimum: 1, maximum: 4_294_967_295 });
 const Name = Type.String({ minLength: 1, maxLength: 4_096 });
@@ -96,3 +97,20 @@ export type MailboxEvent =
 
 /** Checks what did not come through the HTTP service, which checks by itself. */
 export const transactionValidator = Compile(TransactionSchema);
+
+/**
+ * Reads what was kept as JSON.
+ *
+ * @throws InvalidInputError it is no transaction. What is wrong with it is not looked for: that takes
+ *   far longer than to see that something is
+ */
+export function parseTransaction(text: string): Transaction {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new InvalidInputError('not JSON', { cause });
+  }
+  if (transactionValidator.Check(value)) return value;
+  throw new InvalidInputError('not an event');
+}
