@@ -74,6 +74,8 @@ export class JournalWorker {
   readonly #blocked = new Map<string, number>();
   /** Entries that are not this worker's: being handled elsewhere, or handled and about to be removed. */
   readonly #elsewhere = new Map<number, 'in hand' | 'leaving'>();
+  /** Copies that were discarded; a round may have read them before. */
+  readonly #discarded = new Set<number>();
   /** Entries in hand with others of their user behind them. */
   readonly #awaited = new Set<number>();
   /** Users whose entries were removed; a round may have read them before. */
@@ -115,7 +117,10 @@ export class JournalWorker {
       throw error;
     }
     return {
-      discard: () => this.#leave([id]),
+      discard: () => {
+        this.#discarded.add(id);
+        return this.#leave([id]);
+      },
       release: () => {
         this.#elsewhere.delete(id);
         this.#awaited.delete(id);
@@ -187,6 +192,7 @@ export class JournalWorker {
   async #runRound(): Promise<void> {
     const now = this.#parts.clock.monotonic();
     this.#forgotten.clear();
+    this.#discarded.clear();
     this.#failures = undefined;
     for (const [user, until] of this.#blocked) if (until <= now) this.#blocked.delete(user);
     const users = this.#users();
@@ -225,7 +231,7 @@ export class JournalWorker {
         if (this.#stopped || this.#forgotten.has(user)) return;
         afterId = entry.id;
         const elsewhere = this.#elsewhere.get(entry.id);
-        if (elsewhere === 'leaving') continue;
+        if (elsewhere === 'leaving' || this.#discarded.has(entry.id)) continue;
         if (elsewhere === 'in hand') {
           this.#awaited.add(entry.id);
           return;

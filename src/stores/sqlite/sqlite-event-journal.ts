@@ -115,6 +115,7 @@ export class SqliteEventJournal implements EventJournal {
   }
 
   async forgetEvents(user: string): Promise<number> {
+    await this.flush(); // those are not counted
     const removed = await this.#run<Amount & { aside: number }>({ op: 'forget-events', user });
     this.#noteRemoved(removed);
     return removed.transactions + removed.aside;
