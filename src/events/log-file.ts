@@ -7,7 +7,7 @@ export const LONGEST_LINE = 4 * 1_048_576;
 export const PART_OCTETS = 262_144;
 /** Octets in which the end of a line that is too long is looked for at a time, and in one turn. */
 const SKIP_OCTETS = 1_048_576;
-const SKIPS_A_TURN = 8;
+const SKIPS_A_TURN = 32;
 const NEWLINE = 10;
 /** Neither does a pipe hold us up, nor a link lead us elsewhere. */
 const AS_IT_IS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
@@ -73,8 +73,9 @@ export class LogFile {
   /** Looks for the end of a line that is too long. */
   async skip(position: number, end = this.size): Promise<LogRead> {
     let at = position;
+    const buffer = Buffer.allocUnsafe(SKIP_OCTETS);
     for (let turn = 0; turn < SKIPS_A_TURN && at < end; turn += 1) {
-      const part = await this.#read(at, Math.min(SKIP_OCTETS, end - at));
+      const part = await this.#read(at, Math.min(SKIP_OCTETS, end - at), buffer);
       const first = part.indexOf(NEWLINE);
       if (first >= 0) return { kind: 'skipped', next: at + first + 1 };
       if (part.length === 0) break;
@@ -92,8 +93,8 @@ export class LogFile {
     await this.#file.close();
   }
 
-  async #read(position: number, octets: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(Math.max(0, octets));
+  async #read(position: number, octets: number, into?: Buffer): Promise<Buffer> {
+    const buffer = into?.subarray(0, octets) ?? Buffer.allocUnsafe(Math.max(0, octets));
     let read = 0;
     while (read < buffer.length) {
       const { bytesRead } = await this.#file.read(
