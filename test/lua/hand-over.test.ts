@@ -355,7 +355,9 @@ for (const { version, skip } of dovecotVersions)
 
     describe('with a file of those whose messages matter', () => {
       let filter: UserFilter;
-      beforeEach(() => (filter = new UserFilter(join(dovecot.eventsDir, 'marks'), silent)));
+      beforeEach(
+        () => (filter = new UserFilter(join(dovecot.eventsDir, 'marks'), silent, log.directory)),
+      );
       afterEach(() => filter.close());
       const reported = async (): Promise<boolean> => {
         const before = http.requests.length;

@@ -19,6 +19,7 @@ export interface EventLog {
   dir: string;
   log: string;
   hold: string;
+  directory: EventDirectory;
   /** Its lines, each of which has to be whole. */
   read(): LoggedTransaction[];
   /** Takes all lines out of it, and nobody is left alone any more. */
@@ -35,7 +36,7 @@ export async function makeEventLog(eventsDir: string, uid: number): Promise<Even
   await directory.ensure(uid);
   const dir = directory.of(uid);
   const found: EventLog = {
-    dir,
+    ...{ dir, directory },
     log: join(dir, 'log'),
     hold: join(dir, 'hold'),
     read: () =>
