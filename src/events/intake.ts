@@ -1,5 +1,5 @@
 import { tellWhenAskingDovecot } from '../dovecot/asking-dovecot.ts';
-import { errorMessage } from '../errors.ts';
+import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { OverShareError } from '../stores/over-share-error.ts';
 import type { Transaction } from './event-schema.ts';
@@ -11,7 +11,7 @@ export type Taken = 'done' | 'kept';
 /** Takes in what Dovecot reports, within a bounded time, losing nothing. */
 export interface Intake {
   /**
-   * @throws the journal's error when not even that takes it; it is held in memory then, unless as many
+   * @throws the journal's error when not even that takes it, or not in time; it is held in memory then, unless as many
    *   wait for its user as may
    */
   take(transaction: Transaction): Promise<Taken>;
@@ -35,6 +35,8 @@ const BUDGET_MSECS = 750;
 /** Once a part behind us hangs, deliveries do not pay for it again and again. */
 const STRAINED_BUDGET_MSECS = 50;
 const STRAINED_MSECS = 10_000;
+/** The journal has this on top; past it, the script had better write to the event log. */
+const KEEP_MSECS = 400;
 /** Kept transactions under way; past it, deliveries wait: they may not outrun us for ever. */
 const MOST_GOING_ON_ALONE = 64;
 
@@ -72,7 +74,7 @@ export function createIntake(parts: IntakeParts): Intake {
       }),
     );
     let keeping: Promise<'kept'> | undefined;
-    const keepOnce = (): Promise<'kept'> => (keeping ??= keep(transaction, work));
+    const keepOnce = (): Promise<'kept'> => (keeping ??= keepCopy(transaction, work));
     const kept = mayGoOnAlone(transaction)
       ? asking.promise.then(() => {
           goOnAlone(work);
@@ -89,13 +91,14 @@ export function createIntake(parts: IntakeParts): Intake {
       if (!strained)
         log.warn('handling an event takes too long; it goes on without being waited for');
     }
-    try {
-      return await keepOnce();
-    } catch (error) {
+    const keep = keepOnce().catch((error: unknown) => {
       if (error instanceof OverShareError) parts.onOverShare?.();
       else hold(transaction);
       throw error;
-    }
+    });
+    if ((await withinBudget(keep, KEEP_MSECS)) === 'kept') return 'kept';
+    keep.catch(() => undefined);
+    throw new UnavailableError('the outbox does not take an event in time: see /readyz');
   }
 
   const mayGoOnAlone = ({ events }: Transaction): boolean =>
@@ -107,7 +110,7 @@ export function createIntake(parts: IntakeParts): Intake {
   }
 
   /** Once it is on disk, whatever comes of the work is seen to. */
-  async function keep(transaction: Transaction, work: Promise<Outcome>): Promise<'kept'> {
+  async function keepCopy(transaction: Transaction, work: Promise<Outcome>): Promise<'kept'> {
     const copy = await track(journal.writeCopy(transaction));
     const settled = work.then((outcome) => {
       if (outcome === 'done') return copy.discard();

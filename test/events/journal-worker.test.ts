@@ -311,9 +311,10 @@ describe('the journal of events', () => {
     await telling.takeIn();
     await telling.stop();
     const said = lines.filter(({ msg }) => msg === 'events could not be handled yet');
-    assert.deepEqual(said.map(({ count, reason }) => ({ count, reason })), [
-      { count: 50, reason: 'Dovecot does not answer' },
-    ]);
+    assert.deepEqual(
+      said.map(({ count, reason }) => ({ count, reason })),
+      [{ count: 50, reason: 'Dovecot does not answer' }],
+    );
   });
 
   it('forgets the events of one user, those that were set aside too', async () => {
