@@ -41,6 +41,8 @@ type Name = Buffer;
  */
 export class OldSpool {
   readonly #parts: OldSpoolParts;
+  /** Files that were taken and could not be removed. */
+  readonly #taken = new Set<string>();
   /** Files that stay where they are, as far as they were told of. */
   #toldOf = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -102,6 +104,7 @@ export class OldSpool {
     };
     for (const name of names) {
       if (this.#stopped || !(await this.#parts.worker.makeRoom())) break;
+      if (this.#taken.has(name.toString('latin1'))) continue;
       try {
         const entry = await this.#read(name);
         if (entry === undefined) continue;
@@ -145,7 +148,13 @@ export class OldSpool {
     const entries = taken.map(({ entry }) => entry);
     const overShare = await this.#parts.journal.takeIn({ entries, setAside: [] });
     for (const [index, { name }] of taken.entries()) {
-      await unlink(this.#at(name));
+      await unlink(this.#at(name)).catch((error: unknown) => {
+        this.#taken.add(name.toString('latin1'));
+        this.#parts.log.error(
+          { dir: this.#parts.dir, reason: errorMessage(error) },
+          'a file in the spool directory was taken and cannot be removed: remove it',
+        );
+      });
       this.#parts.onFile(index < overShare ? 'over_share' : 'taken');
     }
     this.#parts.worker.begin();
