@@ -48,8 +48,8 @@ local function add(ctx, event)
   local more = ',"keywords":' .. list(event.keywords)
   if table.concat(event.flags):find('Seen') then more = more .. ',"seen":true' end
   for _, name in ipairs({ 'message_id', 'from', 'subject' }) do
-    -- Folding: the white space behind it stays (RFC 5322, 2.2.3).
-    local text = (event[name] or ''):gsub('[\r\n]', '')
+    -- The sidecar reads less. Folding: the white space behind it stays (RFC 5322, 2.2.3).
+    local text = (event[name] or ''):sub(1, 65536):gsub('[\r\n]', '')
     if text ~= '' then more = more .. ',"' .. name .. '":' .. quote(text) end
   end
   if event.date and event.date ~= -1 then -- -1: no date could be read
@@ -114,28 +114,31 @@ local function hand_over(ctx)
   local url = get('coi_sidecar_url') or error('coi_sidecar_url is not set', 0)
   if url == '' then return end
 
-  local dir = get('coi_sidecar_spool_dir') or ''
+  local dir = get('coi_sidecar_events_dir') or ''
+  local uid = ('%.0f'):format(user.uid)
   local report = {
     user = user,
+    events = ctx.events,
     dir = dir,
-    body = '{"user":' .. quote(user.username) .. ',"service":' .. quote(user.service or '')
-      .. ',"session":' .. quote(user.session_id or '') .. ',"events":['
-      .. table.concat(ctx.events, ',') .. ']}',
-    -- There while a sidecar that hangs is left alone (coi-spool.lua). One per system user: others
-    -- cannot read it.
-    hold = ('%s/.hold-%.0f'):format(dir, user.uid),
+    own = dir .. '/' .. uid, -- this system user's directory
+    head = '{"user":' .. quote(user.username) .. ',"uid":' .. uid .. ',"service":'
+      .. quote(user.service or '') .. ',"session":' .. quote(user.session_id or '') .. ',"events":[',
   }
   function report.try()
     local start = os.time()
-    local _, problem = pcall(post, url, get('coi_sidecar_token') or '', report.body)
+    local body = report.head .. table.concat(ctx.events, ',') .. ']}'
+    local _, problem = pcall(post, url, get('coi_sidecar_token') or '', body)
     report.problem = problem
     report.waited = os.time() - start >= MAX_WAIT_SECONDS
     return not problem
   end
-  local held = dir ~= '' and io.open(report.hold)
-  if not held and report.try() then return end
-  keep = keep or bring_in('coi-spool.lua')
-  keep(report, held)
+  -- Until when a sidecar that hangs is left alone (coi-event-log.lua).
+  local hold = io.open(report.own .. '/hold')
+  local till = hold and hold:read('*n') or 0
+  if hold then hold:close() end
+  if till <= os.time() and report.try() then return end
+  keep = keep or bring_in('coi-event-log.lua')
+  keep(report, till)
 end
 
 return {

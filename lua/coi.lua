@@ -3,17 +3,17 @@ coi.lua: tells coi-sidecar what happened in a mailbox.
 
 For Dovecot's push_notification_lua, 2.3.19 and newer, 2.4 included; nothing in here depends on the
 version of Lua (5.1 to 5.4). One POST /v1/events per transaction. What could not be handed over is
-left in the spool directory, one file per transaction, for the sidecar to take in later. Whatever
+left in the event log, a line for each transaction, for the sidecar to take in later. Whatever
 goes wrong here, mail is delivered and the client gets its answer: the worst is a line in the log.
 
 Settings (2.3: plugin { … }; 2.4: lua_settings of the driver):
   coi_sidecar_url        http://127.0.0.1:9380; empty switches the script off (also per user)
   coi_sidecar_token      http.token of coi-sidecar.yaml
-  coi_sidecar_spool_dir  spool.dir of coi-sidecar.yaml; empty: no spool
+  coi_sidecar_events_dir events.dir of coi-sidecar.yaml; empty: no event log
 
 lmtp compiles this file anew for every recipient, which takes longer than running it: brevity is speed
 here. So it only finds out whether there is anything to report; coi-report.lua, coi-changes.lua and
-coi-spool.lua, which stand beside it, are brought in when they are needed.
+coi-event-log.lua, which stand beside it, are brought in when they are needed.
 ]]
 
 local settings = {} -- 2.4 hands them to script_init; 2.3 is asked for them
@@ -28,11 +28,11 @@ local function setting(user, name)
 end
 
 -- Most users have neither COI nor subscriptions, and what happens to their messages is of no use to
--- anyone. The sidecar keeps an octet for each hash of a user's name in the spool directory: set, and on
+-- anyone. The sidecar keeps an octet for each hash of a user's name in its directory: set, and on
 -- disk, before a user can want to hear of anything. It takes the file away while it cannot promise
 -- that, and then everybody's messages matter (src/stores/user-filter.ts).
 local function matters(user)
-  local file = io.open((setting(user, 'coi_sidecar_spool_dir') or '') .. '/.users/marks')
+  local file = io.open((setting(user, 'coi_sidecar_events_dir') or '') .. '/marks')
   if not file then return true end
   file:setvbuf('no')
   local hash = 0

@@ -22,11 +22,11 @@ if [ ! -f node_modules/.package-lock.json ] ||
   touch node_modules/.package-lock.json
 fi
 
-wanted="dovecot-core dovecot-imapd dovecot-lmtpd dovecot-sieve dovecot-auth-lua redis-server openssl curl $*"
+wanted="dovecot-core dovecot-imapd dovecot-lmtpd dovecot-sieve dovecot-auth-lua redis-server acl openssl curl $*"
 
 if ! command -v dpkg-query >/dev/null; then
   missing=
-  for program in dovecot sievec redis-server openssl curl; do
+  for program in dovecot sievec redis-server setfacl openssl curl; do
     command -v "$program" >/dev/null || [ -x "/usr/sbin/$program" ] || missing="$missing $program"
   done
   [ -z "$missing" ] && exit 0

@@ -72,7 +72,7 @@ export async function createApp(
       check: () => ground.outbox.check(),
       remark: () => ground.damage.outboxRemark(),
     },
-    { name: 'spool', check: () => flows.spool.check() },
+    { name: 'events', check: () => checkEvents(ground) },
     { name: 'proxy', check: () => checkProxy(domain.client.proxyState()) },
     {
       name: 'descriptors',
@@ -99,7 +99,9 @@ export async function createApp(
     await ground.userFilter.close().catch((error: unknown) => log.error({ err: error }));
     await doors.close(STOP_GRACE_MSECS);
     await flows.ox?.stop();
-    await flows.spool.stop();
+    await flows.logs.stop();
+    await flows.oldSpool.stop();
+    await flows.journal.stop();
     await flows.intake.drain();
     await flows.held.stop();
     // What is cut off here was perhaps sent, and is sent again by the next process.
@@ -112,11 +114,6 @@ export async function createApp(
     await rawlog?.flush();
     await ground.close();
   }
-  /** What cannot be read now is read by the next process; nobody's mail waits for it. */
-  const resume = (): Promise<void> =>
-    flows.resume().catch((error: unknown) => {
-      log.error({ reason: errorMessage(error) }, 'cannot read which events are left from before');
-    });
   const stop = (): Promise<void> => (stopping ??= stopInOrder());
 
   return {
@@ -128,10 +125,11 @@ export async function createApp(
     start: async () => {
       try {
         await delivery.start();
-        await resume();
         url = await doors.open();
         await status.start();
-        flows.spool.start();
+        flows.journal.start();
+        flows.logs.start();
+        flows.oldSpool.start();
         await flows.ox?.start();
       } catch (error) {
         await stop();
@@ -146,6 +144,12 @@ export async function createApp(
       log.info({ url, source, store: ground.store.kind }, 'coi-sidecar is ready');
     },
   };
+}
+
+/** What mail processes need to leave events, and what would hide users from them. */
+async function checkEvents({ eventDirectory, userFilter }: Ground): Promise<void> {
+  await eventDirectory.check();
+  await userFilter.check();
 }
 
 /** What the last push through it found; a proxy that nobody has used yet is taken as good. */

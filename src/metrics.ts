@@ -51,19 +51,43 @@ export function createMetrics(registry = new Registry()) {
     }),
     eventsWaiting: new Gauge({
       name: 'coi_events_waiting',
-      help: 'Events that are being handled, in the journal or while Dovecot waits; those in the spool are not among them.',
+      help: 'Events that are being handled for the first time; those in coi_events_pending are not among them.',
       registers,
       collect,
     }),
     spoolFiles: new Counter({
       name: 'coi_spool_files_total',
-      help: 'Spool files, by result (taken, needless, rejected).',
+      help: 'Files of a spool directory of before, by result (taken, rejected, over_share).',
       labelNames: ['result'],
       registers,
     }),
-    spoolPending: new Gauge({
-      name: 'coi_spool_pending_files',
-      help: 'Spool files that wait to be taken in.',
+    eventsPending: new Gauge({
+      name: 'coi_events_pending',
+      help: 'Transactions that wait in the journal to be handled.',
+      registers,
+      collect,
+    }),
+    eventsGivenUp: new Counter({
+      name: 'coi_events_given_up_total',
+      help: 'Transactions that will never be handled, by reason (refused: by Dovecot, for a day; damaged; oversized; over_share: too many wait for their user).',
+      labelNames: ['reason'],
+      registers,
+    }),
+    logLines: new Counter({
+      name: 'coi_event_log_lines_total',
+      help: 'Lines of the event logs, by result (taken, damaged, oversized, over_share).',
+      labelNames: ['result'],
+      registers,
+    }),
+    logUnread: new Gauge({
+      name: 'coi_event_log_unread_octets',
+      help: 'Octets in the event logs that were not taken in yet.',
+      registers,
+      collect,
+    }),
+    logOldest: new Gauge({
+      name: 'coi_event_log_oldest_seconds',
+      help: 'For how long the oldest event waits, in a log or in the journal; zero when none does.',
       registers,
       collect,
     }),

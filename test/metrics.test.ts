@@ -54,11 +54,11 @@ describe('metrics', () => {
     const fresh = createMetrics();
     fresh.onCollect(async () => {
       await Promise.resolve();
-      fresh.spoolPending.set(3);
+      fresh.eventsPending.set(3);
       fresh.outboxDepth.set(4);
     });
     const text = await fresh.registry.metrics();
-    assert.match(text, /^coi_spool_pending_files 3$/m);
+    assert.match(text, /^coi_events_pending 3$/m);
     assert.match(text, /^coi_outbox_pushes 4$/m);
   });
 });

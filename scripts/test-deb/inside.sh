@@ -42,11 +42,11 @@ owner_and_mode $config 'root:coi-sidecar 640'
 is "$(grep -cE '^  (token|admin_token|api_key): "[0-9a-f]{64}"$' $config)" 3 "the number of secrets"
 is "$(grep -oE '"[0-9a-f]{64}"' $config | sort -u | wc -l)" 3 "the number of different secrets"
 
-step "sockets and spool are for the service and Dovecot's mail processes only"
+step "sockets and event log are for the service and Dovecot's mail processes only"
 owner_and_mode /run/coi-sidecar/dict.sock 'coi-sidecar:coi-mail 660'
 owner_and_mode /run/coi-sidecar/sieve/coi-classify 'coi-sidecar:coi-mail 660'
 owner_and_mode /run/coi-sidecar/http.sock 'coi-sidecar:coi-mail 660'
-owner_and_mode /var/spool/coi-sidecar 'coi-sidecar:coi-mail 1730'
+owner_and_mode /var/spool/coi-events 'coi-sidecar:coi-mail 710'
 owner_and_mode /var/lib/coi-sidecar 'coi-sidecar:coi-sidecar 750'
 is "$(id -nG coi-sidecar | tr ' ' '\n' | sort | xargs)" 'coi-mail coi-sidecar' "its groups"
 
@@ -161,9 +161,10 @@ sed -i -e 's|^  ca_file: ""|  ca_file: "/etc/coi-sidecar/test-ca.pem"|' \
 systemctl restart coi-sidecar.service
 eventually curl --fail --silent http://127.0.0.1:9380/readyz
 
-step "a chat mail ends as a push; while the service is away, in the spool"
+step "a chat mail ends as a push; while the service is away, in the event log"
 /usr/lib/coi-sidecar/bin/node /usr/local/trip.js trip || fail "the trip"
-is "$(find /var/spool/coi-sidecar -name '*.json' | wc -l)" 0 "the number of files left in the spool"
+unread() { curl --silent http://127.0.0.1:9380/metrics | sed -n 's/^coi_event_log_unread_octets //p'; }
+is "$(unread)" 0 "the number of octets left in the event log"
 # It may say that it missed the classifier, in the spell without the service.
 errors=$(journalctl --no-pager -o cat -u dovecot -g 'Error:|Panic:|Fatal:' |
   grep -v -e '^-- ' -e "program .coi-classify. not found" || true)

@@ -2,7 +2,7 @@
 // inside.sh with the package's own Node and modules.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const LIB = '/usr/lib/coi-sidecar';
@@ -67,11 +67,12 @@ async function trip() {
 
     execFileSync('systemctl', ['stop', 'coi-sidecar.socket']); // and the service with it
     await sendChat();
-    const spooled = readdirSync('/var/spool/coi-sidecar').filter((name) => name.endsWith('.json'));
-    assert.equal(spooled.length, 1, 'the event is not in the spool');
+    const uid = execFileSync('id', ['-u', 'bob'], { encoding: 'utf8' }).trim();
+    const logged = readFileSync(`/var/spool/coi-events/${uid}/log`, 'utf8');
+    assert.equal(logged.match(/"user":"bob"/g)?.length, 1, 'the event is not in the event log');
     execFileSync('systemctl', ['start', 'coi-sidecar.service']);
     const late = await push.next(20_000);
-    console.log(`    after a spell in the spool: pushed in ${late.size} octets`);
+    console.log(`    after a spell in the event log: pushed in ${late.size} octets`);
   } finally {
     await client.logout();
     await push.close();

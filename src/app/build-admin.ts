@@ -15,7 +15,7 @@ import type { Ground } from './build-ground.ts';
 export function buildAdmin(
   ground: Ground,
   domain: Domain,
-  { source, spool }: Flows,
+  { source, journal, logs, oldSpool }: Flows,
 ): FastifyPluginAsyncTypebox {
   const { config, store, doveadm, clock, log, recent } = ground;
   const { subscriptions, vapidKeys, throttle, testReceivers, delivery, folders } = domain;
@@ -37,7 +37,12 @@ export function buildAdmin(
       ...{ ...kept, throttle },
       renewFilter: () => ground.renewFilter(),
       forgetPushes: (user) => delivery.forget(user),
-      forgetEvents: (user) => spool.forget(user),
+      forgetEvents: async (user) => {
+        await Promise.all([oldSpool.takeIn(), logs.takeIn()]);
+        const removed = (await journal.forget(user)) + (await oldSpool.forget(user));
+        logs.renew();
+        return removed;
+      },
       removeRawlogs: async (user) => {
         await domain.rawlog?.flush();
         return rawlogDir === '' ? 0 : removeRawlogs(rawlogDir, user);

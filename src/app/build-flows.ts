@@ -5,18 +5,19 @@ import { readSettings } from '../coi/settings.ts';
 import { createDoveadmAnnotations } from '../dovecot/doveadm-annotations.ts';
 import { createActOnMailboxEvent } from '../events/act-on-mailbox-event.ts';
 import { createCompleteEvents } from '../events/ox-road/complete-events.ts';
+import { EventLogs } from '../events/event-logs.ts';
 import { createFileLate } from '../events/file-late.ts';
 import { createHandleTransaction, type HandleTransaction } from '../events/handle-transaction.ts';
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
+import { JournalWorker } from '../events/journal-worker.ts';
+import { OldSpool } from '../events/old-spool.ts';
 import { createInboxChat } from '../events/inbox-chat.ts';
 import { createMarkChat } from '../events/mark-chat.ts';
 import { createMoveChatMessages } from '../events/move-chat-messages.ts';
 import { createOnNewMessages } from '../events/on-new-messages.ts';
 import { createProbes, PROBE_USER, type Probes } from '../events/probes.ts';
 import { createSetBlockedAside } from '../events/set-blocked-aside.ts';
-import { createSpool, type Spool } from '../events/spool.ts';
-import { takeOverJournal } from '../events/take-over-journal.ts';
 import { writePayload } from '../events/write-payload.ts';
 import { createFetchMessages } from '../messages/fetch-messages.ts';
 import { createFetchOctets } from '../messages/fetch-octets.ts';
@@ -42,9 +43,10 @@ export interface Flows {
   source: MetadataSource;
   classify: Classify;
   intake: Intake;
-  spool: Spool;
-  /** Takes over what an earlier process had taken in and not handled; before anything new comes. */
-  resume: () => Promise<void>;
+  /** Handles what waits in the journal. */
+  journal: JournalWorker;
+  logs: EventLogs;
+  oldSpool: OldSpool;
   held: HeldTransactions;
   probes: Probes;
   /** With `events.driver: ox` only. */
@@ -52,7 +54,7 @@ export interface Flows {
 }
 
 export function buildFlows(ground: Ground, domain: Domain): Flows {
-  const { log, metrics, clock, clockWatch, config } = ground;
+  const { log, metrics, clock, config } = ground;
   const { gate, source } = buildMetadata(ground, domain);
   domain.onRemoved((user) => {
     source
@@ -66,37 +68,29 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   const handle: HandleTransaction = async (transaction, receivedAt) => {
     if (!probes.take(transaction)) await handleMail(transaction, receivedAt);
   };
-  const spool = createSpool({
-    dir: config.spool.dir,
-    pollInterval: config.spool.poll_interval,
-    handle,
-    clock,
-    byToday: (noted) => clockWatch.byToday(noted),
-    log,
-    onFile: (result) => metrics.spoolFiles.inc({ result }),
-  });
-  metrics.onCollect(async () =>
-    metrics.spoolPending.set(await spool.pending().catch(() => Number.NaN)),
-  );
-  const held = createHeldTransactions({ spool, log });
-  const hold: HeldTransactions['hold'] = (transaction) => held.hold(transaction);
-  const journal = ground.outbox;
+  const { journal, logs, oldSpool } = buildWaiting(ground, handle);
+  const held = createHeldTransactions({ journal, log });
   const intake = createIntake({
     handle: async (transaction) => {
       const end = metrics.eventDuration.startTimer();
       await handle(transaction, clock.now());
       end();
     },
-    ...{ spool, journal, hold },
-    now: () => clock.now(),
+    journal,
+    hold: (transaction) => held.hold(transaction),
     log,
+    onOverShare: () => metrics.eventsGivenUp.inc({ reason: 'over_share' }),
   });
+  const take: Intake['take'] = (transaction) => {
+    logs.note(transaction.uid);
+    return intake.take(transaction);
+  };
   metrics.onCollect(() => metrics.eventsWaiting.set(intake.waiting()));
   const ox =
     config.events.driver === 'ox'
       ? buildOxRoad(ground, domain, {
           ...{ source, list },
-          spool: (transaction) => spool.write(transaction),
+          keep: (transaction) => journal.write(transaction),
           take: (transaction) => intake.take(transaction),
         })
       : undefined;
@@ -109,12 +103,44 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
     examine: examineMessage,
     ...(ox && { onFile: (...args) => ox.onFile(...args) }),
   });
-  const resume = async (): Promise<void> => {
-    const transactions = await takeOverJournal({ journal, spool, hold });
-    if (transactions > 0) log.info({ transactions }, 'events are left from before');
-  };
   const guarded = probes.guard(classify);
-  return { gate, source, classify: guarded, intake, spool, resume, held, probes, ox };
+  return {
+    ...{ gate, source, classify: guarded, journal, logs, oldSpool, held, probes, ox },
+    intake: { ...intake, take },
+  };
+}
+
+/** What becomes of transactions that Dovecot does not wait for. */
+function buildWaiting(
+  { config, clock, clockWatch, log, metrics, outbox, eventDirectory, logPositions }: Ground,
+  handle: HandleTransaction,
+): Pick<Flows, 'journal' | 'logs' | 'oldSpool'> {
+  const { poll_interval: pollInterval } = config.spool;
+  const worker = new JournalWorker({
+    journal: outbox.journal,
+    byToday: (noted) => clockWatch.byToday(noted),
+    ...{ pollInterval, handle, clock, log },
+    onGivenUp: (reason) => metrics.eventsGivenUp.inc({ reason }),
+  });
+  const logs = new EventLogs({
+    ...{ directory: eventDirectory, positions: logPositions, journal: outbox.journal, worker },
+    ...{ pollInterval, clock, log },
+    onLines: (result, count) => {
+      metrics.logLines.inc({ result }, count);
+      if (result !== 'taken') metrics.eventsGivenUp.inc({ reason: result }, count);
+    },
+  });
+  const oldSpool = new OldSpool({
+    ...{ dir: config.spool.dir, journal: outbox.journal, worker, pollInterval, clock, log },
+    onFile: (result) => metrics.spoolFiles.inc({ result }),
+  });
+  metrics.onCollect(async () => {
+    metrics.eventsPending.set(worker.waiting());
+    metrics.logUnread.set(logs.unread());
+    const oldest = Math.min(logs.oldest(), await outbox.journal.oldest().catch(() => Infinity));
+    metrics.logOldest.set(oldest === Infinity ? 0 : Math.max(0, clock.now() - oldest) / 1_000);
+  });
+  return { journal: worker, logs, oldSpool };
 }
 
 function buildMetadata(

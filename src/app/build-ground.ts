@@ -16,6 +16,9 @@ import type { AnnotationLimits } from '../stores/annotation-limits.ts';
 import { DamageWatch } from '../stores/damage-watch.ts';
 import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
 import { openStore } from '../stores/open-store.ts';
+import { EventDirectory } from '../events/event-directory.ts';
+import { LogPositions } from '../events/log-positions.ts';
+import { findUnixGroup } from '../socket/find-unix-group.ts';
 import type { EventJournal } from '../stores/event-journal.ts';
 import type { OutboxStore } from '../stores/outbox-store.ts';
 import { openSqliteOutboxStore } from '../stores/sqlite/sqlite-outbox-store.ts';
@@ -38,8 +41,11 @@ export interface Ground {
   store: Store;
   /** What is stored and cannot be used. */
   damage: DamageWatch;
-  /** What is owed: pushes, and transactions that are still being handled. */
-  outbox: OutboxStore & EventJournal;
+  /** What is owed: pushes, and transactions that wait to be handled. */
+  outbox: OutboxStore & { readonly journal: EventJournal };
+  /** Where mail processes leave events, and how far those were read. */
+  eventDirectory: EventDirectory;
+  logPositions: LogPositions;
   recent: RecentMessages;
   userFilter: UserFilter;
   /** Lets Dovecot know whose messages need not be reported, as far as that can be told. */
@@ -49,7 +55,7 @@ export interface Ground {
   close(): Promise<void>;
 }
 
-/** For so long an event is repeated that Dovecot refuses to have handled (src/events/spool.ts) … */
+/** For so long an event is repeated that Dovecot refuses to have handled (src/events/journal-worker.ts) … */
 const REPEATED_MSECS = 86_400_000;
 /** … and the last time is somewhat later. */
 const MARGIN_MSECS = 3_600_000;
@@ -58,8 +64,8 @@ const MARGIN_MSECS = 3_600_000;
 const MATTERING = [COI_PREFIX, SUBSCRIPTION_PREFIX];
 
 /**
- * @throws InvalidInputError, UnavailableError naming the option: a store cannot be opened, or a file
- *   in the spool directory is in the way
+ * @throws InvalidInputError, UnavailableError naming the option: a store cannot be opened, or there is no
+ *   such group
  */
 export async function buildGround(
   config: Config,
@@ -89,19 +95,27 @@ export async function buildGround(
       metrics.damaged.set({ kind }, count);
     }
   });
+  const { dir, group } = config.events;
+  const groupId =
+    group === '' ? undefined : await forOption('events.group', () => findUnixGroup(group));
+  const eventDirectory = new EventDirectory({
+    ...{ dir, groupId, log },
+    onNewLog: (inode) => logPositions.begin(inode),
+  });
+  const userFilter = new UserFilter(join(dir, 'marks'), log, eventDirectory);
   const opened = await forOption('store.url', () =>
     openStore(config.store.url, { log, damage, limits: annotationLimits(config) }),
   );
-  const userFilter = new UserFilter(join(config.spool.dir, '.users', 'marks'), log);
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';
   const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
-  const outbox = await openOutbox(config, userFilter, clock, damage).catch(
-    async (error: unknown) => {
-      await store.close();
-      throw error;
-    },
-  );
+  // What an earlier process left may be of another store; /readyz tells of what cannot be removed.
+  await userFilter.remove().catch((error: unknown) => log.error({ err: error }));
+  const outbox = await openOutbox(config, clock, damage).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  const logPositions = new LogPositions(outbox.journal);
   const recent = createRecentMessages({
     capacity: config.coi.recent_messages * 1_048_576,
     onLookup: (result) => metrics.cacheLookups.inc({ cache: 'messages', result }),
@@ -133,7 +147,7 @@ export async function buildGround(
       damage,
     },
     runMoves: createRunMoves(mover),
-    ...{ outbox, recent, userFilter },
+    ...{ outbox, recent, userFilter, eventDirectory, logPositions },
     publishFilter: async () => {
       if (seesAll) await filterTurns.run('', publishFilter);
     },
@@ -158,12 +172,9 @@ const annotationLimits = ({ metadata }: Config): AnnotationLimits => ({
 
 async function openOutbox(
   config: Config,
-  userFilter: UserFilter,
   clock: Clock,
   damage: DamageWatch,
 ): Promise<Ground['outbox']> {
-  // What an earlier process left may be of another store.
-  await forOption('spool.dir', () => userFilter.remove());
   return forOption('outbox.path', () =>
     openSqliteOutboxStore(config.outbox.path, {
       // What is reported again later than that is not worth sending: its time is over.

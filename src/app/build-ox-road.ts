@@ -21,13 +21,14 @@ export interface OxRoadParts {
   source: MetadataSource;
   list: ListMessages;
   take: Intake['take'];
-  spool: (transaction: Transaction) => Promise<void>;
+  /** Owes a transaction; durable when it resolves. */
+  keep: (transaction: Transaction) => Promise<void>;
 }
 
 export function buildOxRoad(
   { config, store, clock, log }: Ground,
   { folders, subscriptions }: Domain,
-  { source, list, take, spool }: OxRoadParts,
+  { source, list, take, keep }: OxRoadParts,
 ): OxRoad {
   const filed = createFiledReports({
     ...{ list, take, clock, log },
@@ -37,11 +38,12 @@ export function buildOxRoad(
     users: () => store.users(),
     settings: (user) => source.settings(user),
     wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
-    ...{ list, spool, log },
+    ...{ list, keep, log },
     folders: folders.names,
   });
   const alive = createAliveMarker({
-    dir: config.spool.dir,
+    dir: config.events.dir,
+    oldDir: config.spool.dir,
     caughtUp: () => filed.oldest() ?? clock.now(),
     log,
   });

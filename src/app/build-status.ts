@@ -28,7 +28,7 @@ const RELOAD = 15;
 export function buildStatus(
   { config, clock, metrics, store }: Ground,
   { delivery, throttle, attempts }: Domain,
-  { spool }: Flows,
+  { journal }: Flows,
   checks: readonly ReadinessCheck[],
 ): Status {
   const history = createHistory({
@@ -51,13 +51,10 @@ export function buildStatus(
   };
 
   async function facts(): Promise<StatusFacts> {
-    const [latest, samples, spooled] = await Promise.all([
-      readiness(),
-      history.samples(),
-      spool.pending().catch(() => undefined),
-    ]);
+    const [latest, samples] = await Promise.all([readiness(), history.samples()]);
     return {
-      ...{ startedAt, service, samples, spooled, readiness: latest },
+      ...{ startedAt, service, samples, readiness: latest },
+      pending: journal.waiting(),
       now: clock.now(),
       heard: history.lastGrowth(),
       delivery: delivery.snapshot(),

@@ -23,7 +23,7 @@ function describe({ user, note, ...counts }: Static<typeof ForgottenView>): stri
     [counts.vapidKeys, 'VAPID key(s)'],
     [counts.annotations, 'setting(s) and annotation(s)'],
     [counts.pushes, 'push(es) that were owed'],
-    [counts.spooledEvents, 'spooled event(s)'],
+    [counts.spooledEvents, 'event(s) that waited'],
     [counts.rawlogs, 'rawlog(s)'],
   ].filter(([count]) => count !== 0);
   const removed = found.map(([count, what]) => `${count} ${what}`).join(', ');

@@ -18,11 +18,12 @@ import { checkVapidSubject } from '../webpush/vapid/check-vapid-subject.ts';
  * @returns one sentence a problem; each names its option
  */
 export async function judgeOptions(config: Config): Promise<string[]> {
-  const { dict, http, metadata, sieve, store, webpush } = config;
+  const { dict, events, http, metadata, sieve, store, webpush } = config;
   const judgements: (() => unknown)[] = [
     ...judgeSocket('sieve', sieve),
     ...(http.socket === '' ? [] : judgeSocket('http', http)),
     ...(metadata.source === 'dict' ? judgeSocket('dict', dict) : []),
+    () => judgeGroup('events', events.group),
     () => forOption('store.url', () => parseStoreUrl(store.url)),
     () => store.key_file !== '' && forOption('store.key_file', () => readKeyFile(store.key_file)),
     () => webpush.vapid_subject !== '' && checkVapidSubject(webpush.vapid_subject),
@@ -53,5 +54,8 @@ const judgeSocket = (
   { socket, group }: { socket: string; group: string },
 ): (() => unknown)[] => [
   () => forOption(`${section}.socket`, () => checkSocketPath(socket)),
-  () => group !== '' && forOption(`${section}.group`, () => findUnixGroup(group)),
+  () => judgeGroup(section, group),
 ];
+
+const judgeGroup = (section: string, group: string): unknown =>
+  group !== '' && forOption(`${section}.group`, () => findUnixGroup(group));

@@ -3,5 +3,5 @@ export const LUA_SCRIPTS = [
   'coi.lua',
   'coi-report.lua',
   'coi-changes.lua',
-  'coi-spool.lua',
+  'coi-event-log.lua',
 ] as const;

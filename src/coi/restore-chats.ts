@@ -10,7 +10,7 @@ export interface RestoreChats {
 }
 
 const MOST_USERS = 10_000;
-/** Longer than reports lie in the spool once the sidecar is back. */
+/** Longer than reports wait once the sidecar is back. */
 const REMEMBERED_MSECS = 60 * 60_000;
 
 export function createRestoreChats(folders: Folders): RestoreChats {

@@ -68,6 +68,16 @@ export const schema = {
       format: ['lua', 'ox'],
       default: 'lua',
     },
+    dir: {
+      doc: 'Directory of the event logs, in which the Lua script leaves the events that it could not hand over. Only this service writes to it; on a local file system with ACLs.',
+      format: 'absolute-path',
+      default: '/var/spool/coi-events',
+    },
+    group: {
+      doc: 'Group that may enter it, as dict.group.',
+      format: 'text',
+      default: '',
+    },
   },
   metadata: {
     source: {
@@ -151,12 +161,12 @@ export const schema = {
   },
   spool: {
     dir: {
-      doc: 'Directory in which the Lua script leaves the events that it could not hand over.',
+      doc: 'Directory of events left from a version before the event logs; read until it is empty. It need not be there.',
       format: 'absolute-path',
       default: '/var/spool/coi-sidecar',
     },
     poll_interval: {
-      doc: 'How often the directory is looked at besides being watched.',
+      doc: 'How often it and the event logs are looked at besides being watched.',
       format: 'positive-duration',
       default: seconds(5),
     },

@@ -78,7 +78,7 @@ const MailboxRename = Type.Object({
 });
 
 /**
- * The body of `POST /v1/events` and the content of a spool file: what one Dovecot transaction did,
+ * The body of `POST /v1/events` and a line of the event log: what one Dovecot transaction did,
  * written by `lua/coi.lua` or made out of what the `ox` driver sends. Unknown properties are let
  * through, so that a newer script can talk to an older sidecar.
  *
@@ -87,6 +87,10 @@ const MailboxRename = Type.Object({
  */
 export const TransactionSchema = Type.Object({
   user: UserName,
+  /** Of the system user whose process reports it, and whose log it stands in. */
+  uid: Type.Optional(Type.Integer({ minimum: 0, maximum: 4_294_967_295 })),
+  /** When it was written to the log, in seconds since the epoch. */
+  at: Type.Optional(Type.Number()),
   /** Dovecot's service: lmtp, imap, doveadm … */
   service: Type.Optional(Type.String({ maxLength: 64 })),
   /** Dovecot's session, which LMTP also writes into the messages that it delivers. */

@@ -1,16 +1,19 @@
 import { tellWhenAskingDovecot } from '../dovecot/asking-dovecot.ts';
-import { errorMessage } from '../errors.ts';
+import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import type { EventJournal } from '../stores/event-journal.ts';
+import { OverShareError } from '../stores/over-share-error.ts';
 import type { Transaction } from './event-schema.ts';
-import type { Spool } from './spool.ts';
+import type { JournalWorker } from './journal-worker.ts';
 
 /** `done`: everything it set in motion is done or owed. `kept`: it is on disk and will be. */
 export type Taken = 'done' | 'kept';
 
 /** Takes in what Dovecot reports, within a bounded time, losing nothing. */
 export interface Intake {
-  /** @throws the spool's error when not even that takes it; it is held in memory then */
+  /**
+   * @throws the journal's error when not even that takes it, or not in time; it is held in memory then, unless as many
+   *   wait for its user as may
+   */
   take(transaction: Transaction): Promise<Taken>;
   /** Waits for what is under way. */
   drain(): Promise<void>;
@@ -20,13 +23,11 @@ export interface Intake {
 
 export interface IntakeParts {
   handle: (transaction: Transaction) => Promise<void>;
-  journal: Pick<EventJournal, 'keep' | 'forget'>;
-  spool: Pick<Spool, 'write' | 'writeCopy'>;
-  /** Keeps it in memory until the spool takes it. */
+  journal: Pick<JournalWorker, 'writeCopy'>;
+  /** Keeps it in memory until the journal takes it. */
   hold: (transaction: Transaction) => void;
-  /** Milliseconds since the epoch. */
-  now: () => number;
   log: Logger;
+  onOverShare?: () => void;
 }
 
 /** Dovecot waits for us while it delivers; the Lua script gives up after two seconds. */
@@ -34,26 +35,29 @@ const BUDGET_MSECS = 750;
 /** Once a part behind us hangs, deliveries do not pay for it again and again. */
 const STRAINED_BUDGET_MSECS = 50;
 const STRAINED_MSECS = 10_000;
-/** Journalled transactions under way; past it, deliveries wait: they may not outrun us for ever. */
-const MOST_JOURNALLED = 64;
+/** The journal has this on top; past it, the script had better write to the event log. */
+const KEEP_MSECS = 400;
+/** Kept transactions under way; past it, deliveries wait: they may not outrun us for ever. */
+const MOST_GOING_ON_ALONE = 64;
 
 type Outcome = 'done' | { failure: string };
 
 /**
  * A transaction is handled while Dovecot waits, which makes "answered" mean "done" without writing it
- * down first. What is different:
+ * down first. What is different goes to the journal:
  *
  * - A delivery does not wait for questions to Dovecot itself, which take longer than the delivery did:
- *   when the first is asked, the transaction goes to the journal, and Dovecot has its answer. Sessions
- *   of IMAP do wait: after a client's command, its effects are there.
- * - What fails goes to the spool, and is handled from there.
- * - Of what takes too long, a copy goes there, in case this process ends before it is done.
+ *   when the first is asked, the transaction is kept, and Dovecot has its answer. Sessions of IMAP do
+ *   wait: after a client's command, its effects are there.
+ * - What takes too long is kept as well, in case this process ends before it is done.
+ * - What fails is kept, and is handled from there.
  *
  * Doing a part twice is harmless: pushes carry a dedupe key, moves search anew.
  */
-export function createIntake({ handle, journal, spool, hold, now, log }: IntakeParts): Intake {
+export function createIntake(parts: IntakeParts): Intake {
+  const { handle, journal, hold, log } = parts;
   const underWay = new Set<Promise<unknown>>();
-  let journalled = 0;
+  let alone = 0;
   let waiting = 0;
   let strainedUntil = 0;
 
@@ -69,75 +73,56 @@ export function createIntake({ handle, journal, spool, hold, now, log }: IntakeP
         waiting -= transaction.events.length;
       }),
     );
+    let keeping: Promise<'kept'> | undefined;
+    const keepOnce = (): Promise<'kept'> => (keeping ??= keepCopy(transaction, work));
     const kept = mayGoOnAlone(transaction)
-      ? asking.promise.then(() => keep(transaction))
+      ? asking.promise.then(() => {
+          goOnAlone(work);
+          return keepOnce();
+        })
       : undefined;
+    // Then Dovecot waits for the work, and what comes of it is kept.
+    kept?.catch(() => (keeping = undefined));
     const answer = kept === undefined ? work : Promise.any([work, kept]);
     const outcome = await withinBudget(answer, strained ? STRAINED_BUDGET_MSECS : BUDGET_MSECS);
-    if (typeof outcome === 'number') {
-      void track(goOnAlone(transaction, outcome, work));
-      return 'kept';
+    if (outcome === 'done' || outcome === 'kept') return outcome;
+    if (outcome === 'late') {
+      strainedUntil = performance.now() + STRAINED_MSECS;
+      if (!strained)
+        log.warn('handling an event takes too long; it goes on without being waited for');
     }
-    kept?.then((id) => journal.forget(id)).catch(() => undefined); // it is kept elsewhere, or done
-    if (outcome === 'done') return 'done';
-    try {
-      if (outcome === 'late') {
-        strainedUntil = performance.now() + STRAINED_MSECS;
-        if (!strained) log.warn('handling an event takes too long; a copy waits in the spool');
-        await spoolCopy(transaction, work);
-      } else {
-        sayFailed(outcome.failure);
-        await spool.write(transaction);
-      }
-    } catch (error) {
-      hold(transaction);
+    const keep = keepOnce().catch((error: unknown) => {
+      if (error instanceof OverShareError) parts.onOverShare?.();
+      else hold(transaction);
       throw error;
-    }
-    return 'kept';
+    });
+    if ((await withinBudget(keep, KEEP_MSECS)) === 'kept') return 'kept';
+    keep.catch(() => undefined);
+    throw new UnavailableError('the outbox does not take an event in time: see /readyz');
   }
 
   const mayGoOnAlone = ({ events }: Transaction): boolean =>
-    journalled < MOST_JOURNALLED && events.every(({ event }) => event === 'MessageNew');
+    alone < MOST_GOING_ON_ALONE && events.every(({ event }) => event === 'MessageNew');
 
-  /** @returns its id in the journal */
-  function keep(transaction: Transaction): Promise<number> {
-    const { user } = transaction;
-    return journal.keep({ user, transaction: JSON.stringify(transaction), receivedAt: now() });
+  function goOnAlone(work: Promise<Outcome>): void {
+    alone += 1;
+    void work.finally(() => (alone -= 1));
   }
 
-  async function goOnAlone(
-    transaction: Transaction,
-    id: number,
-    work: Promise<Outcome>,
-  ): Promise<void> {
-    journalled += 1;
-    try {
-      const outcome = await work;
-      if (outcome !== 'done') {
-        sayFailed(outcome.failure);
-        await spool.write(transaction);
-      }
-      journal.forget(id);
-    } catch {
-      hold(transaction); // and it stays in the journal, should the spool not take it before the end
-    } finally {
-      journalled -= 1;
-    }
-  }
-
-  async function spoolCopy(transaction: Transaction, work: Promise<Outcome>): Promise<void> {
-    const copy = await spool.writeCopy(transaction);
+  /** Once it is on disk, whatever comes of the work is seen to. */
+  async function keepCopy(transaction: Transaction, work: Promise<Outcome>): Promise<'kept'> {
+    const copy = await track(journal.writeCopy(transaction));
     const settled = work.then((outcome) => {
       if (outcome === 'done') return copy.discard();
-      sayFailed(outcome.failure);
+      log.warn(
+        { reason: outcome.failure },
+        'an event could not be handled; it stays in the journal',
+      );
       copy.release();
       return undefined;
     });
     void track(settled);
-  }
-
-  function sayFailed(reason: string): void {
-    log.warn({ reason }, 'an event could not be handled; it stays in the spool');
+    return 'kept';
   }
 
   function track<T>(work: Promise<T>): Promise<T> {

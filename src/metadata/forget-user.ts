@@ -16,7 +16,7 @@ export interface ForgetUserParts {
   listMailboxes: ListMailboxGuids;
   /** What is owed to the user, and on its way. @returns how many pushes */
   forgetPushes: (user: string) => Promise<number>;
-  /** What was spooled. @returns how many files */
+  /** What waits to be handled, and what was set aside. @returns how many transactions */
   forgetEvents: (user: string) => Promise<number>;
   /** @returns how many files */
   removeRawlogs: (user: string) => Promise<number>;
@@ -43,7 +43,7 @@ export interface ForgetUserOptions {
 }
 
 /**
- * Removes all that is kept of a user: from the store, the outbox, the spool, the rawlogs and memory;
+ * Removes all that is kept of a user: from the store, the outbox, the event logs, the rawlogs and memory;
  * off the disk as well, as far as {@link Store.scrub} goes. Can be repeated, and is to be after a failure.
  *
  * Entries of mailboxes that all who see the mailbox share stand under its GUID, and stay.

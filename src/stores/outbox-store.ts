@@ -25,7 +25,7 @@ export interface OutboxStore {
   page(afterId: number, limit: number): Promise<OwedPush[]>;
 
   /**
-   * Takes out all pushes of a user, and the events that are being handled, and remembers nothing of them;
+   * Takes out all pushes of a user, and remembers nothing of them;
    * durable when it resolves, and off the disk as far as {@link Store.scrub} is.
    *
    * @returns the ids of the pushes

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
@@ -18,12 +17,13 @@ const MARKED = 1;
  * each start, all begins anew. No file means that everybody matters, so there is none until it is
  * complete, none after a stop, and none once it could not be written.
  *
- * It stands in a directory of its own, which only this service may write to: in the spool directory
- * itself any mail process could put one that hides everybody's mail.
+ * It stands in the directory of the event logs, which only this service may write to: a mail process
+ * could put one there that hides everybody's mail. Its group may read it, and nobody else learn who uses COI.
  */
 export class UserFilter {
   readonly #path: string;
   readonly #log: Logger;
+  readonly #directory: FilterDirectory;
   readonly #marks = Buffer.alloc(HASHES);
   #published = false;
   /** A file may be there that should not be: until it is gone, nobody new may matter. */
@@ -31,9 +31,14 @@ export class UserFilter {
   #work: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(path: string, log: Logger) {
+  /**
+   * @param directory makes the directory, or sees to it that nobody else can write to it, and knows its
+   *   group
+   */
+  constructor(path: string, log: Logger, directory: FilterDirectory = plainDirectory(path)) {
     this.#path = path;
     this.#log = log;
+    this.#directory = directory;
   }
 
   /**
@@ -98,6 +103,11 @@ export class UserFilter {
     });
   }
 
+  /** @throws UnavailableError a file is there that hides users, and cannot be removed */
+  async check(): Promise<void> {
+    if (this.#stale) await this.remove();
+  }
+
   /** Takes the file away for good. */
   close(): Promise<void> {
     this.#closed = true;
@@ -105,20 +115,21 @@ export class UserFilter {
   }
 
   async #write(): Promise<void> {
-    const directory = dirname(this.#path);
-    await makeDirectory(directory);
+    await this.#directory.prepare();
+    const { groupId } = this.#directory;
     const temporary = `${this.#path}.new`;
     await rm(temporary, { force: true, recursive: true });
-    const file = await open(temporary, 'w+', 0o644);
+    const file = await open(temporary, 'wx+', 0o640);
     try {
-      // A default ACL of the directory may have taken away what others need.
-      await file.chmod(0o644);
+      if (groupId !== undefined) await file.chown(process.geteuid?.() ?? -1, groupId);
+      // A default ACL of the directory may have taken away what the group needs.
+      await file.chmod(0o640);
       await writeDown(file, this.#marks, 0, HASHES);
       await rename(temporary, this.#path);
     } finally {
       await file.close();
     }
-    await syncDirectory(directory);
+    await syncDirectory(dirname(this.#path));
   }
 
   async #withdraw(cause: unknown): Promise<void> {
@@ -128,17 +139,12 @@ export class UserFilter {
     await this.#remove();
   }
 
-  /** The directory stays, or is made: nobody else can put a file there then. */
   async #remove(): Promise<void> {
     this.#published = false;
     this.#stale = true;
     try {
-      const directory = dirname(this.#path);
-      await setForeignAside(directory);
       await rm(this.#path, { force: true, recursive: true });
       this.#stale = false;
-      // Nothing is believed of a directory that is not there; /readyz tells of a spool that is no good.
-      await makeDirectory(directory).catch(() => undefined);
     } catch (cause) {
       const reason = errorMessage(cause);
       const message =
@@ -162,21 +168,18 @@ async function writeDown(file: FileHandle, marks: Buffer, at: number, octets: nu
   await file.datasync();
 }
 
-async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  });
-  // A default ACL around it may have taken away what others need.
-  await chmod(path, 0o755);
+/** Where the file stands: see `EventDirectory`. */
+export interface FilterDirectory {
+  prepare(): Promise<void>;
+  readonly groupId: number | undefined;
 }
 
-/** What somebody else made while the service was away is not believed. */
-async function setForeignAside(directory: string): Promise<void> {
-  const found = await lstat(directory).catch(() => undefined);
-  if (found === undefined) return;
-  if (found.isDirectory() && found.uid === process.geteuid?.()) return;
-  await rename(directory, `${directory}-${randomBytes(6).toString('hex')}`);
-}
+const plainDirectory = (path: string): FilterDirectory => ({
+  prepare: async () => {
+    await mkdir(dirname(path), { recursive: true });
+  },
+  groupId: undefined,
+});
 
 /** As `matters` in `lua/coi.lua` computes it, in numbers that a double holds exactly. */
 function hashOf(user: string): number {

@@ -22,6 +22,7 @@ describe('a push that was sent', () => {
       webpush: { message_ttl: messageTtl },
       store: { url: `sqlite:${at('state.db')}` },
       outbox: { path: at('outbox.db') },
+      events: { dir: at('events') },
       spool: { dir: at('spool') },
       doveadm: { api_key: 'a-key' },
     };

@@ -18,6 +18,7 @@ describe('a start that fails half way', () => {
       sieve: { socket: at('classify') },
       store: { url: `sqlite:${at('state.db')}` },
       outbox: { path: at('outbox.db') },
+      events: { dir: at('events') },
       spool: { dir: at('spool') },
       doveadm: { api_key: 'a-key' },
     };
@@ -28,7 +29,7 @@ describe('a start that fails half way', () => {
       const config = readConfig(${JSON.stringify(JSON.stringify(config))});
       const app = await createApp(config, { log: createLogger('silent') });
       // The doors are open by then.
-      app.flows.spool.start = () => { throw new Error('on purpose') };
+      app.flows.logs.start = () => { throw new Error('on purpose') };
       await app.start().catch((error) => console.log('failed: ' + error.message));`;
     const options = { timeout: 60_000 };
     const run = promisify(execFile);

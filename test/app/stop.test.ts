@@ -23,6 +23,7 @@ async function startApp(
     sieve: { socket: at('classify') },
     store: { url: `sqlite:${at('state.db')}` },
     outbox: { path: at('outbox.db') },
+    events: { dir: `${directory.path}/events` },
     spool: { dir: directory.path },
     doveadm: { api_key: 'a-key' },
     webpush,

@@ -173,7 +173,8 @@ async function ourDict(): Promise<Candidate> {
     store: { url: `sqlite:${join(dir, 'state.db')}` },
     outbox: { path: join(dir, 'outbox.db') },
     doveadm: { url: dovecot.doveadm.url, api_key: dovecot.doveadm.apiKey },
-    spool: { dir: dovecot.spoolDir },
+    events: { dir: dovecot.eventsDir },
+    spool: { dir: dovecot.layout.oldSpoolDir },
   });
   const clients = await logIn(dovecot);
   const close = closer(clients, dovecot);

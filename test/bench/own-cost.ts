@@ -103,6 +103,7 @@ async function measure(
     store: { url },
     outbox: { path: join(dir, 'outbox.db') },
     doveadm: { url: doveadm.url, api_key: 'none' },
+    events: { dir: `${dir}/events` },
     spool: { dir },
     webpush: { allow_private_endpoints: ['127.0.0.1'], ca_file: join(dir, 'ca.pem') },
   });

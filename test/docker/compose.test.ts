@@ -106,7 +106,7 @@ describe('docker-compose.yml', () => {
     // The separator, and the paths that are mounted.
     assert.match(dovecotConf, RegExp(`^ *separator = ${config.coi.mailbox_separator}$`, 'm'));
     const mounts = compose.services['coi-sidecar']?.volumes?.map((one) => one.split(':')[1] ?? '');
-    for (const path of [config.dict.socket, config.sieve.socket, config.spool.dir]) {
+    for (const path of [config.dict.socket, config.sieve.socket, config.events.dir]) {
       assert.ok(
         mounts?.some((mount) => path.startsWith(mount)),
         path,
@@ -139,7 +139,7 @@ describe('the Dockerfiles', () => {
     }
   });
 
-  it('agree on who owns the mail, the sockets and the spool', () => {
+  it('agree on who owns the mail, the sockets and the event log', () => {
     const ids = dockerfiles.map((file) =>
       [...read(file).matchAll(/^ARG MAIL_[UG]ID=(\d+)$/gm)].map(([, id]) => id),
     );

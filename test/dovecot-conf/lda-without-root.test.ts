@@ -89,12 +89,12 @@ for (const { version, skip } of dovecotVersions) {
       assert.equal((await authorization())?.trim(), 'Bearer');
     });
 
-    test('delivers where it may use neither the socket nor the spool', async () => {
+    test('delivers where it may use neither the socket nor the event log', async () => {
       const user = newUser();
       const { classify } = dovecot.sockets;
       const { exitCode } = await withMode(0o600)(token(), () =>
         withMode(0o600)(classify, () =>
-          withMode(0o700)(dovecot.spoolDir, () => runLda(dovecot, user)),
+          withMode(0o700)(dovecot.eventsDir, () => runLda(dovecot, user)),
         ),
       );
       assert.equal(exitCode, 0);

@@ -193,8 +193,8 @@ for (const { version, skip, metadata } of runs) {
         await eventually(async () => {
           assert.equal((await stage.app.flows.source.settings(user)).enabled, false);
         });
-        await eventually(async () => {
-          assert.equal(await stage.app.flows.spool.pending(), 0);
+        await eventually(() => {
+          assert.equal(stage.app.flows.journal.waiting(), 0);
         });
       });
     }

@@ -48,7 +48,7 @@ describeVersions('forgetting a user', (version) => {
       await client.setMetadata('', `${VENDOR}/coi/config/enabled`, 'yes');
       await client.setMetadata('INBOX', '/private/comment', `the comment of ${user}`);
       await subscribe(client, agent);
-      const rejected = join(stage.dovecot.spoolDir, 'rejected');
+      const rejected = join(stage.dovecot.layout.oldSpoolDir, 'rejected');
       await mkdir(rejected, { recursive: true });
       const event = { event: 'MessageRead', mailbox: 'INBOX', uid: 1, uidvalidity: 1 };
       await writeFile(join(rejected, `${user}.json`), JSON.stringify({ user, events: [event] }));
@@ -75,8 +75,8 @@ describeVersions('forgetting a user', (version) => {
   async function filesWith(text: string): Promise<string[]> {
     const { dir } = stage.dovecot.layout;
     const databases = (await readdir(dir)).filter((name) => name.includes('.db'));
-    const others = [stage.dovecot.spoolDir, rawlogs].map(async (at) =>
-      (await readdir(at, { recursive: true })).map((name) => join(at, name)),
+    const others = [stage.dovecot.eventsDir, stage.dovecot.layout.oldSpoolDir, rawlogs].map(
+      async (at) => (await readdir(at, { recursive: true })).map((name) => join(at, name)),
     );
     const files = [
       ...databases.map((name) => join(dir, name)),
@@ -91,7 +91,7 @@ describeVersions('forgetting a user', (version) => {
   }
 
   const usersMarked = async (): Promise<number> => {
-    const octets = await readFile(join(stage.dovecot.spoolDir, '.users', 'marks'));
+    const octets = await readFile(join(stage.dovecot.eventsDir, 'marks'));
     return octets.reduce((sum, octet) => sum + octet, 0);
   };
 

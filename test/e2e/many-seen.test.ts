@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, rename, writeFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, it } from 'node:test';
 import { createTeardown } from '../support/create-teardown.ts';
@@ -8,9 +8,14 @@ import { eventually, startStage, type Stage } from '../support/start-stage.ts';
 import { chat, coiAccount, deliverTo, flagsIn, settle } from './conformance/steps.ts';
 
 /** What Dovecot reports when a client marks all messages of a large INBOX as seen at once. */
-const seen = (user: string, count: number): string => {
+const seen = (user: string, count: number, after = 0): string => {
   const events = Array.from({ length: count }, (_, index) => ({
-    ...{ event: 'MessageRead', mailbox: 'INBOX', uid: index + 1, uidvalidity: 1_700_000_000 },
+    ...{
+      event: 'MessageRead',
+      mailbox: 'INBOX',
+      uid: after + index + 1,
+      uidvalidity: 1_700_000_000,
+    },
   }));
   return JSON.stringify({ user, service: 'imap', events });
 };
@@ -33,9 +38,9 @@ describeVersions('a STORE that marks very many messages as seen', (version) => {
       }, 60_000);
     return { user, filed };
   }
-  const rejected = async (): Promise<number> => {
-    const { values } = await stage.app.ground.metrics.spoolFiles.get();
-    return values.find(({ labels }) => labels.result === 'rejected')?.value ?? 0;
+  const linesWith = async (result: string): Promise<number> => {
+    const { values } = await stage.app.ground.metrics.logLines.get();
+    return values.find(({ labels }) => labels.result === result)?.value ?? 0;
   };
 
   it('moves the chat among them (100,001 messages)', async () => {
@@ -50,22 +55,26 @@ describeVersions('a STORE that marks very many messages as seen', (version) => {
     await filed();
   });
 
-  it('moves it from the spool too, where more comes than the HTTP service takes', async () => {
+  it('moves it from the event log too, where more comes than the HTTP service takes', async () => {
     const { user, filed } = await reader();
     const { url, token } = stage.dovecot.sidecar;
-    const body = seen(user, 250_000);
     const { status } = await fetch(`${url}/v1/events`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body,
+      body: seen(user, 250_000),
     });
     assert.equal(status, 413);
-    // As the script does then.
-    const file = join(stage.dovecot.spoolDir, '.tmp-many');
-    await writeFile(file, body);
-    await chmod(file, 0o666);
-    await rename(file, join(stage.dovecot.spoolDir, '00000000000000000001-0001-many.json'));
+    // As the script does then: a line for each part.
+    const uid = process.geteuid?.() ?? 0;
+    await stage.app.ground.eventDirectory.ensure(uid);
+    stage.app.flows.logs.note(uid);
+    const lines = Array.from(
+      { length: 25 },
+      (_, part) => `\n${seen(user, 10_000, part * 10_000)}\n`,
+    );
+    const damaged = await linesWith('damaged');
+    await appendFile(join(stage.dovecot.eventsDir, String(uid), 'log'), lines.join(''));
     await filed();
-    assert.equal(await rejected(), 0);
+    assert.equal(await linesWith('damaged'), damaged);
   });
 });

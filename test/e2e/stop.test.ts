@@ -28,7 +28,8 @@ describeVersions('the service as a process', (version) => {
       store: { url: `sqlite:${join(dir, 'state.db')}` },
       outbox: { path: join(dir, 'outbox.db') },
       doveadm: { url: dovecot.doveadm.url, api_key: dovecot.doveadm.apiKey },
-      spool: { dir: dovecot.spoolDir },
+      events: { dir: dovecot.eventsDir },
+      spool: { dir: dovecot.layout.oldSpoolDir },
     };
   });
 

@@ -12,14 +12,14 @@ const transaction = (user: string): Transaction => ({
 });
 
 function holding(capacity?: number) {
-  const spooled: string[] = [];
+  const kept: string[] = [];
   const disk = { full: true };
   const recorded = recordLog();
   const held = createHeldTransactions({
-    spool: {
+    journal: {
       write: ({ user }) => {
         if (disk.full) return Promise.reject(new Error('disk full'));
-        spooled.push(user);
+        kept.push(user);
         return Promise.resolve();
       },
     },
@@ -27,26 +27,26 @@ function holding(capacity?: number) {
     retryInterval: 10,
     ...(capacity !== undefined && { capacity }),
   });
-  return { held, spooled, disk, said: (level: string) => recorded.said(level) };
+  return { held, kept, disk, said: (level: string) => recorded.said(level) };
 }
 
-describe('transactions that neither outbox nor spool takes', () => {
-  it('are spooled in their order as soon as the spool takes them', async () => {
-    const { held, spooled, disk, said } = holding();
+describe('transactions that the journal does not take', () => {
+  it('are kept in their order as soon as it takes them', async () => {
+    const { held, kept, disk, said } = holding();
     for (const user of ['a', 'b', 'c']) held.hold(transaction(user));
     await sleep(50);
-    assert.equal(spooled.length, 0);
+    assert.equal(kept.length, 0);
     disk.full = false;
     await eventually(() => {
-      assert.deepEqual(spooled, ['a', 'b', 'c']);
+      assert.deepEqual(kept, ['a', 'b', 'c']);
     });
     assert.equal(said('error').length, 1, 'said once');
     held.hold(transaction('d'));
     await eventually(() => {
-      assert.equal(spooled.at(-1), 'd');
+      assert.equal(kept.at(-1), 'd');
     });
     await held.stop();
-    assert.equal(spooled.length, 4);
+    assert.equal(kept.length, 4);
   });
 
   it('are tried once more at the end, and then said to be lost', async () => {
@@ -54,7 +54,7 @@ describe('transactions that neither outbox nor spool takes', () => {
     saved.held.hold(transaction('a'));
     saved.disk.full = false;
     await saved.held.stop();
-    assert.deepEqual(saved.spooled, ['a']);
+    assert.deepEqual(saved.kept, ['a']);
 
     const lost = holding();
     lost.held.hold(transaction('a'));
@@ -66,7 +66,7 @@ describe('transactions that neither outbox nor spool takes', () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     let tries = 0;
     const held = createHeldTransactions({
-      spool: {
+      journal: {
         write: async () => {
           tries += 1;
           await promise;
@@ -88,11 +88,11 @@ describe('transactions that neither outbox nor spool takes', () => {
 
   it('take no more memory than they may: the oldest are given up', async () => {
     const size = 2 * JSON.stringify(transaction('a')).length;
-    const { held, spooled, disk, said } = holding(2 * size);
+    const { held, kept, disk, said } = holding(2 * size);
     for (const user of ['a', 'b', 'c']) held.hold(transaction(user));
     assert.match(said('error').join(), /the oldest is given up/);
     disk.full = false;
     await held.stop();
-    assert.deepEqual(spooled, ['b', 'c']);
+    assert.deepEqual(kept, ['b', 'c']);
   });
 });

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { sayAskingDovecot } from '../../src/dovecot/asking-dovecot.ts';
 import type { Transaction } from '../../src/events/event-schema.ts';
 import { createIntake } from '../../src/events/intake.ts';
+import { OverShareError } from '../../src/stores/over-share-error.ts';
 
 const transaction: Transaction = {
   user: 'alice',
@@ -16,81 +17,59 @@ const delivered: Transaction = {
   events: [{ event: 'MessageNew', mailbox: 'INBOX', uid: 1, uidvalidity: 1 }],
 };
 
-interface Faults {
-  spoolFails?: boolean;
-  journalFails?: boolean;
-}
-
-function intakeWith(
-  handle: () => Promise<void>,
-  { spoolFails = false, journalFails = false }: Faults = {},
-) {
-  /** Ids in the journal. */
-  const journalled = new Set<number>();
-  let ids = 0;
-  const spooled: Transaction[] = [];
+function intakeWith(handle: () => Promise<void>, keepFails?: Error, keepHangs = false) {
+  const kept: Transaction[] = [];
   const held: Transaction[] = [];
-  /** What became of copies. */
+  const overShare: string[] = [];
+  /** What became of what was kept. */
   const copies: string[] = [];
-  const write = (one: Transaction): Promise<void> => {
-    if (spoolFails) return Promise.reject(new Error('disk full'));
-    spooled.push(one);
-    return Promise.resolve();
-  };
   const intake = createIntake({
     handle,
     journal: {
-      keep: () => {
-        if (journalFails) return Promise.reject(new Error('disk full'));
-        journalled.add((ids += 1));
-        return Promise.resolve(ids);
-      },
-      forget: (id) => journalled.delete(id),
-    },
-    spool: {
-      write,
-      writeCopy: async (one) => {
-        await write(one);
-        return {
+      writeCopy: (one) => {
+        if (keepHangs) return new Promise(() => undefined);
+        if (keepFails !== undefined) return Promise.reject(keepFails);
+        kept.push(one);
+        return Promise.resolve({
           discard: () => {
             copies.push('discarded');
             return Promise.resolve();
           },
-          release: () => copies.push('released'),
-        };
+          release: () => void copies.push('released'),
+        });
       },
     },
     hold: (one) => held.push(one),
-    now: () => 1_700_000_000_000,
     log: pino({ level: 'silent' }),
+    onOverShare: () => overShare.push('over share'),
   });
-  return { intake, journalled, spooled, held, copies };
+  return { intake, kept, held, copies, overShare };
 }
 
 describe('the intake', () => {
   it('says done when everything is done', async () => {
-    const { intake, spooled } = intakeWith(() => Promise.resolve());
+    const { intake, kept } = intakeWith(() => Promise.resolve());
     assert.equal(await intake.take(transaction), 'done');
-    assert.deepEqual(spooled, []);
+    assert.deepEqual(kept, []);
   });
 
-  it('spools what fails', async () => {
-    const { intake, spooled, copies } = intakeWith(() => Promise.reject(new Error('no Dovecot')));
+  it('keeps what fails, for the journal to handle', async () => {
+    const { intake, kept, copies } = intakeWith(() => Promise.reject(new Error('no Dovecot')));
     assert.equal(await intake.take(transaction), 'kept');
-    assert.deepEqual(spooled, [transaction]);
+    assert.deepEqual(kept, [transaction]);
     await intake.drain();
-    assert.deepEqual(copies, [], 'it is no copy: nothing is under way any more');
+    assert.deepEqual(copies, ['released']);
   });
 
   for (const [what, copy] of [
     ['is done', 'discarded'],
     ['fails', 'released'],
   ] as const) {
-    it(`spools a copy of what takes too long, ${copy} when it ${what} after all`, async () => {
+    it(`keeps what takes too long, ${copy} when it ${what} after all`, async () => {
       const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-      const { intake, spooled, copies } = intakeWith(() => promise);
+      const { intake, kept, copies } = intakeWith(() => promise);
       assert.equal(await intake.take(transaction), 'kept');
-      assert.deepEqual([spooled, copies], [[transaction], []]);
+      assert.deepEqual([kept, copies], [[transaction], []]);
       if (copy === 'discarded') resolve(undefined);
       else reject(new Error('no Dovecot'));
       await intake.drain();
@@ -99,7 +78,7 @@ describe('the intake', () => {
   }
 
   it('does not let a delivery wait for a part that hangs, and the next ones even less', async () => {
-    const { intake, spooled } = intakeWith(() => new Promise(() => undefined));
+    const { intake, kept } = intakeWith(() => new Promise(() => undefined));
     const started = performance.now();
     assert.equal(await intake.take(transaction), 'kept');
     const first = performance.now() - started;
@@ -107,20 +86,34 @@ describe('the intake', () => {
     const again = performance.now();
     assert.equal(await intake.take(transaction), 'kept');
     assert.ok(performance.now() - again < first / 2);
-    assert.equal(spooled.length, 2);
+    assert.equal(kept.length, 2);
   });
 
-  it('refuses and holds what not even the spool takes', async () => {
-    const { intake, held } = intakeWith(() => Promise.reject(new Error('no Dovecot')), {
-      spoolFails: true,
-    });
+  it('refuses and holds what not even the journal takes', async () => {
+    const full = new Error('disk full');
+    const { intake, held } = intakeWith(() => Promise.reject(new Error('no Dovecot')), full);
     await assert.rejects(intake.take(transaction), /disk full/);
     assert.deepEqual(held, [transaction]);
   });
 
+  it('does not let Dovecot wait for a journal that hangs: the script has the event log', async () => {
+    const { intake, held } = intakeWith(() => new Promise(() => undefined), undefined, true);
+    const started = performance.now();
+    await assert.rejects(intake.take(transaction), /not take an event in time/);
+    assert.ok(performance.now() - started < 2_000);
+    assert.deepEqual(held, [], 'it may be kept yet');
+  });
+
+  it('refuses, and does not hold, what is over its user’s share', async () => {
+    const failure = (): Promise<never> => Promise.reject(new Error('no Dovecot'));
+    const { intake, held, overShare } = intakeWith(failure, new OverShareError());
+    await assert.rejects(intake.take(transaction), OverShareError);
+    assert.deepEqual([held, overShare], [[], ['over share']]);
+  });
+
   it('counts the events that are not handled yet, whether Dovecot waits for them or not', async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const { intake, journalled } = intakeWith(async () => {
+    const { intake, kept } = intakeWith(async () => {
       sayAskingDovecot();
       await promise;
     });
@@ -129,7 +122,7 @@ describe('the intake', () => {
       events: [...transaction.events, ...transaction.events],
     });
     assert.equal(await intake.take(delivered), 'kept');
-    assert.equal(journalled.size, 1);
+    assert.equal(kept.length, 1);
     assert.equal(intake.waiting(), 3);
     resolve(undefined);
     assert.equal(await waiting, 'done');
@@ -137,7 +130,7 @@ describe('the intake', () => {
     assert.equal(intake.waiting(), 0);
   });
 
-  it('counts what failed no more: it waits in the spool', async () => {
+  it('counts what failed no more: it waits in the journal', async () => {
     const { intake } = intakeWith(() => Promise.reject(new Error('no Dovecot')));
     await intake.take(transaction);
     assert.equal(intake.waiting(), 0);
@@ -169,71 +162,71 @@ describe('the intake', () => {
 
     it('a delivery has its answer at once, and is in the journal until it is done', async () => {
       const { handle, answer } = asking();
-      const { intake, journalled, spooled } = intakeWith(handle);
+      const { intake, kept, copies } = intakeWith(handle);
       assert.equal(await intake.take(delivered), 'kept');
-      assert.deepEqual([journalled.size, spooled], [1, []]);
+      assert.deepEqual([kept, copies], [[delivered], []]);
       answer();
       await intake.drain();
-      assert.deepEqual([journalled.size, spooled], [0, []]);
+      assert.deepEqual(copies, ['discarded']);
     });
 
-    it('what fails then goes from the journal to the spool', async () => {
+    it('what fails then is handled from the journal', async () => {
       const { handle, refuse } = asking();
-      const { intake, journalled, spooled } = intakeWith(handle);
+      const { intake, kept, copies } = intakeWith(handle);
       assert.equal(await intake.take(delivered), 'kept');
       refuse();
       await intake.drain();
-      assert.deepEqual([journalled.size, spooled], [0, [delivered]]);
-    });
-
-    it('what not even the spool takes is held, and stays in the journal', async () => {
-      const { handle, refuse } = asking();
-      const { intake, journalled, held } = intakeWith(handle, { spoolFails: true });
-      assert.equal(await intake.take(delivered), 'kept');
-      refuse();
-      await intake.drain();
-      assert.deepEqual([journalled.size, held], [1, [delivered]]);
+      assert.deepEqual([kept, copies], [[delivered], ['released']]);
     });
 
     it('a delivery waits when the journal does not take it', async () => {
       const { handle, answer } = asking();
-      const { intake, spooled } = intakeWith(handle, { journalFails: true });
+      const { intake, held } = intakeWith(handle, new Error('disk full'));
       const taking = intake.take(delivered);
       setImmediate(answer);
       assert.equal(await taking, 'done');
-      assert.deepEqual(spooled, []);
+      assert.deepEqual(held, []);
+    });
+
+    it('a delivery that then fails is held, and nobody is told that it was taken', async () => {
+      const { handle, refuse } = asking();
+      const { intake, held } = intakeWith(handle, new Error('disk full'));
+      const taking = intake.take(delivered);
+      setImmediate(refuse);
+      await assert.rejects(taking, /disk full/);
+      assert.deepEqual(held, [delivered]);
     });
 
     it('deliveries wait when too many are under way already', async () => {
       const { handle, answer } = asking();
-      const { intake, journalled } = intakeWith(handle);
+      const { intake, copies } = intakeWith(handle);
       for (let count = 0; count < 64; count++) await intake.take(delivered);
       const taking = intake.take(delivered);
       setImmediate(answer);
       assert.equal(await taking, 'done');
       await intake.drain();
-      assert.equal(journalled.size, 0);
+      assert.deepEqual(copies, new Array(64).fill('discarded'));
     });
 
     it('a client’s command waits: its effects are there when it is answered', async () => {
       const { handle, answer } = asking();
-      const { intake, journalled } = intakeWith(handle);
+      const { intake, kept } = intakeWith(handle);
       const taking = intake.take(transaction);
       setImmediate(answer);
       assert.equal(await taking, 'done');
-      assert.equal(journalled.size, 0);
+      assert.deepEqual(kept, []);
     });
 
     it('what is done before it is in the journal does not stay there', async () => {
       const { handle, answer } = asking();
-      const { intake, journalled } = intakeWith(() => {
+      const { intake, kept, copies } = intakeWith(() => {
         answer();
         return handle();
       });
       await intake.take(delivered);
       await intake.drain();
       await new Promise((resolve) => setImmediate(resolve));
-      assert.equal(journalled.size, 0);
+      assert.equal(copies.length, kept.length);
     });
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
+import { makeEventLog } from '../support/event-logs.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { startRecordingHttpServer } from '../support/recording-http-server.ts';
 
@@ -23,6 +24,7 @@ for (const { version, skip } of dovecotVersions)
           classify: 'none',
           sidecar: { url: http.url, token: 'a-token' },
         });
+        const log = await makeEventLog(dovecot.eventsDir, dovecot.mailUid);
         try {
           const script = join(dovecot.layout.coiDir, 'coi.lua');
           await writeFile(script, EAGER + (await readFile(script, 'utf8')));
@@ -31,11 +33,14 @@ for (const { version, skip } of dovecotVersions)
             const { replies } = await deliver(dovecot.lmtp, 'a@example.org', ['alice'], message);
             assert.equal(replies[0]?.code, 250);
           }
-          const spooled = dovecot.errors().filter((line) => line.endsWith(': spooled'));
-          assert.equal(spooled.length, status === 204 ? 0 : DELIVERIES);
+          const kept = dovecot
+            .errors()
+            .filter((line) => line.endsWith(': they wait in the event log'));
+          assert.equal(kept.length, status === 204 ? 0 : DELIVERIES);
+          assert.equal(log.read().length, kept.length);
           if (status === 204) assert.equal(http.requests.length, DELIVERIES);
           assert.deepEqual(
-            dovecot.errors().filter((line) => !spooled.includes(line)),
+            dovecot.errors().filter((line) => !kept.includes(line)),
             [],
           );
         } finally {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { createLogger } from '../../src/logging.ts';
 import { UserFilter } from '../../src/stores/user-filter.ts';
 import { createTeardown } from '../support/create-teardown.ts';
+import { makeEventLog, type EventLog } from '../support/event-logs.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { eventually } from '../support/start-stage.ts';
@@ -26,6 +27,9 @@ const parse = (body: Buffer): Body => JSON.parse(body.toString('utf8')) as Body;
 
 const silent = createLogger('silent');
 
+/** What Dovecot's log says of what nobody took. */
+const WAITS = /Warning: .*coi: .* they wait in the event log$/;
+
 const MAIL = `From: Bob <bob@example.org>
 To: alice@example.org
 Subject: Hello
@@ -40,6 +44,7 @@ for (const { version, skip } of dovecotVersions)
     let answer: Answer | null = { status: 204 };
     let http: RecordingHttpServer;
     let dovecot: PrivateDovecot;
+    let log: EventLog;
     let user = 0;
     let alice = '';
 
@@ -53,6 +58,7 @@ for (const { version, skip } of dovecotVersions)
         sidecar: { url: http.url, token: 'a-token' },
       });
       teardown.defer(() => dovecot.stop());
+      log = await makeEventLog(dovecot.eventsDir, dovecot.mailUid);
     });
     beforeEach(() => {
       answer = { status: 204 };
@@ -70,12 +76,6 @@ for (const { version, skip } of dovecotVersions)
     };
     const send = (message: string | Buffer, ...to: string[]) =>
       deliver(dovecot.lmtp, 'bob@example.org', to.length > 0 ? to : [alice], message);
-    const spooled = async (): Promise<string[]> =>
-      (await readdir(dovecot.spoolDir)).filter((name) => !name.startsWith('.')).sort();
-    const emptySpool = async (): Promise<void> => {
-      for (const name of await readdir(dovecot.spoolDir)) await rm(join(dovecot.spoolDir, name));
-    };
-
     test('a delivery is one POST /v1/events with the bearer token', async () => {
       const { replies } = await send(MAIL);
       const request = await http.take();
@@ -85,7 +85,7 @@ for (const { version, skip } of dovecotVersions)
       const { events, ...rest } = parse(request.body);
       // "2.0.0 <alice> wO4MOMgACmvlagAAg+zDdQ Saved"
       const session = replies[0]?.text.split(' ')[2];
-      assert.deepEqual(rest, { user: alice, service: 'lmtp', session });
+      assert.deepEqual(rest, { user: alice, uid: dovecot.mailUid, service: 'lmtp', session });
       const [{ uidvalidity, ...event } = {}] = events;
       assert.equal(typeof uidvalidity, 'number');
       assert.deepEqual(event, {
@@ -219,16 +219,16 @@ for (const { version, skip } of dovecotVersions)
     });
 
     for (const status of [400, 401, 404, 500, 503, 302]) {
-      test(`answer ${status}: spooled byte for byte as it was sent`, async () => {
+      test(`answer ${status}: kept in the event log, as it was sent and with the time`, async () => {
         answer = { status };
         const { replies } = await send(MAIL);
         assert.equal(replies[0]?.code, 250);
         const { body } = await http.take();
-        const [name = '', ...others] = await spooled();
-        assert.deepEqual(others, []);
-        assert.match(name, /^\d{20}-\d{4}-[0-9a-f]{16}\.json$/);
-        assert.deepEqual(await readFile(join(dovecot.spoolDir, name)), body);
-        await emptySpool();
+        const [{ at } = { at: 0 }] = log.read();
+        assert.ok(Math.abs(at - Date.now() / 1_000) < 5, String(at));
+        const line = `\n${body.subarray(0, -1).toString()},"at":${at}}\n`;
+        assert.equal(await readFile(log.log, 'utf8'), line);
+        log.empty();
       });
     }
 
@@ -241,23 +241,23 @@ for (const { version, skip } of dovecotVersions)
       );
       await http.take();
       assert.ok(elapsedMsecs > 1_000 && elapsedMsecs < 2_500, `${elapsedMsecs} ms`);
-      assert.equal((await spooled()).length, 3);
-      await emptySpool();
+      assert.equal(log.read().length, 3);
+      log.empty();
     });
 
-    test('a sidecar that hung is asked all the same when the spool takes nothing', async () => {
+    test('a sidecar that hung is asked all the same when the event log takes nothing', async () => {
       answer = null;
       await send(MAIL);
       await http.take();
       answer = { status: 204 };
       const before = dovecot.errors().length;
-      await chmod(dovecot.spoolDir, 0o555);
+      await rename(log.log, `${log.log}.away`);
       await send(MAIL);
-      await chmod(dovecot.spoolDir, 0o1777);
+      await rename(`${log.log}.away`, log.log);
       assert.deepEqual(dovecot.errors().slice(before), []);
       assert.equal(parse((await http.take()).body).user, alice);
-      assert.equal((await spooled()).length, 1, 'the one before');
-      await emptySpool();
+      assert.equal(log.read().length, 1, 'the one before');
+      log.empty();
     });
 
     describe('with nobody listening', () => {
@@ -268,7 +268,18 @@ for (const { version, skip } of dovecotVersions)
         teardown.defer(() => deaf.stop());
       });
 
-      test('mail is delivered without delay, events wait in the spool in their order', async () => {
+      test('no directory for its system user: mail is delivered, and one line says what is lost', async () => {
+        const { replies } = await deliver(deaf.lmtp, 'b@example.org', ['dave'], MAIL);
+        assert.equal(replies[0]?.code, 250);
+        const lines = deaf.errors();
+        assert.equal(lines.length, 1, lines.join('\n'));
+        assert.match(lines[0]!, /Error: .*dave.*\/log: No such file or directory\): they are lost/);
+        assert.deepEqual(await readdir(deaf.eventsDir), []);
+      });
+
+      test('mail is delivered without delay, events wait in the log in their order', async () => {
+        const log = await makeEventLog(deaf.eventsDir, deaf.mailUid);
+        const before = deaf.errors().length;
         for (let i = 0; i < 3; i++) {
           const { replies, elapsedMsecs } = await deliver(
             deaf.lmtp,
@@ -278,7 +289,6 @@ for (const { version, skip } of dovecotVersions)
           );
           assert.equal(replies[0]?.code, 250);
           assert.ok(elapsedMsecs < 500, `${elapsedMsecs} ms`);
-          await new Promise((resolve) => setTimeout(resolve, 15)); // the clock's grain is 10 ms
         }
         const imap = await ImapClient.open(deaf.imap, { user: 'carol', password: deaf.password });
         await imap.ok('SELECT INBOX');
@@ -286,11 +296,9 @@ for (const { version, skip } of dovecotVersions)
         await imap.ok('CREATE one');
         await imap.ok('CREATE two');
         await imap.close();
-        const order: unknown[] = [];
-        for (const name of (await readdir(deaf.spoolDir)).sort()) {
-          const { events } = parse(await readFile(join(deaf.spoolDir, name)));
-          order.push(events.map(({ event, uid, mailbox }) => [event, uid ?? mailbox]));
-        }
+        const order = log
+          .read()
+          .map(({ events }) => events.map(({ event, uid, mailbox }) => [event, uid ?? mailbox]));
         assert.deepEqual(order, [
           [['MessageNew', 1]],
           [['MessageNew', 2]],
@@ -300,21 +308,12 @@ for (const { version, skip } of dovecotVersions)
           [['MailboxCreate', 'two']],
         ]);
         assert.deepEqual(
-          deaf.errors().filter((line) => !/Warning: .*coi: .* spooled$/.test(line)),
+          deaf
+            .errors()
+            .slice(before)
+            .filter((line) => !WAITS.test(line)),
           [],
         );
-      });
-
-      test('no spool directory either: the mail is delivered and one line of the log says what is lost', async () => {
-        await rm(deaf.spoolDir, { recursive: true });
-        const before = deaf.errors().length;
-        const { replies } = await deliver(deaf.lmtp, 'b@example.org', ['dave'], MAIL);
-        assert.equal(replies[0]?.code, 250);
-        const lines = deaf.errors().slice(before);
-        assert.equal(lines.length, 1, lines.join('\n'));
-        assert.match(lines[0]!, /Error: .*dave.*spooling failed.*No such file or directory.*lost/);
-        await mkdir(deaf.spoolDir);
-        await chmod(deaf.spoolDir, 0o1777);
       });
     });
 
@@ -335,7 +334,7 @@ for (const { version, skip } of dovecotVersions)
       // Lines take a moment to Dovecot's log; this one is the delivery's last.
       await eventually(() => assert.match(other.readLog(), /saved mail to INBOX/));
       const errors = other.errors();
-      assert.deepEqual(await readdir(other.spoolDir), []);
+      assert.deepEqual(await readdir(other.eventsDir), []);
       await other.stop();
       return errors;
     };
@@ -357,7 +356,7 @@ for (const { version, skip } of dovecotVersions)
     describe('with a file of those whose messages matter', () => {
       let filter: UserFilter;
       beforeEach(
-        () => (filter = new UserFilter(join(dovecot.spoolDir, '.users', 'marks'), silent)),
+        () => (filter = new UserFilter(join(dovecot.eventsDir, 'marks'), silent, log.directory)),
       );
       afterEach(() => filter.close());
       const reported = async (): Promise<boolean> => {
@@ -394,20 +393,19 @@ for (const { version, skip } of dovecotVersions)
       });
 
       test('a file that is cut short says nothing of anybody', async () => {
-        const file = join(dovecot.spoolDir, '.users', 'marks');
-        await mkdir(dirname(file), { recursive: true });
+        const file = join(dovecot.eventsDir, 'marks');
         await writeFile(file, '');
         await chmod(file, 0o644);
         assert.equal(await reported(), true);
       });
     });
 
-    test('neither reachable nor a spool directory set: one line says what is lost', async () => {
+    test('neither reachable nor an event directory set: one line says what is lost', async () => {
       const errors = await deliverWith(
-        'coi_sidecar_url = http://127.0.0.1:1\ncoi_sidecar_spool_dir =',
+        'coi_sidecar_url = http://127.0.0.1:1\ncoi_sidecar_events_dir =',
       );
       assert.equal(errors.length, 1);
-      assert.match(errors[0]!, /Error: .*erin.*coi_sidecar_spool_dir is not set: they are lost/);
+      assert.match(errors[0]!, /Error: .*erin.*coi_sidecar_events_dir is not set: they are lost/);
     });
 
     test(
@@ -424,7 +422,7 @@ for (const { version, skip } of dovecotVersions)
 
     test("ordinary work leaves Dovecot's log clean", () => {
       assert.deepEqual(
-        dovecot.errors().filter((line) => !/Warning: .*coi: .* spooled$/.test(line)),
+        dovecot.errors().filter((line) => !WAITS.test(line)),
         [],
       );
     });

@@ -25,7 +25,7 @@ function post(lua: string, messages: Message[]): Buffer[] {
     .toString('latin1')
     .trimEnd()
     .split('\n')
-    .map((line) => Buffer.from(line, 'hex'));
+    .map((line) => Buffer.from(line, 'latin1'));
 }
 
 const event = (body: Buffer): Record<string, unknown> =>

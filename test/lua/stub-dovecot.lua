@@ -1,10 +1,20 @@
 -- Plays Dovecot for lua/coi.lua in a plain Lua interpreter: arg[1] is the script, each line of
--- standard input is one MessageNew (hex of the subject, uid, date), each line of output the hex of
--- the body that would have been posted.
+-- standard input is one MessageNew (hex of the subject, uid, date), each line of output a body that
+-- would have been posted. From the environment:
+--
+--   COI_EVENTS_DIR  coi_sidecar_events_dir
+--   COI_STATUS      what the sidecar answers (200)
+--   COI_WAIT        seconds that its answer takes (0), by the script's clock, which starts at COI_NOW
+--   COI_EVENTS      how many events a transaction has (1)
+local function given(name, default) return tonumber(os.getenv(name) or default) end
+local status, wait, now = given('COI_STATUS', 200), given('COI_WAIT', 0), given('COI_NOW', 0)
+if now > 0 then os.time = function() return now end end
+
+local function say(message) io.stderr:write(message, '\n') end
 local posted
 dovecot = {
-  i_error = error,
-  i_warning = error,
+  i_error = say,
+  i_warning = say,
   http = {
     client = function()
       return {
@@ -15,7 +25,9 @@ dovecot = {
             end,
             set_payload = function(_, payload) posted = payload end,
             submit = function()
-              return { status = function() return 200 end, reason = function() return 'OK' end }
+              io.write(posted, '\n')
+              now = now + wait
+              return { status = function() return status end, reason = function() return 'said so' end }
             end,
           }
         end,
@@ -24,21 +36,26 @@ dovecot = {
   },
 }
 dofile(arg[1])
-script_init({ coi_sidecar_url = 'http://127.0.0.1:1', coi_sidecar_token = 'token' })
+script_init({
+  coi_sidecar_url = 'http://127.0.0.1:1',
+  coi_sidecar_token = 'token',
+  coi_sidecar_events_dir = os.getenv('COI_EVENTS_DIR'),
+})
 
 for line in io.lines() do
   local subject, uid, date = line:match('^(%x*) (%d+) (-?%d+)$')
   local ctx = dovecot_lua_notify_begin_txn({ username = 'alice', service = 'lmtp', uid = 8 })
-  dovecot_lua_notify_event_message_new(ctx, {
-    name = 'MessageNew',
-    mailbox = 'INBOX',
-    subject = subject:gsub('..', function(hex) return string.char(tonumber(hex, 16)) end),
-    uid = tonumber(uid) * 1.0, -- lua_pushnumber: a float where Lua tells the two apart
-    uid_validity = 4294967295.0,
-    date = tonumber(date) * 1.0,
-    tz = -720.0,
-    flags = {},
-  })
+  for _ = 1, given('COI_EVENTS', 1) do
+    dovecot_lua_notify_event_message_new(ctx, {
+      name = 'MessageNew',
+      mailbox = 'INBOX',
+      subject = subject:gsub('..', function(hex) return string.char(tonumber(hex, 16)) end),
+      uid = tonumber(uid) * 1.0, -- lua_pushnumber: a float where Lua tells the two apart
+      uid_validity = 4294967295.0,
+      date = tonumber(date) * 1.0,
+      tz = -720.0,
+      flags = {},
+    })
+  end
   dovecot_lua_notify_end_txn(ctx, true)
-  print((posted:gsub('.', function(char) return string.format('%02x', char:byte()) end)))
 end

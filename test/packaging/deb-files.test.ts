@@ -104,21 +104,25 @@ describe('the files of the Debian package', () => {
     assert.match(
       read('packaging/coi-sidecar.tmpfiles'),
       RegExp(
-        `^d ${config.spool.dir} 1730 ${settings.get('User')} ${settings.get('SupplementaryGroups')} `,
+        `^d ${config.events.dir} 0710 ${settings.get('User')} ${settings.get('SupplementaryGroups')} `,
         'm',
       ),
     );
     const writable = [
       ...(settings.get('RuntimeDirectory') ?? '').split(' ').map((name) => `/run/${name}`),
       `/var/lib/${settings.get('StateDirectory')}`,
-      settings.get('ReadWritePaths'),
+      ...(settings.get('ReadWritePaths') ?? '').split(' '),
     ];
     const sqlite = config.store.url.replace('sqlite:', '');
     const { dict, http, outbox, sieve } = config;
     for (const path of [dict.socket, http.socket, sieve.socket, sqlite, outbox.path]) {
       assert.ok(writable.includes(path.replace(/\/[^/]*$/, '')), path);
     }
-    assert.ok(writable.includes(config.spool.dir));
+    assert.ok(writable.includes(config.events.dir));
+    // What is left there is taken in; a new installation has none.
+    assert.ok(writable.includes(`-${config.spool.dir}`));
+    // It sets access control lists.
+    assert.match(read('packaging/deb/control.in'), /^Depends: acl, /m);
     assert.match(settings.get('ExecStart') ?? '', /^\/usr\/bin\/coi-sidecar serve --config /);
   });
 

@@ -74,7 +74,7 @@ describe('the npm package', () => {
 
   it('holds what runs and what an admin copies, and nothing of the development', async () => {
     const allowed =
-      /^(dist\/.+\.js|lua\/coi(-report|-changes|-spool)?\.lua|web\/.+|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
+      /^(dist\/.+\.js|lua\/coi(-report|-changes|-event-log)?\.lua|web\/.+|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
     assert.deepEqual(
       packed.filter((path) => !allowed.test(path)),
       [],
@@ -131,7 +131,7 @@ describe('the npm package', () => {
   it('serve runs, its writer thread included, and stops when asked', async (t) => {
     if (skipped(t)) return;
     const state = join(dir, 'state');
-    await mkdir(join(state, 'spool'), { recursive: true });
+    await mkdir(join(state, 'events'), { recursive: true });
     const url = `http://127.0.0.1:${await findFreePort()}`;
     const file = join(state, 'coi-sidecar.yaml');
     const config = {
@@ -145,6 +145,7 @@ describe('the npm package', () => {
       store: { url: `sqlite:${join(state, 'state.db')}` },
       outbox: { path: join(state, 'outbox.db') },
       doveadm: { url: 'http://127.0.0.1:9/doveadm/v1', api_key: '0123456789abcdef' },
+      events: { dir: join(state, 'events') },
       spool: { dir: join(state, 'spool') },
     };
     await writeFile(file, JSON.stringify(config));

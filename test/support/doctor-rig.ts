@@ -62,6 +62,9 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
   starting.defer(() => stage.close());
   const { dovecot } = stage;
   const { dir, coiDir } = dovecot.layout;
+  // Its owner's log is made when the service hears of one, as it does of every mailbox.
+  const first = await stage.login(stage.freshUser());
+  await first.ok('CREATE first');
   // As the README asks: nobody but mail processes may read it.
   await chmod(join(coiDir, 'classify.conf'), 0o640);
   if (process.getuid?.() === 0) await chown(join(coiDir, 'classify.conf'), 0, dovecot.mailGid);

@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** A file system of a few megabytes that a test may fill or make read-only. */
 export interface SmallDisk {
@@ -27,6 +28,20 @@ export function mountSmallDisk(size = '2m'): SmallDisk {
   const disk = mount(size);
   if (disk === undefined) throw new Error('a small disk cannot be mounted');
   return disk;
+}
+
+/** A file system that has no access control lists, as NFS has none of this kind. */
+export async function mountWithoutAcls(): Promise<{ dir: string } & AsyncDisposable> {
+  const dir = mkdtempSync(join(tmpdir(), 'coi-no-acl-'));
+  await promisify(execFile)('mount', ['-t', 'ramfs', 'ramfs', dir]);
+  chmodSync(dir, 0o755);
+  return {
+    dir,
+    [Symbol.asyncDispose]: async () => {
+      await promisify(execFile)('umount', ['--lazy', dir]);
+      rmSync(dir, { recursive: true });
+    },
+  };
 }
 
 function mount(size: string): SmallDisk | undefined {

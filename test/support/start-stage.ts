@@ -168,7 +168,10 @@ export function stageConfig(
     dict: { socket: dovecot.sockets.dict, mode: '0666' },
     sieve: { socket: dovecot.sockets.classify, mode: '0666' },
     metadata: { source: metadata },
-    ...(events === 'ox' && { events: { driver: events } }),
+    events: {
+      ...(events === 'ox' && { driver: events }),
+      dir: dovecot.eventsDir,
+    },
     store: { url: `sqlite:${join(dovecot.layout.dir, 'state.db')}` },
     outbox: { path: join(dovecot.layout.dir, 'outbox.db') },
     doveadm: {
@@ -176,7 +179,7 @@ export function stageConfig(
       api_key: dovecot.doveadm.apiKey,
       socket: dovecot.doveadm.socket,
     },
-    spool: { dir: dovecot.spoolDir },
+    spool: { dir: dovecot.layout.oldSpoolDir },
     webpush: { allow_private_endpoints: ['localhost', '127.0.0.1'], ca_file: caFile },
   };
   for (const [section, keys] of Object.entries(config)) {

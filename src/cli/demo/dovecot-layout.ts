@@ -14,7 +14,10 @@ export interface DovecotLayout {
   coiDir: string;
   /** What an admin has as /run/coi-sidecar; beside base_dir, as the snippets assume. */
   sidecarDir: string;
-  spoolDir: string;
+  /** events.dir of the sidecar. */
+  eventsDir: string;
+  /** spool.dir of the sidecar: there is none, as nothing was installed before. */
+  oldSpoolDir: string;
   /** doveadm's own protocol … */
   doveadmSocket: string;
   /** … and its HTTP API. */
@@ -35,7 +38,8 @@ export function dovecotLayout(dir: string): DovecotLayout {
     mailDir: join(dir, 'mail'),
     coiDir: join(dir, 'coi'),
     sidecarDir,
-    spoolDir: join(dir, 'spool'),
+    eventsDir: join(dir, 'events'),
+    oldSpoolDir: join(dir, 'old-spool'),
     doveadmSocket: join(dir, 'dovecot', 'coi-doveadm'),
     doveadmHttp: join(dir, 'dovecot', 'http'),
     dictSocket: join(sidecarDir, 'dict.sock'),

@@ -22,7 +22,7 @@ export interface PrivateDovecotOptions extends Partial<DovecotRoads> {
   /** Where the sidecar listens, or will. Default: a free port and a random token. */
   sidecar?: { url: string; token: string };
   /** Default: a directory of this instance. */
-  spoolDir?: string;
+  eventsDir?: string;
   /** Only these may log in and get mail. Default: everyone. */
   users?: readonly string[];
   /** Settings that a user has in sessions that they logged in to, and in no others. */
@@ -45,7 +45,7 @@ export interface PrivateDovecot {
   readonly sidecar: { url: string; token: string };
   /** The unix sockets that the sidecar must listen on; their directories exist. */
   readonly sockets: { dict: string; classify: string };
-  readonly spoolDir: string;
+  readonly eventsDir: string;
   readonly layout: DovecotLayout;
   /** Owner of the mail, and so of the processes that connect to the sockets. */
   readonly mailUid: number;
@@ -95,7 +95,7 @@ export async function startPrivateDovecot(
     token: randomBytes(16).toString('hex'),
   };
   const input: DovecotConfigInput = {
-    layout: options.spoolDir === undefined ? layout : { ...layout, spoolDir: options.spoolDir },
+    layout: options.eventsDir === undefined ? layout : { ...layout, eventsDir: options.eventsDir },
     roads,
     snippets: snippetNames(roads).map((name) => join(layout.dir, `95-coi-${name}.conf`)),
     ports: {
@@ -161,7 +161,7 @@ export async function startPrivateDovecot(
     password: input.password,
     sidecar,
     sockets: { dict: layout.dictSocket, classify: join(layout.sieveSocketDir, 'coi-classify') },
-    spoolDir: input.layout.spoolDir,
+    eventsDir: input.layout.eventsDir,
     layout,
     mailUid: accounts.mailUid,
     mailGid: accounts.mailGid,

@@ -112,7 +112,7 @@ plugin {
 ${
   roads.events === 'lua'
     ? `  coi_sidecar_url = ${sidecar.url}
-  coi_sidecar_spool_dir = ${layout.spoolDir}`
+  coi_sidecar_events_dir = ${layout.eventsDir}`
     : ''
 }
   sieve = file:~/sieve;active=~/.dovecot.sieve

@@ -133,7 +133,7 @@ ${
     ? `push_notification coi {
   lua_settings {
     coi_sidecar_url = ${sidecar.url}
-    coi_sidecar_spool_dir = ${layout.spoolDir}
+    coi_sidecar_events_dir = ${layout.eventsDir}
   }
 }`
     : ''

@@ -113,7 +113,8 @@ const demoConfig = (dovecot: PrivateDovecot, source: MetadataSourceName, caFile:
     store: { url: `sqlite:${join(dovecot.layout.dir, 'state.db')}` },
     outbox: { path: join(dovecot.layout.dir, 'outbox.db') },
     doveadm: { url: dovecot.doveadm.url, api_key: dovecot.doveadm.apiKey },
-    spool: { dir: dovecot.spoolDir },
+    events: { dir: dovecot.eventsDir },
+    spool: { dir: dovecot.layout.oldSpoolDir },
     webpush: {
       allow_private_endpoints: ['localhost'],
       ca_file: caFile,

@@ -24,11 +24,13 @@ export async function writeDovecotFiles(
   const shipped = join(PACKAGE_ROOT, 'dovecot-conf');
   const binDir = join(layout.coiDir, 'bin');
   await chmod(layout.dir, 0o711);
-  for (const dir of [layout.mailDir, binDir, layout.sieveSocketDir, layout.spoolDir]) {
+  for (const dir of [layout.mailDir, binDir, layout.sieveSocketDir, layout.eventsDir]) {
     await mkdir(dir, { recursive: true });
   }
   if (userInfo().uid === 0) await chown(layout.mailDir, accounts.mailUid, accounts.mailGid);
-  if (layout.spoolDir.startsWith(layout.dir)) await chmod(layout.spoolDir, 0o1733);
+  // As the package makes it; the mail's group is here what coi-mail is for an admin.
+  await chmod(layout.eventsDir, 0o710);
+  if (userInfo().uid === 0) await chown(layout.eventsDir, 0, accounts.mailGid);
 
   for (const path of input.snippets) {
     const name = path.slice(path.lastIndexOf('/') + 1);
@@ -38,7 +40,6 @@ export async function writeDovecotFiles(
   for (const { name, text, forMailUsers } of renderSecretFiles(input, release.version)) {
     const path = join(layout.coiDir, name);
     await writeFile(path, text, { mode: forMailUsers ? 0o640 : 0o600 });
-    // The mail's group is here what coi-mail is for an admin.
     if (forMailUsers && userInfo().uid === 0) await chown(path, 0, accounts.mailGid);
   }
   for (const name of LUA_SCRIPTS) {

@@ -1,9 +1,10 @@
 // A process of its own: becomes another user, does what it is told, and prints what became of it.
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readSync, unlinkSync, writeFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { ActingOrder, Deed, Outcome } from './act-as.ts';
 
+const { O_APPEND, O_NONBLOCK, O_WRONLY, X_OK } = constants;
 const { identity, deeds } = JSON.parse(process.argv[2] ?? '') as ActingOrder;
 if (identity !== undefined) {
   process.setgroups?.([...identity.groups]);
@@ -44,12 +45,16 @@ function perform(deed: Deed): Promise<{ status?: number; output?: string }> {
       closeSync(file);
       return Promise.resolve({});
     }
-    case 'write':
-      writeFileSync(deed.path, '{}', { flag: 'wx' });
+    case 'pass':
+      accessSync(deed.path, X_OK);
       return Promise.resolve({});
-    case 'unlink':
-      unlinkSync(deed.path);
+    case 'append': {
+      // An empty line. What is not there is not made, and a FIFO is not waited for.
+      const file = openSync(deed.path, O_WRONLY | O_APPEND | O_NONBLOCK);
+      writeSync(file, '\n');
+      closeSync(file);
       return Promise.resolve({});
+    }
     case 'run': {
       const { file, args, env, input } = deed;
       const ran = spawnSync(file, args, { env, input, cwd: '/', timeout: 10_000 });

@@ -12,7 +12,7 @@ export interface Identity {
 
 /** Something to try as somebody else. */
 export type Deed =
-  | { do: 'read' | 'write' | 'unlink'; path: string }
+  | { do: 'read' | 'append' | 'pass'; path: string }
   /** With a greeting it waits for the answer: some servers complain of those who say nothing. */
   | { do: 'connect'; path: string; greeting?: string }
   | {

@@ -10,6 +10,7 @@ import { disk } from './checks/disk.ts';
 import { doveadmApi } from './checks/doveadm-api.ts';
 import { doveadmSocket } from './checks/doveadm-socket.ts';
 import { dovecot } from './checks/dovecot.ts';
+import { eventLog } from './checks/event-log.ts';
 import { eventsDelivery } from './checks/events-delivery.ts';
 import { eventsDriver } from './checks/events-driver.ts';
 import { eventsUrl } from './checks/events-url.ts';
@@ -22,7 +23,6 @@ import { pushServices } from './checks/push-services.ts';
 import { readiness } from './checks/readiness.ts';
 import { service } from './checks/service.ts';
 import { sieve } from './checks/sieve.ts';
-import { spool } from './checks/spool.ts';
 import { tokens } from './checks/tokens.ts';
 import { trip } from './checks/trip.ts';
 
@@ -30,7 +30,7 @@ import { trip } from './checks/trip.ts';
 export const checks: readonly Check[] = [
   ...[configuration, service, readiness, tokens, disk, clock],
   ...[dovecot, plugins, lda, namespace],
-  ...[eventsDriver, eventsUrl, eventsDelivery, spool],
+  ...[eventsDriver, eventsUrl, eventsDelivery, eventLog],
   ...[sieve, classifySocket, classifyProgram, classifyDelivery],
   ...[metadata, dictSocket, notices, capability],
   ...[doveadmApi, doveadmSocket],

@@ -92,7 +92,7 @@ export interface PushDriver {
   /** Of `ox`: whether an annotation of the user's says for whom mail came. */
   readonly userFromMetadata: boolean;
   /** The settings of coi.lua, as far as they are set. */
-  readonly settings: Readonly<Record<'url' | 'token' | 'spoolDir', string | undefined>>;
+  readonly settings: Readonly<Record<'url' | 'token' | 'eventsDir', string | undefined>>;
 }
 
 export interface SieveSettings {

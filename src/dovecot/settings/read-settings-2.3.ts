@@ -112,7 +112,7 @@ function driver(text: string, plugin: ReadonlyMap<string, string>): PushDriver {
     settings: {
       url: plugin.get('coi_sidecar_url'),
       token: plugin.get('coi_sidecar_token'),
-      spoolDir: plugin.get('coi_sidecar_spool_dir'),
+      eventsDir: plugin.get('coi_sidecar_events_dir'),
     },
   };
 }

@@ -119,7 +119,7 @@ function driver(section: DoveconfSection): PushDriver {
     settings: {
       url: settings?.get('coi_sidecar_url'),
       token: settings?.get('coi_sidecar_token'),
-      spoolDir: settings?.get('coi_sidecar_spool_dir'),
+      eventsDir: settings?.get('coi_sidecar_events_dir'),
     },
   };
 }

@@ -4,8 +4,10 @@ import { errorMessage } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 
 export interface AliveMarkerParts {
-  /** `spool.dir`; readers of the spool overlook the file. */
+  /** `events.dir`. */
   dir: string;
+  /** `spool.dir`, where versions before the event logs had it. */
+  oldDir: string;
   /** Up to when everything was taken in, in milliseconds since the epoch. */
   caughtUp: () => number;
   log: Logger;
@@ -19,11 +21,11 @@ export interface AliveMarker {
   stop(): Promise<void>;
 }
 
-const NAME = '.alive';
+const NAME = 'alive';
 const BEAT_MSECS = 5_000;
 
 /** The time is the file's mtime, which changes as a whole or not at all. */
-export function createAliveMarker({ dir, caughtUp, log }: AliveMarkerParts): AliveMarker {
+export function createAliveMarker({ dir, oldDir, caughtUp, log }: AliveMarkerParts): AliveMarker {
   const path = join(dir, NAME);
   let timer: NodeJS.Timeout | undefined;
   let beats = Promise.resolve();
@@ -49,7 +51,8 @@ export function createAliveMarker({ dir, caughtUp, log }: AliveMarkerParts): Ali
 
   return {
     read: async () => {
-      const found = await stat(path).catch(() => undefined);
+      const before = join(oldDir, `.${NAME}`);
+      const found = await stat(path).catch(() => stat(before).catch(() => undefined));
       // A file system may hold dates that a Date cannot; nobody was here before the epoch, or later than now.
       return found && Math.min(Math.max(Math.floor(found.mtimeMs), 0), caughtUp());
     },

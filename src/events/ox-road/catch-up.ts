@@ -15,7 +15,7 @@ export interface CatchUpParts {
   list: ListMessages;
   folders: CoiFolderNames;
   /** Owes a transaction; durable when it resolves. */
-  spool: (transaction: Transaction) => Promise<void>;
+  keep: (transaction: Transaction) => Promise<void>;
   log: Logger;
   /** Milliseconds before Dovecot is asked again that did not answer; given by tests. */
   pause?: number;
@@ -39,7 +39,7 @@ const MARGIN_SECONDS = 5;
  * The `ox` driver keeps nothing: what it cannot hand over is gone. So after a start the mailboxes of
  * everyone who has COI or a subscription are looked through for unseen mail that was delivered since
  * the service was last alive: INBOX, and Chats for what was filed just before. From there it goes the
- * way of a spooled event; what had been reported all the same is not pushed twice, since pushes carry
+ * way of an event out of the journal; what had been reported all the same is not pushed twice, since pushes carry
  * a dedupe key.
  *
  * Mail both received and saved since: a message that a client moved was received earlier.
@@ -93,7 +93,7 @@ export function createCatchUp(parts: CatchUpParts): CatchUp {
         ...(messageId !== undefined && { message_id: messageId }),
       })),
     );
-    if (events.length > 0) await parts.spool({ user, events });
+    if (events.length > 0) await parts.keep({ user, events });
     return events.length;
   }
 

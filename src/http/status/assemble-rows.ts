@@ -37,7 +37,7 @@ export function assembleParts(facts: StatusFacts): Row[] {
   return [
     checked(facts, 'store', { name: 'store', purpose: 'Annotations and subscriptions' }),
     checked(facts, 'outbox', { name: 'outbox', purpose: 'Pushes that are owed' }),
-    spool(facts),
+    eventLog(facts),
     checked(facts, 'clock', { name: 'clock', purpose: 'Signed pushes need the right time' }),
     ...others(facts),
     throttle(facts),
@@ -50,7 +50,7 @@ const others = (facts: StatusFacts): Row[] =>
     .filter((name) => !HAS_A_ROW.includes(name))
     .map((name) => checked(facts, name, { name, purpose: PURPOSES[name] ?? '' }));
 
-const HAS_A_ROW: readonly string[] = ['doveadm', 'proxy', 'store', 'outbox', 'spool', 'clock'];
+const HAS_A_ROW: readonly string[] = ['doveadm', 'proxy', 'store', 'outbox', 'events', 'clock'];
 const PURPOSES: Partial<Record<string, string>> = {
   'doveadm.socket': 'Messages octet by octet',
 };
@@ -114,13 +114,18 @@ function pushes(facts: StatusFacts): Row {
     : { ...named, tone: 'warn', state: 'not running', detail: `delivery is ${state}` };
 }
 
-function spool(facts: StatusFacts): Row {
-  const row = checked(facts, 'spool', { name: 'spool', purpose: 'Events that wait' });
+function eventLog(facts: StatusFacts): Row {
+  const row = checked(facts, 'events', { name: 'event log', purpose: 'Events that wait' });
   if (row.tone !== 'good') return row;
-  const { spooled = 0 } = facts;
-  return spooled === 0
+  const { pending } = facts;
+  return pending === 0
     ? { ...row, detail: 'empty' }
-    : { ...row, tone: 'warn', state: 'filled', detail: `${counted(spooled, 'file')} to take in` };
+    : {
+        ...row,
+        tone: 'warn',
+        state: 'filled',
+        detail: `${counted(pending, 'transaction')} to handle`,
+      };
 }
 
 /** Their names are for `coi-sidecar users throttled`: this page may hang on a wall. */

@@ -28,6 +28,6 @@ export interface StatusFacts {
   /** The newest first. */
   attempts: readonly RecentAttempt[];
   throttledUsers: number;
-  /** Files that wait in the spool; undefined when nobody can tell. */
-  spooled: number | undefined;
+  /** Transactions that wait to be handled. */
+  pending: number;
 }

@@ -1,8 +1,14 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { NewPush, OwedPush, Postponement, PushKind, Urgency } from '../outbox-store.ts';
-import type { JournalEntry } from '../event-journal.ts';
+import { JOURNAL_LIMITS, type JournalLimits } from '../event-journal.ts';
 import { PROBE, type JobRunner } from './job-runner.ts';
-import { JOURNAL_TABLE, prepareJournal, type JournalJob } from './journal.ts';
+import {
+  EVENT_LOG_TABLES,
+  JOURNAL_TABLE,
+  prepareJournal,
+  type JournalJob,
+  type JournalResult,
+} from './journal.ts';
 import { DAMAGED_TABLE, setPushesAside, SOUND_PUSH, toAttempts, toTime } from './sound-rows.ts';
 import { hashDedupeKey, prepareTombstones } from './tombstones.ts';
 
@@ -18,7 +24,7 @@ export type OutboxJob =
 
 /** To an add, the ids of its pushes, undefined for those left out. */
 export type OutboxResult =
-  OwedPush[] | JournalEntry[] | (number | undefined)[] | number[] | number | undefined;
+  OwedPush[] | JournalResult | (number | undefined)[] | number[] | undefined;
 
 /**
  * `id` never comes back (AUTOINCREMENT): a late settle must not hit a later push.
@@ -59,12 +65,26 @@ const IDLE_PAGES = 4096;
 const PAGES_GIVEN_BACK = 128;
 const GIVE_BACK_EVERY = 64;
 
+const MAY_BE_LOST: ReadonlySet<OutboxJob['op']> = new Set<OutboxJob['op']>([
+  ...(['settle', 'postpone', 'forget'] as const),
+  ...(['users', 'page-of-user', 'oldest'] as const),
+]);
+
+export interface OutboxOptions {
+  rememberMsecs: number;
+  /** Of the event journal. */
+  limits?: JournalLimits | undefined;
+}
+
 /** The outbox: both halves, for its readers can wait where its writers wait. */
-export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number }> = {
+export const outbox: JobRunner<OutboxJob, OutboxResult, OutboxOptions> = {
   // "COIo"
   schema: {
     applicationId: 0x434f496f,
-    migrations: [VERSION_1, JOURNAL_TABLE, DAMAGED_TABLE + DROP_EXPIRY_INDEX],
+    migrations: [
+      ...[VERSION_1, JOURNAL_TABLE],
+      EVENT_LOG_TABLES + DAMAGED_TABLE + DROP_EXPIRY_INDEX,
+    ],
   },
 
   // Pushes may come late or twice; they may not stand still.
@@ -73,13 +93,13 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
 
   // A power failure then has a push sent twice, or early. A kill has not: it finds them in the file,
   // sooner than if they waited for the disk.
-  mayBeLost: ({ op }) => op === 'settle' || op === 'postpone' || op === 'forget',
+  mayBeLost: ({ op }) => MAY_BE_LOST.has(op),
 
-  emptiesLog: ({ op }) => op === 'forget-user',
+  emptiesLog: ({ op }) => op === 'forget-user' || op === 'forget-events',
 
-  prepare(db, { rememberMsecs }) {
+  prepare(db, { rememberMsecs, limits = JOURNAL_LIMITS }) {
     const tombstones = prepareTombstones(db, rememberMsecs);
-    const journal = prepareJournal(db);
+    const journal = prepareJournal(db, limits);
     const insert = db.prepare(`
       INSERT INTO owed (dedupe_hash, user, subscription_id, endpoint, kind, payload, urgency,
         created_at, expires_at, dedupe_key, attempts, next_attempt_at)
@@ -142,16 +162,13 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, { rememberMsecs: number 
         case 'page':
           return page.all(job.afterId, job.limit).map(toOwedPush);
         case 'forget-user':
-          journal.forgetUser(job.user);
           forgetDamaged.run(job.user);
           return forgetUser.all(job.user).map(({ id }) => Number(id));
         case 'check':
           probe.run();
           return undefined;
-        case 'keep':
-        case 'forget':
-        case 'kept':
-          return journal.run(job);
+        default:
+          return journal(job);
       }
     };
   },

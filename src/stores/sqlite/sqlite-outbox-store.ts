@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../../clock.ts';
 import type { DamageWatch } from '../damage-watch.ts';
-import type { EventJournal, JournalEntry, NewJournalEntry } from '../event-journal.ts';
+import { JOURNAL_LIMITS, type EventJournal, type JournalLimits } from '../event-journal.ts';
 import type {
   NewPush,
   OutboxStore,
@@ -11,6 +11,7 @@ import type {
 import { withDeadline } from '../with-deadline.ts';
 import { GroupWriter } from './group-writer.ts';
 import type { OutboxJob, OutboxResult } from './outbox.ts';
+import { SqliteEventJournal } from './sqlite-event-journal.ts';
 import { ownFile, type OwnedFile } from './own-file.ts';
 import { BUSY_TIMEOUT_MSECS, CHECK_DEADLINE_MSECS, EMPTY_LOG_MSECS } from './timeouts.ts';
 
@@ -22,6 +23,8 @@ export interface SqliteOutboxStoreOptions extends OutboxStoreOptions {
   emptyLogMsecs?: number;
   /** Told of what is damaged. */
   damage?: DamageWatch;
+  /** Of the event journal. */
+  limits?: JournalLimits;
 }
 
 /**
@@ -41,8 +44,9 @@ export async function openSqliteOutboxStore(
     busyTimeoutMsecs = BUSY_TIMEOUT_MSECS,
     emptyLogMsecs = EMPTY_LOG_MSECS,
     damage,
+    limits = JOURNAL_LIMITS,
   }: SqliteOutboxStoreOptions,
-): Promise<OutboxStore & EventJournal> {
+): Promise<OutboxStore & { readonly journal: EventJournal }> {
   const file = ownFile(path);
   try {
     const setup = {
@@ -50,31 +54,34 @@ export async function openSqliteOutboxStore(
       path: file.path,
       inode: file.inode,
       ...{ busyTimeoutMsecs, emptyLogMsecs },
-      options: { rememberMsecs },
+      options: { rememberMsecs, limits },
     } as const;
     const { writer, opening } = await GroupWriter.open<OutboxJob, OutboxResult>(setup, (replaced) =>
       damage?.noteReplaced(file.path, replaced),
     );
     damage?.notePushes(file.path, opening.damagedRows);
     if (opening.problem) damage?.noteUnopened(file.path, opening.problem.message);
-    return new SqliteOutboxStore(file, writer, clock);
+    const journal = new SqliteEventJournal(writer, { path: file.path, clock, limits });
+    return new SqliteOutboxStore(file, writer, clock, journal);
   } catch (error) {
     file.release();
     throw error;
   }
 }
 
-/** How long what was handled may stay in the journal when nothing else is written, in milliseconds. */
-const FORGET_MSECS = 200;
-
-class SqliteOutboxStore implements OutboxStore, EventJournal {
+class SqliteOutboxStore implements OutboxStore {
+  readonly journal: SqliteEventJournal;
   readonly #file: OwnedFile;
   readonly #writer: GroupWriter<OutboxJob, OutboxResult>;
   readonly #clock: Clock;
-  #forgotten: number[] = [];
-  #forgetting: NodeJS.Timeout | undefined;
 
-  constructor(file: OwnedFile, writer: GroupWriter<OutboxJob, OutboxResult>, clock: Clock) {
+  constructor(
+    file: OwnedFile,
+    writer: GroupWriter<OutboxJob, OutboxResult>,
+    clock: Clock,
+    journal: SqliteEventJournal,
+  ) {
+    this.journal = journal;
     this.#file = file;
     this.#writer = writer;
     this.#clock = clock;
@@ -109,22 +116,6 @@ class SqliteOutboxStore implements OutboxStore, EventJournal {
     return (await this.#writer.run({ op: 'forget-user', user })) as number[];
   }
 
-  /** Takes along what was handled meanwhile: an entry costs one visit to the thread, not two. */
-  async keep(entry: NewJournalEntry): Promise<number> {
-    const job: OutboxJob = { op: 'keep', entry, forget: this.#takeForgotten() };
-    const octets = entry.transaction.length;
-    return (await this.#writer.run(job, { octets })) as number;
-  }
-
-  forget(id: number): void {
-    this.#forgotten.push(id);
-    this.#forgetting ??= setTimeout(() => void this.#forgetAll(), FORGET_MSECS);
-  }
-
-  async kept(): Promise<JournalEntry[]> {
-    return (await this.#writer.run({ op: 'kept' })) as JournalEntry[];
-  }
-
   async check(): Promise<void> {
     await withDeadline(
       this.#writer.run({ op: 'check' }),
@@ -134,23 +125,8 @@ class SqliteOutboxStore implements OutboxStore, EventJournal {
   }
 
   async close(): Promise<void> {
-    await this.#forgetAll();
+    await this.journal.flush();
     await this.#writer.close();
     this.#file.release();
-  }
-
-  /** What cannot be taken out now is handled once more after the next start. */
-  async #forgetAll(): Promise<void> {
-    const ids = this.#takeForgotten();
-    if (ids.length === 0) return;
-    await this.#writer.run({ op: 'forget', ids }).catch(() => undefined);
-  }
-
-  #takeForgotten(): number[] {
-    clearTimeout(this.#forgetting);
-    this.#forgetting = undefined;
-    const ids = this.#forgotten;
-    this.#forgotten = [];
-    return ids;
   }
 }

@@ -26,14 +26,14 @@ const sha256 = (content: Buffer): string => createHash('sha256').update(content)
 
 /** All that a delivery could leave behind, on Dovecot's side and on ours. */
 async function traces({ stage }: DoctorRig): Promise<unknown> {
-  const { spoolDir, layout } = stage.dovecot;
-  const marks = sha256(await readFile(join(spoolDir, '.users', 'marks')));
+  const { eventsDir, layout } = stage.dovecot;
+  const marks = sha256(await readFile(join(eventsDir, 'marks')));
   const users: string[] = [];
   for await (const user of stage.app.ground.store.users()) users.push(user);
   return {
     ...{ users: users.sort(), marks },
     owed: (await stage.app.ground.outbox.page(0, 100)).length,
-    spool: await readdir(spoolDir, { recursive: true }),
+    events: await readdir(eventsDir, { recursive: true }),
     mail: await readdir(layout.mailDir).catch(() => []),
     complaints: stage.dovecot.errors(),
     mentioned: stage.dovecot.readLog().includes(PROBE_USER),

@@ -67,7 +67,7 @@ for (const version of ['2.3', '2.4'] as const) {
             settings: {
               url: 'http://127.0.0.1:9380',
               token: 'the-token-of-dovecot',
-              spoolDir: '/srv/test/spool',
+              eventsDir: '/srv/test/events',
             },
           },
         ],

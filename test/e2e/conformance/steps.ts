@@ -108,20 +108,22 @@ async function namesOf(
 
 /**
  * Until all that Dovecot has reported so far has had its effect: mostly before the command that
- * caused it is answered, but on a busy machine from the spool, a moment later.
+ * caused it is answered, but on a busy machine from the journal or the event log, a moment later.
  */
 export async function settle(stage: Stage): Promise<void> {
-  const { intake, spool } = stage.app.flows;
+  const { intake, journal, logs } = stage.app.flows;
   await eventually(async () => {
     await intake.drain();
-    await spool.takeIn();
-    assert.equal(await spool.pending(), 0);
+    await logs.takeIn();
+    await journal.takeIn();
+    assert.equal(journal.waiting(), 0);
   }, 15_000);
 }
 
-/** As {@link settle}, if Dovecot was told to go on before all was done: an event is in the spool then. */
+/** As {@link settle}, if Dovecot was told to go on before all was done: an event is in the journal then. */
 export async function settleIfKept(stage: Stage): Promise<void> {
-  if ((await stage.app.flows.spool.pending()) > 0) await settle(stage);
+  const { journal, logs } = stage.app.flows;
+  if (journal.waiting() + logs.unread() > 0) await settle(stage);
 }
 
 /** Until every push that is owed was taken or given up: what has not come by then does not come. */

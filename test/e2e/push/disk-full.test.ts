@@ -7,7 +7,7 @@ import { startStage, type Stage } from '../../support/start-stage.ts';
 import { brokenParts, deliverBoth, isReady, newReader, nothingIsLost } from './steps.ts';
 
 describe('a full disk', { skip: noSmallDisks }, () => {
-  const disks = { store: 'state.db', outbox: 'outbox.db', spool: '' };
+  const disks = { store: 'state.db', outbox: 'outbox.db', events: '' };
   for (const part of Object.keys(disks) as (keyof typeof disks)[]) {
     it(`${part}: said, nothing lost, and over when there is space`, async () => {
       await onSmallDisk([part], async (stage, disk, log) => {
@@ -21,7 +21,10 @@ describe('a full disk', { skip: noSmallDisks }, () => {
           const { status } = await reader.client.setMetadata('', '/private/comment', 'x');
           assert.equal(status, 'NO', 'what cannot be kept is refused');
         }
-        if (part === 'outbox') assert.match(log.said('warn').join(), /stays in the spool/);
+        if (part === 'outbox') {
+          assert.match(log.said('error').join(), /held in memory/);
+          assert.match(stage.dovecot.errors().join(), /they wait in the event log/);
+        }
         disk.free();
         await isReady(stage);
         await deliverBoth(stage, reader);
@@ -31,11 +34,11 @@ describe('a full disk', { skip: noSmallDisks }, () => {
   }
 
   it('all of them on one disk: nothing is lost as long as the process lives', async () => {
-    await onSmallDisk(['store', 'outbox', 'spool'], async (stage, disk, log) => {
+    await onSmallDisk(['store', 'outbox', 'events'], async (stage, disk, log) => {
       const reader = await newReader(stage);
       disk.fill();
       await deliverBoth(stage, reader);
-      assert.deepEqual(Object.keys(await brokenParts(stage)).sort(), ['outbox', 'spool', 'store']);
+      assert.deepEqual(Object.keys(await brokenParts(stage)).sort(), ['events', 'outbox', 'store']);
       assert.match(log.said('error').join(), /held in memory/);
       disk.free();
       await isReady(stage);
@@ -52,7 +55,7 @@ describe('a full disk', { skip: noSmallDisks }, () => {
     const { dir } = disk;
     const stage = await startStage({
       log: recorded.log,
-      ...(parts.includes('spool') && { spoolDir: join(dir, 'spool') }),
+      ...(parts.includes('events') && { eventsDir: join(dir, 'events') }),
       config: {
         ...(parts.includes('store') && { store: { url: `sqlite:${join(dir, 'state.db')}` } }),
         ...(parts.includes('outbox') && { outbox: { path: join(dir, 'outbox.db') } }),

@@ -56,7 +56,7 @@ describe('a database that another process has locked', () => {
         const { status } = await reader.client.setMetadata('', entry, 'seen');
         assert.equal(status, 'NO', 'what cannot be kept is refused');
       } else {
-        assert.match(recorded.said('warn').join(), /a copy waits in the spool/);
+        assert.match(recorded.said('warn').join(), /it goes on without being waited for/);
       }
       await unlock();
       await isReady(stage);
@@ -86,7 +86,7 @@ describe('doveadm’s API', () => {
       const broken = await brokenParts(stage);
       assert.deepEqual(Object.keys(broken), ['doveadm']);
       assert.match(broken['doveadm'] ?? '', /doveadm API .* does not answer|no answer in time/);
-      assert.match(recorded.said('warn').join(), /spool/);
+      assert.match(recorded.said('warn').join(), /stays in the journal/);
       relay.mode = 'pass';
       await isReady(stage);
       await nothingIsLost(reader);
@@ -108,17 +108,17 @@ describe('doveadm’s API', () => {
     relay.mode = 'hold';
     await deliverBoth(stage, reader);
     assert.equal((await nextPush(reader))['folder'], 'COI/Chats');
-    const kept = await stage.app.ground.outbox.kept();
-    assert.equal(kept.length, 1, 'the ordinary message waits for its body');
+    const { journal } = stage.app.ground.outbox;
+    assert.equal(journal.waiting(), 1, 'the ordinary message waits for its body');
     relay.mode = 'pass';
     await nothingIsLost(reader);
-    await eventually(async () => assert.deepEqual(await stage.app.ground.outbox.kept(), []));
-    const { events, spoolFiles } = stage.app.ground.metrics;
+    await eventually(() => assert.equal(journal.waiting(), 0));
+    const { events, logLines } = stage.app.ground.metrics;
     const { values: handled } = await events.get();
     const reports = handled.find(({ labels }) => labels.event === 'MessageNew')?.value;
     assert.equal(reports, reader.sent.length, 'each is handled once');
-    const { values: files } = await spoolFiles.get();
-    assert.deepEqual(files, [], 'none went to the spool');
+    const { values: lines } = await logLines.get();
+    assert.ok(!lines.some(({ value }) => value > 0), 'none went to the event log');
   });
 });
 
@@ -214,7 +214,7 @@ describe('the clock', () => {
   }
 });
 
-describe('the spool directory', { skip: noSmallDisks }, () => {
+describe('the directory of the event logs', { skip: noSmallDisks }, () => {
   it('cannot be written: said, nothing lost, and over when it can', async () => {
     const disk = mountSmallDisk();
     closing.push(() => {
@@ -225,17 +225,17 @@ describe('the spool directory', { skip: noSmallDisks }, () => {
     closing.push(() => relay.close());
     const url = `http://127.0.0.1:${relay.port}/doveadm/v1`;
     const stage = await open({
-      spoolDir: join(disk.dir, 'spool'),
+      eventsDir: join(disk.dir, 'events'),
       config: { ...QUICK, doveadm: { url, socket: '' } },
     });
     relay.target = Number(new URL(stage.dovecot.doveadm.url).port);
     const reader = await newReader(stage);
     disk.setWritable(false);
     await deliverBoth(stage, reader);
-    assert.match((await brokenParts(stage))['spool'] ?? '', /spool.dir .*EROFS/);
-    relay.mode = 'cut'; // now the spool is needed, too
+    assert.match((await brokenParts(stage))['events'] ?? '', /events.dir .*EROFS/);
+    relay.mode = 'cut'; // now the journal is needed, too
     await deliverBoth(stage, reader);
-    assert.deepEqual(Object.keys(await brokenParts(stage)), ['doveadm', 'spool']);
+    assert.deepEqual(Object.keys(await brokenParts(stage)), ['doveadm', 'events']);
     relay.mode = 'pass';
     disk.setWritable(true);
     await isReady(stage);

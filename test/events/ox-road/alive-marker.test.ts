@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -11,13 +11,20 @@ describe('up to when the service has seen everything', () => {
   let dir: string;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'coi-alive-'));
+    await mkdir(join(dir, 'events'));
   });
   afterEach(() => rm(dir, { recursive: true }));
   const marker = (at: () => number, log = recordLog().log) =>
-    createAliveMarker({ dir, caughtUp: at, log });
+    createAliveMarker({ dir: join(dir, 'events'), oldDir: dir, caughtUp: at, log });
 
   it('is unknown before the first start', async () => {
     assert.equal(await marker(Date.now).read(), undefined);
+  });
+
+  it('is known from where it stood before the event logs', async () => {
+    await writeFile(join(dir, '.alive'), '');
+    await utimes(join(dir, '.alive'), 1_700_000_000, 1_700_000_000);
+    assert.equal(await marker(Date.now).read(), 1_700_000_000_000);
   });
 
   it('is known after a stop, to the millisecond', async () => {
@@ -60,6 +67,7 @@ describe('up to when the service has seen everything', () => {
     const recorded = recordLog();
     const lost = createAliveMarker({
       dir: join(dir, 'gone'),
+      oldDir: dir,
       caughtUp: Date.now,
       log: recorded.log,
     });

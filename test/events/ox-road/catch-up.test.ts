@@ -63,7 +63,7 @@ describe('mail that came while the service was away and nobody kept its events',
         );
       },
       folders: folderNames('COI', '/'),
-      spool: (transaction) => {
+      keep: (transaction) => {
         spooled.push(transaction);
         return Promise.resolve();
       },

@@ -41,14 +41,14 @@ describe('the headline', () => {
     const { headline } = view({
       ...check('doveadm', 'the doveadm API does not answer'),
       ...withServices(service('failing'), service('open')),
-      spooled: 2,
+      pending: 2,
     });
     assert.deepEqual(headline, {
       tone: 'bad',
       text: 'Something does not work',
       problems: [
         { about: 'commands', says: 'the doveadm API does not answer' },
-        { about: 'spool', says: '2 files to take in' },
+        { about: 'event log', says: '2 transactions to handle' },
         { about: 'push.example.net', says: 'failing; 7 pushes owed' },
       ],
     });
@@ -141,9 +141,9 @@ describe('roads and parts', () => {
     assert.equal(row('throttle', { throttledUsers: 1_200 }).state, '1,200 users');
   });
 
-  it('say that a spool nobody can look into is not ready, and nothing else', () => {
-    const unreadable = { ...check('spool', 'cannot be used'), spooled: undefined };
-    assert.equal(row('spool', unreadable).detail, 'cannot be used');
+  it('say that event logs that cannot be kept are not ready, and nothing else', () => {
+    const unreadable = { ...check('events', 'cannot be used'), pending: 2 };
+    assert.equal(row('event log', unreadable).detail, 'cannot be used');
   });
 });
 

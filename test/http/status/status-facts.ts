@@ -36,7 +36,7 @@ export const idleFacts = (more: Partial<StatusFacts> = {}): StatusFacts => ({
   },
   readiness: {
     ready: true,
-    checks: { doveadm: 'ok', store: 'ok', outbox: 'ok', spool: 'ok', proxy: 'ok', clock: 'ok' },
+    checks: { doveadm: 'ok', store: 'ok', outbox: 'ok', events: 'ok', proxy: 'ok', clock: 'ok' },
   },
   samples: [sample(0), sample(60)],
   heard: new Map(),
@@ -45,6 +45,6 @@ export const idleFacts = (more: Partial<StatusFacts> = {}): StatusFacts => ({
   },
   attempts: [],
   throttledUsers: 0,
-  spooled: 0,
+  pending: 0,
   ...more,
 });

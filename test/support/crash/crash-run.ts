@@ -14,7 +14,7 @@ export interface CrashReport {
   brokenOff: number;
   kills: number;
   killsWhileStarting: number;
-  /** Deliveries of which Dovecot's script spooled the event, since nobody took it. */
+  /** Deliveries of which Dovecot's script kept the event, since nobody took it. */
   spooled: number;
   /** Other errors and warnings of Dovecot's. */
   complaints: string[];
@@ -53,8 +53,8 @@ export async function runCrash(options: CrashRunOptions): Promise<CrashReport> {
       killsWhileStarting,
       deliveries: sent.length,
       brokenOff: sent.reduce((sum, { tries }) => sum + tries - 1, 0),
-      spooled: errors.filter((line) => line.endsWith(': spooled')).length,
-      complaints: errors.filter((line) => !line.endsWith(': spooled')),
+      spooled: errors.filter((line) => line.endsWith(': they wait in the event log')).length,
+      complaints: errors.filter((line) => !line.endsWith(': they wait in the event log')),
       mail: await findMail(world.dovecot, sent),
       ...(await countPushes(world, sent, killedAt)),
       seconds,
@@ -65,16 +65,20 @@ export async function runCrash(options: CrashRunOptions): Promise<CrashReport> {
   }
 }
 
-/** Until nothing is spooled or owed any more, twice in a row. */
+/** Until nothing waits or owed any more, twice in a row. */
 async function comeToRest(world: CrashWorld): Promise<void> {
   const deadline = performance.now() + REST_MSECS;
   for (let quiet = 0; quiet < 2;) {
     await sleep(1_000);
-    const spooled = await world.metric('coi_spool_pending_files');
+    const spooled =
+      (await world.metric('coi_events_pending')) +
+      (await world.metric('coi_event_log_unread_octets'));
     const owed = await world.metric('coi_outbox_pushes');
     quiet = spooled + owed === 0 ? quiet + 1 : 0;
     if (performance.now() > deadline) {
-      throw new Error(`${spooled} spool files and ${owed} pushes are left\n${world.sidecar.log()}`);
+      throw new Error(
+        `${spooled} events or octets of them and ${owed} pushes are left\n${world.sidecar.log()}`,
+      );
     }
   }
 }

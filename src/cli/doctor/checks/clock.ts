@@ -1,7 +1,7 @@
 import type { ReadinessReport } from '../../../readiness.ts';
 import { defineCheck } from '../check.ts';
 
-/** Dates of messages and logs are compared by people, and names of spool files by the service. */
+/** Dates of messages and logs are compared by people, and those of events by the service. */
 const TOLERANCE_MSECS = 5_000;
 
 /** Nobody's clock is right who believes to live before this program was written. */

@@ -5,7 +5,7 @@ import type { Config } from '../../../config/schema.ts';
 
 /** Below it a database cannot even clean up. */
 const FULL_OCTETS = 1_048_576;
-/** A bad night's spool and outbox. */
+/** A bad night's event log and outbox. */
 const LOW_OCTETS = 100 * 1_048_576;
 const LOW_FILES = 1_000;
 
@@ -13,7 +13,7 @@ const LOW_FILES = 1_000;
 export const disk = defineCheck({
   name: 'disk',
   part: 'service',
-  title: 'There is room for state, outbox and spool',
+  title: 'There is room for state, outbox and event log',
   needs: [],
   faults: {
     full: {
@@ -45,13 +45,13 @@ export const disk = defineCheck({
   },
 });
 
-function directories({ store, outbox, spool }: Config): Map<string, string> {
+function directories({ store, outbox, events }: Config): Map<string, string> {
   const all = new Map<string, string>();
   const add = (dir: string, what: string): void => {
     all.set(dir, all.has(dir) ? `${all.get(dir) ?? ''} and ${what}` : what);
   };
   if (store.url.startsWith('sqlite:')) add(dirname(store.url.slice('sqlite:'.length)), 'state');
   add(dirname(outbox.path), 'the outbox');
-  add(spool.dir, 'the spool');
+  add(events.dir, 'the event log');
   return all;
 }

@@ -23,7 +23,7 @@ export const eventsDriver = defineCheck({
     },
     'ox-driver': {
       severity: 'warning',
-      what: 'Dovecot’s "ox" driver tells of new mail only: chat that is seen stays in INBOX (message-filter "seen"), removing or making the mailboxes of COI switches nothing on or off, and nothing waits in the spool.',
+      what: 'Dovecot’s "ox" driver tells of new mail only: chat that is seen stays in INBOX (message-filter "seen"), removing or making the mailboxes of COI switches nothing on or off, and nothing waits in the event log.',
       remedy:
         'Where Dovecot has Lua, use 95-coi-events.conf and events.driver: lua; otherwise tell users what is missing.',
     },

@@ -62,7 +62,7 @@ export const onlyPlugins = (
 ): Override => ['mail_plugins', wanted.filter((name) => configured.has(name)).join(' ')];
 
 /**
- * One driver of several. coi.lua keeps nothing in the spool: it says then why it was not heard, and does
+ * One driver of several. coi.lua keeps nothing in the event log: it says then why it was not heard, and does
  * not look for whose mail matters.
  */
 export function onlyDriver(
@@ -72,14 +72,14 @@ export function onlyDriver(
   if (series === '2.4') {
     const one: Override = ['push_notification', name];
     if (driver !== 'lua') return [one];
-    return [one, [`push_notification/${name}/lua_settings/coi_sidecar_spool_dir`, '']];
+    return [one, [`push_notification/${name}/lua_settings/coi_sidecar_events_dir`, '']];
   }
   // That of "ox" has a password in it, which everybody on this host could see in the command line.
   if (driver !== 'lua') return [];
   return [
     ['plugin/push_notification_driver', `lua:file=${file}`],
     ['plugin/push_notification_driver2', ''],
-    ['plugin/coi_sidecar_spool_dir', ''],
+    ['plugin/coi_sidecar_events_dir', ''],
   ];
 }
 

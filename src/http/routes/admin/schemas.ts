@@ -115,7 +115,7 @@ export const ForgottenView = Type.Object({
   vapidKeys: Type.Integer(),
   annotations: Type.Integer({ description: 'Settings, comments, keys of other plugins' }),
   pushes: Type.Integer({ description: 'That were owed' }),
-  spooledEvents: Type.Integer({ description: 'Files in the spool' }),
+  spooledEvents: Type.Integer({ description: 'Events that waited, or were set aside' }),
   rawlogs: Type.Integer({ description: 'Files' }),
   note: Type.Optional(Type.String({ description: 'What is kept elsewhere' })),
 });

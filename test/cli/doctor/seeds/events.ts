@@ -1,20 +1,31 @@
-import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DoctorRig } from '../../../support/doctor-rig.ts';
+import { runCommand } from '../../../../src/cli/demo/run-command.ts';
+import { startDoctorRig, type DoctorRig } from '../../../support/doctor-rig.ts';
+import { makeEventLog } from '../../../support/event-logs.ts';
 import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
+import { mountWithoutAcls } from '../../../support/small-disk.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
 import { withMode, withOwner, withText, withoutPath } from './change-for-a-while.ts';
 import { onOxRoad, OX, oxDriver, setting, withoutSetting } from './event-drivers.ts';
 import { lmtpPlugins, withoutModules } from './mail-plugins.ts';
 
-/** A spool that no service looks at, for Dovecot and the doctor alike. */
-async function spoolOf(rig: DoctorRig, name: string, mode: number) {
+async function openDirectory(rig: DoctorRig, name: string, mode = 0o1733): Promise<string> {
   const dir = join(rig.dir, name);
   await mkdir(dir);
   await chmod(dir, mode);
-  const differs = { ...setting(rig, 'coi_sidecar_spool_dir', dir), config: { spool: { dir } } };
-  return { dir, differs };
+  return dir;
+}
+
+/** A directory with event logs that no service looks at, for Dovecot and the doctor alike. */
+async function eventsOf(rig: DoctorRig, name: string, mode = 0o710) {
+  const dir = await openDirectory(rig, name, mode);
+  if (notRoot === false) await chown(dir, 0, rig.stage.dovecot.mailGid);
+  const log = await makeEventLog(dir, rig.stage.dovecot.mailUid);
+  const differs = { ...setting(rig, 'coi_sidecar_events_dir', dir), config: { events: { dir } } };
+  return { dir, log, differs };
 }
 
 const script = ({ stage }: DoctorRig): string => join(stage.dovecot.layout.coiDir, 'coi.lua');
@@ -223,47 +234,146 @@ export const eventFaults: readonly Seed[] = [
     skip: notRoot,
     break: (rig) => oxDriver(rig), // with a service that has events.driver: lua
   },
-  { fault: 'spool.unset', break: (rig) => setting(rig, 'coi_sidecar_spool_dir', '') },
-  { fault: 'spool.differs', break: (rig) => setting(rig, 'coi_sidecar_spool_dir', '/tmp') },
+  { fault: 'event-log.unset', break: (rig) => setting(rig, 'coi_sidecar_events_dir', '') },
   {
-    fault: 'spool.missing',
+    fault: 'event-log.unset',
+    cause: 'nowhere, as in the snippet of a version before it',
+    break: (rig, examine) => withoutSetting('coi_sidecar_events_dir')(rig, examine),
+  },
+  { fault: 'event-log.differs', break: (rig) => setting(rig, 'coi_sidecar_events_dir', '/tmp') },
+  {
+    fault: 'event-log.missing',
     break: (rig) => ({
-      ...setting(rig, 'coi_sidecar_spool_dir', '/nowhere/spool'),
-      config: { spool: { dir: '/nowhere/spool' } },
+      ...setting(rig, 'coi_sidecar_events_dir', '/nowhere/events'),
+      config: { events: { dir: '/nowhere/events' } },
     }),
   },
   {
-    fault: 'spool.unwritable',
-    says: /0700, uid 0/,
-    skip: notRoot,
-    break: async (rig, examine) => examine((await spoolOf(rig, 'closed', 0o700)).differs),
+    fault: 'event-log.open',
+    says: /open \(1733\) lets others/,
+    break: async (rig, examine) => examine((await eventsOf(rig, 'open', 0o1733)).differs),
   },
   {
-    fault: 'spool.unreadable',
-    // The service runs as the owner of its socket; that one has no ACL on the spool.
-    says: /uid 1\b.*EACCES/,
-    skip: notRoot,
-    break: ({ stage }, examine) => withOwner(1)(stage.dovecot.sockets.classify, examine),
+    fault: 'event-log.open',
+    cause: 'for a group',
+    says: /\(1730\) lets others/,
+    break: async (rig, examine) => examine((await eventsOf(rig, 'group-open', 0o1730)).differs),
   },
   {
-    fault: 'spool.waiting',
-    says: /^1 events/,
+    fault: 'event-log.open',
+    cause: 'the directory of a system user',
+    says: /below\/\d+ \(0777\) lets others/,
     break: async (rig, examine) => {
-      const { dir, differs } = await spoolOf(rig, 'stale', 0o1733);
-      const file = join(dir, '0-0.json');
-      await writeFile(file, '{}');
-      await utimes(file, 1_000_000, 1_000_000);
+      const { log, differs } = await eventsOf(rig, 'below');
+      await chmod(log.dir, 0o777);
       return examine(differs);
     },
   },
   {
-    fault: 'spool.rejected',
+    fault: 'event-log.open',
+    cause: 'one that it lies in, where it can be replaced',
+    says: /wide \(0777\) lets others/,
+    break: async (rig, examine) => {
+      await mkdir(join(rig.dir, 'wide'));
+      await chmod(join(rig.dir, 'wide'), 0o777);
+      return examine((await eventsOf(rig, 'wide/events')).differs);
+    },
+  },
+  {
+    fault: 'event-log.open-spool',
+    says: /coi\.lua is from before .*old-scripts \(1733\), an open directory/,
+    break: async (rig, examine) => {
+      const config = { spool: { dir: await openDirectory(rig, 'old-scripts') } };
+      const old = withText((text) => `${text}-- coi_sidecar_spool_dir\n`);
+      return old(script(rig), () => examine({ config }));
+    },
+  },
+  {
+    fault: 'event-log.spool-left',
+    says: /left-open, .* still open \(1733\)/,
+    break: async (rig, examine) =>
+      examine({ config: { spool: { dir: await openDirectory(rig, 'left-open') } } }),
+  },
+  {
+    fault: 'event-log.foreign',
+    says: /belongs to uid 1, but the service runs as uid 0/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withOwner(1)(stage.dovecot.eventsDir, examine),
+  },
+  {
+    fault: 'event-log.not-made',
+    says: /has no log for the mail user/,
+    break: async (rig, examine) => {
+      const { log, differs } = await eventsOf(rig, 'empty');
+      await rm(log.dir, { recursive: true });
+      return examine(differs);
+    },
+  },
+  {
+    fault: 'event-log.no-acl',
+    says: /setfacl says: .*Operation not supported/,
+    skip: notRoot,
+    break: async ({ stage }, examine) => {
+      const { version } = stage.dovecot;
+      await using disk = await mountWithoutAcls();
+      const rig = await startDoctorRig({ version, eventsDir: join(disk.dir, 'events') });
+      return await examine({}, rig).finally(() => rig.close());
+    },
+  },
+  {
+    fault: 'event-log.unwritable',
+    cause: 'mail processes may not pass the directory',
+    says: /closed \(0700, uid 0/,
+    skip: notRoot,
+    break: async (rig, examine) => examine((await eventsOf(rig, 'closed', 0o700)).differs),
+  },
+  {
+    fault: 'event-log.unwritable',
+    cause: 'the log is not theirs',
+    says: /not-theirs\/\d+\/log \(0600, uid 0/,
+    skip: notRoot,
+    break: async (rig, examine) => {
+      const { log, differs } = await eventsOf(rig, 'not-theirs');
+      await runCommand('setfacl', ['-b', log.log]);
+      return examine(differs);
+    },
+  },
+  {
+    fault: 'event-log.marks-unreadable',
+    skip: notRoot,
+    break: async (rig, examine) => {
+      const { dir, differs } = await eventsOf(rig, 'marked');
+      await writeFile(join(dir, 'marks'), '', { mode: 0o600 });
+      return examine(differs);
+    },
+  },
+  {
+    fault: 'event-log.waiting',
+    says: /has waited for 16 minutes/,
+    // A service that tells of it: nobody waits so long for a test.
+    break: async (rig, examine) => {
+      const said = new Map<string, string>();
+      for (const path of ['/healthz', '/readyz', '/metrics']) {
+        const answer = await fetch(new URL(path, rig.stage.dovecot.sidecar.url));
+        said.set(path, await answer.text());
+      }
+      const metrics = said.get('/metrics') ?? '';
+      assert.match(metrics, /^coi_event_log_oldest_seconds 0$/m);
+      said.set('/metrics', metrics.replace(/(oldest_seconds) 0$/m, '$1 1000'));
+      await using other = await startRecordingHttpServer(({ path }) => ({
+        ...{ status: 200, body: said.get(path) ?? '' },
+      }));
+      return await examine({ config: { http: { listen: new URL(other.url).host } } });
+    },
+  },
+  {
+    fault: 'event-log.rejected',
     says: /^1 files/,
     break: async (rig, examine) => {
-      const { dir, differs } = await spoolOf(rig, 'rejecting', 0o1733);
+      const dir = await openDirectory(rig, 'rejecting', 0o700);
       await mkdir(join(dir, 'rejected'));
       await writeFile(join(dir, 'rejected', 'x.json'), 'what?');
-      return examine(differs);
+      return examine({ config: { spool: { dir } } });
     },
   },
 ];

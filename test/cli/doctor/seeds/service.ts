@@ -9,7 +9,7 @@ import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.ts';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Break, Seed } from '../seeded-faults.ts';
-import { withOwner, withoutPath } from './change-for-a-while.ts';
+import { withOwner } from './change-for-a-while.ts';
 
 /** Examines with the configuration file changed on the disk. */
 async function withFile(
@@ -136,8 +136,9 @@ const all: readonly Seed[] = [
   },
   {
     fault: 'readiness.not-ready',
-    says: /spool: spool\.dir .* cannot be used/,
-    break: ({ stage }, examine) => withoutPath(stage.dovecot.spoolDir, examine),
+    says: /events: events\.dir .* cannot be used/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withOwner(1)(stage.dovecot.eventsDir, examine),
   },
   {
     fault: 'tokens.token-refused',
@@ -153,7 +154,7 @@ const all: readonly Seed[] = [
     break: async (_rig, examine) => {
       const small = mountSmallDisk('2m');
       try {
-        return await examine({ config: { spool: { dir: small.dir } } });
+        return await examine({ config: { events: { dir: small.dir } } });
       } finally {
         small.unmount();
       }
@@ -161,13 +162,13 @@ const all: readonly Seed[] = [
   },
   {
     fault: 'disk.full',
-    says: /the spool/,
+    says: /the event log/,
     skip: noSmallDisks,
     break: async (_rig, examine) => {
       const small = mountSmallDisk('2m');
       small.fill();
       try {
-        return await examine({ config: { spool: { dir: small.dir } } });
+        return await examine({ config: { events: { dir: small.dir } } });
       } finally {
         small.unmount();
       }
