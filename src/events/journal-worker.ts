@@ -271,10 +271,10 @@ export class JournalWorker {
     }
     const receivedAt = byToday(entry.receivedAt);
     await this.#askingLess();
-    let asks = false;
+    const asked = { count: 0 };
     const ask = (): void => {
-      if (!asks) this.#asking += 1;
-      asks = true;
+      if (asked.count === 0) this.#asking += 1;
+      asked.count += 1;
     };
     try {
       await tellWhenAskingDovecot(ask, () => handle(transaction, receivedAt));
@@ -285,7 +285,7 @@ export class JournalWorker {
       }
       return pause;
     } finally {
-      if (asks) {
+      if (asked.count > 0) {
         this.#asking -= 1;
         this.#queueing.shift()?.();
       }

@@ -91,7 +91,9 @@ export class OldSpool {
   }
 
   async #runRound(): Promise<void> {
-    const names = (await namesIn(this.#at())).filter(isTransaction).sort(Buffer.compare);
+    const names = (await namesIn(this.#at()))
+      .filter(isTransaction)
+      .sort((one, other) => Buffer.compare(one, other));
     let stay = 0;
     let first = '';
     let batch: { name: Name; entry: NewJournalEntry }[] = [];
@@ -168,7 +170,7 @@ export class OldSpool {
     await mkdir(aside, { recursive: true });
     if (!(await lstat(aside)).isDirectory()) throw new Error('rejected is a link: remove it');
     await rename(this.#at(name), this.#at(REJECTED, name));
-    const names = (await namesIn(aside)).sort(Buffer.compare);
+    const names = (await namesIn(aside)).sort((one, other) => Buffer.compare(one, other));
     for (const old of names.slice(0, Math.max(0, names.length - MOST_REJECTED))) {
       await rm(this.#at(REJECTED, old), { recursive: true, force: true });
     }

@@ -67,6 +67,6 @@ for (const subscribed of [false, true]) {
   const { owed } = app.domain.delivery.levels();
   console.log(`${who}: ${rate} transactions a second, ${cpu} µs of CPU each; ${owed} pushes owed`);
   await app.stop();
-  await doveadm.close();
+  doveadm.close();
   rmSync(dir, { recursive: true });
 }

@@ -54,6 +54,12 @@ describe('kill -9', () => {
     world.sidecar.process.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
 
   it('in the middle of /v1/events: Dovecot keeps it by itself, and the push comes later', async () => {
+    // The service makes the log when a system user first reports something.
+    await deliverOne(mail('Subject: before'));
+    await pushOf('before');
+    await eventually(() => {
+      assert.ok(readdirSync(world.dovecot.eventsDir).some((name) => /^\d+$/.test(name)));
+    });
     freeze(true);
     const delivery = deliverOne(mail('Subject: in the middle'));
     // Long enough for the request to wait at the frozen process, which takes connections still.
