@@ -215,7 +215,7 @@ eventually systemctl is-active coi-sidecar.service
   fail "the upgrade did not restart it"
 is "$(sha256sum $config)" "$sum" "the configuration"
 is "$(systemctl is-active coi-sidecar.socket)" active "its port"
-ss --listening --tcp --numeric | grep -q '0\.0\.0\.0:9380' || fail "http.listen was not kept"
+is "$(systemctl show --property Listen --value coi-sidecar.socket)" '0.0.0.0:9380 (Stream)' "http.listen"
 eventually curl --fail --silent http://127.0.0.1:9380/healthz
 
 step "purge takes the configuration and leaves the annotations"
