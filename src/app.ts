@@ -6,7 +6,7 @@ import { buildGround, type Ground } from './app/build-ground.ts';
 import { buildStatus } from './app/build-status.ts';
 import { systemClock, systemSleep, type Clock, type Sleep } from './clock.ts';
 import type { Config } from './config/schema.ts';
-import { errorMessage, UnavailableError } from './errors.ts';
+import { UnavailableError } from './errors.ts';
 import type { Logger } from './logging.ts';
 import { checkReadiness, type ReadinessCheck, type ReadinessReport } from './readiness.ts';
 import type { ProxyState } from './webpush/client/push-client.ts';

@@ -42,7 +42,6 @@ function addHashes(hashes: Set<string>, address: string): void {
   const normal = normaliseAddress(address);
   const asItCame = removeQuotes(address).toLowerCase();
   const at = normal.lastIndexOf('@') + 1;
-  // eslint-disable-next-line no-control-regex -- what is not ASCII
   const isAscii = /^[\0-\x7f]*$/.test(normal);
   const ascii = isAscii ? normal : normal.slice(0, at) + domainToASCII(normal.slice(at));
   for (const form of new Set([normal, asItCame, ascii])) hashes.add(hash('sha3-256', form));

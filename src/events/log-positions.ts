@@ -37,6 +37,7 @@ export class LogPositions {
   }
 
   async begin(inode: string): Promise<void> {
+    await this.load();
     // A log can be made though the outbox takes nothing, unless there was one before at this inode.
     if (this.#positions.has(inode)) await this.#journal.beginLog(inode);
     this.#positions.set(inode, 0);

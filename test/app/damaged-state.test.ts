@@ -350,10 +350,7 @@ describe('a damaged state.db', () => {
     );
     const service = await startOver(test, dir);
     for (let n = 0; n < values.length; n++) {
-      for await (const rows of service.app.flows.gate.iterate(`user${n}`, 'priv/', {
-        noValue: false,
-      }))
-        void rows;
+      await readAll(service.app.flows.gate.iterate(`user${n}`, 'priv/', { noValue: false }));
       await service.app.flows.gate.commit(`user${n}`, [
         { op: 'set', key: 'priv/guid/comment', value: Buffer.from('new') },
       ]);
@@ -426,8 +423,7 @@ describe('damaged records', () => {
         await store.commit('eve', [{ op: 'set', key: 'webpush/subscriptions/one', value }]);
         await service.ask('/v1/users/eve');
         await subscriptions.forMessage('eve', { isChat: true, coiEnabled: true });
-        for await (const rows of service.app.flows.gate.iterate('eve', 'priv/', { noValue: false }))
-          void rows;
+        await readAll(service.app.flows.gate.iterate('eve', 'priv/', { noValue: false }));
         await subscriptions.sweepAll();
         await subscriptions.unsubscribe('eve', 'one');
       }),
@@ -578,4 +574,9 @@ function overwrite(path: string, at: number, octets: number): void {
   const file = openSync(path, 'r+');
   writeSync(file, Buffer.alloc(octets, 0xa7), 0, octets, at);
   closeSync(file);
+}
+
+async function readAll(pages: AsyncIterable<unknown>): Promise<void> {
+  const reading = pages[Symbol.asyncIterator]();
+  while ((await reading.next()).done !== true);
 }

@@ -150,10 +150,13 @@ export class AttemptBudget {
   #decode(octets: Buffer): Attempt[] {
     const { clock, perUser } = this.#options;
     try {
-      const stored = JSON.parse(octets.toString()) as { version?: number; attempts?: Attempt[] };
+      const stored = JSON.parse(octets.toString()) as {
+        version?: number;
+        attempts?: Record<keyof Attempt, unknown>[];
+      };
       if (stored.version !== VERSION || !Array.isArray(stored.attempts)) return [];
       return stored.attempts.slice(-perUser).map(({ device, host, at }) => {
-        const age = Math.max(0, clock.now() - at);
+        const age = Math.max(0, clock.now() - Number(at));
         return { device: String(device), host: String(host), at: clock.monotonic() - age };
       });
     } catch {

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { ReadinessReport } from '../../../readiness.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import { deliveryProtocol } from '../delivery.ts';
@@ -123,7 +123,7 @@ function compare(setup: Setup, dir: string, report: Report): boolean {
   if (lua === undefined) return true;
   const theirs = lua.settings.eventsDir ?? '';
   if (theirs === '') report.fault('unset', { dir });
-  else if (theirs.replace(/\/+$/, '') !== dir.replace(/\/+$/, '')) {
+  else if (resolve(theirs) !== resolve(dir)) {
     report.fault('differs', { theirs, dir });
     return false;
   }
@@ -203,7 +203,10 @@ async function readAclProblem({ service, ask, origin }: Setup): Promise<string |
   if (service === undefined) return undefined;
   const { text } = await ask(new URL('/readyz', origin));
   const { checks } = JSON.parse(text) as ReadinessReport;
-  return /setfacl .*/s.exec(checks['events'] ?? '')?.[0].replace(/\.?\s*$/, '');
+  return /setfacl .*/s
+    .exec(checks['events'] ?? '')?.[0]
+    .trim()
+    .replace(/\.$/, '');
 }
 
 async function askTheService({ service, ask, origin }: Setup, report: Report): Promise<void> {
