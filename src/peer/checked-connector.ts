@@ -9,9 +9,15 @@ export interface HttpPlace {
   socketPath?: string;
 }
 
+/** So many connections in a row that ended before anything came, and who waits is told so. */
+const MOST_ENDED_IN_A_ROW = 3;
+
 /**
  * Makes undici's connections for requests that carry a secret. Who listens is looked at on each new
  * connection, after it was made and before anything is sent; behind https the certificate says it.
+ *
+ * Undici connects again at once, for as long as a request waits and whatever its signal says, to a peer
+ * that takes connections and ends them: after a few, here, the request fails.
  *
  * @param users whose processes may listen there, besides root's and this process's own user's: names or
  *   uids, asked for anew each time
@@ -24,13 +30,22 @@ export function createCheckedConnector(
     allowH2: false,
     ...(socketPath !== undefined && { socketPath }),
   });
+  let endedInARow = 0;
   return (target, callback) => {
+    if (endedInARow >= MOST_ENDED_IN_A_ROW) {
+      endedInARow = 0;
+      callback(Object.assign(new Error('it ends connections'), { code: 'ECONNRESET' }), null);
+      return;
+    }
     const refuse = (error: unknown): void => callback(error as Error, null);
     connect(target, (...[error, socket]) => {
       if (error !== null) {
         callback(error, null);
         return;
       }
+      socket.once('close', () => {
+        endedInARow = socket.bytesRead === 0 ? endedInARow + 1 : 0;
+      });
       const check = async (): Promise<void> => {
         if (target.protocol === 'https:') return;
         const trusted = await trustedUids(await users());

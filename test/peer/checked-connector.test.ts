@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo, ListenOptions } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type ListenOptions } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -131,5 +131,25 @@ describe('who is told a secret over a unix socket', () => {
     await chown(path, 1, 1);
     await assert.rejects(checkSocketOwner(path, trusted), /http belongs to uid 1,/);
     server.close();
+  });
+});
+
+describe('a peer that takes connections and ends them', () => {
+  it('is not asked in a loop, and who waits is told', async () => {
+    let connections = 0;
+    const server = createTcpServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const place = { origin: `http://127.0.0.1:${port}` };
+    const client = new Client(place.origin, { connect: createCheckedConnector(place, () => []) });
+    const request = () => client.request({ method: 'GET', path: '/' });
+    await assert.rejects(request());
+    await assert.rejects(request());
+    await client.destroy();
+    server.close();
+    assert.ok(connections <= 8, `${connections} connections`);
   });
 });
