@@ -40,6 +40,7 @@ describe('metrics', () => {
       'cause',
       'command',
       'about',
+      'budget',
       'cache',
       'change',
       'kind',

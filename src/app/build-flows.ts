@@ -65,15 +65,15 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   const list = createListMessages(ground.doveadm);
   const probes = createProbes();
   const handleMail = buildTransactionHandler(ground, domain, source, list);
-  const handle: HandleTransaction = async (transaction, receivedAt) => {
-    if (!probes.take(transaction)) await handleMail(transaction, receivedAt);
+  const handle: HandleTransaction = async (transaction, receivedAt, isLive) => {
+    if (!probes.take(transaction)) await handleMail(transaction, receivedAt, isLive);
   };
   const { journal, logs, oldSpool } = buildWaiting(ground, handle);
   const held = createHeldTransactions({ journal, log });
   const intake = createIntake({
     handle: async (transaction) => {
       const end = metrics.eventDuration.startTimer();
-      await handle(transaction, clock.now());
+      await handle(transaction, clock.now(), true);
       end();
     },
     journal,

@@ -93,10 +93,13 @@ export function createFolders(
     ensureAll: (user) => ensure(user, all),
     provide: async (user) => {
       await ensure(user, all);
-      await doveadm.run({
-        name: 'mailboxSubscribe',
-        parameters: { user, mailbox: [names.chats] },
-      });
+      const parameters = { user, mailbox: [names.chats] };
+      try {
+        await doveadm.run({ name: 'mailboxSubscribe', parameters });
+      } catch (error) {
+        // Refused, say by doveadm_allowed_commands: COI works without.
+        if (!(error instanceof DoveadmCommandError)) throw error;
+      }
     },
   };
 }

@@ -25,34 +25,62 @@ export interface MailboxEventParts {
   log: Logger;
 }
 
+type Verdict = Exclude<MailboxVerdict, 'unrelated'>;
+
 /**
  * Enables and disables COI as mailboxes come and go, and undoes renames that nobody should make.
  *
- * An event may be handled late, or twice (see createIntake), when more has happened since: nothing is
- * done unless Chats is by now where the event says. One user's events wait for each other, or a
+ * While Dovecot waits for us (`isLive`), it holds the user's list of mailboxes locked, and nothing has
+ * happened since: the new state is stored before Dovecot is asked for anything, by which time it has
+ * its answer (see createIntake). An event may also be handled late, or twice, when more has happened:
+ * nothing is done then unless Chats is by now where the event says. One user's events wait for each other, or a
  * rename that is being undone could not be undone a second time, and COI would be disabled.
  */
 export function createActOnMailboxEvent(parts: MailboxEventParts) {
   const { store, folders, doveadm, rules, log } = parts;
   const turns = new KeyedMutex();
 
-  return async (user: string, event: MailboxEvent): Promise<void> => {
+  return async (user: string, event: MailboxEvent, isLive: boolean): Promise<void> => {
     const verdict = judgeMailboxEvent(event, rules);
-    if (verdict !== 'unrelated') await turns.run(user, () => act(user, verdict));
-  };
-
-  async function act(user: string, verdict: Exclude<MailboxVerdict, 'unrelated'>): Promise<void> {
-    const { enabled } = await readSettings(store, user);
-    const wanted = verdict === 'enable';
-    if (enabled === wanted) return;
-    if (typeof verdict === 'object') {
-      if (!(await bringBack(user, verdict.undo))) await setEnabled(user, false);
+    if (verdict === 'unrelated') return;
+    if (!isLive || typeof verdict === 'object') {
+      await turns.run(user, () => act(user, verdict));
       return;
     }
-    const exists = await chatsExists(user);
-    // Chats went away, and chat from before that has had it made again.
-    const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
-    if (exists === wanted || isOvertaken) await setEnabled(user, wanted);
+    // Not in turn: what an earlier event has still to do waits for the lock that this one is told under.
+    const wanted = verdict === 'enable';
+    if (!wanted) parts.takeRestored(user);
+    if ((await readSettings(store, user)).enabled === wanted) return;
+    await setEnabled(user, wanted);
+    await turns.run(user, () => complete(user));
+  };
+
+  async function act(user: string, verdict: Verdict): Promise<void> {
+    const { enabled } = await readSettings(store, user);
+    const wanted = verdict === 'enable';
+    if (enabled === wanted) {
+      // Stored while Dovecot waited; what was to be made then may not have been.
+      if (wanted && (await chatsExists(user))) await folders.ensureAll(user);
+      return;
+    }
+    if (typeof verdict === 'object') {
+      if (await bringBack(user, verdict.undo)) return;
+    } else {
+      const exists = await chatsExists(user);
+      // Chats went away, and chat from before that has had it made again.
+      const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
+      if (exists !== wanted && !isOvertaken) return;
+      if (wanted) await folders.provide(user);
+    }
+    await setEnabled(user, wanted);
+    await parts.publish(user);
+  }
+
+  /** What follows from the state that is stored, whatever has happened since. */
+  async function complete(user: string): Promise<void> {
+    const { enabled } = await readSettings(store, user);
+    if (enabled && (await chatsExists(user))) await folders.provide(user);
+    await parts.publish(user);
   }
 
   async function chatsExists(user: string): Promise<boolean> {
@@ -60,10 +88,11 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     return (await findMailboxes(doveadm, user, [chats])).has(chats);
   }
 
+  /** @throws OvertakenError somebody else has changed it since it was looked at */
   async function setEnabled(user: string, enabled: boolean): Promise<void> {
-    if (enabled) await folders.provide(user);
-    await store.commit(user, [enabledChange(enabled)]);
-    await parts.publish(user);
+    const before = enabledChange(!enabled);
+    const value = before.op === 'set' ? before.value : undefined;
+    await store.commit(user, [{ op: 'expect', key: before.key, value }, enabledChange(enabled)]);
     const state = enabled ? 'enabled' : 'disabled';
     parts.onTransition?.(state);
     log.info({ user, state }, 'COI follows what became of the Chats mailbox');

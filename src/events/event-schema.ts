@@ -116,6 +116,9 @@ export type MessageNewEvent = Static<typeof MessageNew>;
 export type MailboxEvent =
   Static<typeof MailboxCreate> | Static<typeof MailboxDelete> | Static<typeof MailboxRename>;
 
+export const isMailboxEvent = (event: DovecotEvent): event is MailboxEvent =>
+  event.event.startsWith('Mailbox');
+
 const findProblem = compileFindProblem(TransactionSchema);
 
 /**

@@ -1,7 +1,13 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { CompleteEvents } from './ox-road/complete-events.ts';
-import type { DovecotEvent, MailboxEvent, MessageNewEvent, Transaction } from './event-schema.ts';
+import {
+  isMailboxEvent,
+  type DovecotEvent,
+  type MailboxEvent,
+  type MessageNewEvent,
+  type Transaction,
+} from './event-schema.ts';
 import type { FileLate } from './file-late.ts';
 import type { InboxChat } from './inbox-chat.ts';
 import type { MarkChat } from './mark-chat.ts';
@@ -29,7 +35,7 @@ export interface TransactionParts {
   ) => Promise<void>;
   /** Whether the sidecar itself did this, through doveadm. */
   isOwn: (user: string, event: MailboxEvent) => boolean;
-  onMailboxEvent: (user: string, event: MailboxEvent) => Promise<void>;
+  onMailboxEvent: (user: string, event: MailboxEvent, isLive: boolean) => Promise<void>;
   /** The mailbox with the user's contacts. */
   contacts: string;
   /** They have changed, or may have. */
@@ -38,17 +44,25 @@ export interface TransactionParts {
   onMoved?: (reason: 'seen' | 'late', count: number) => void;
 }
 
-export type HandleTransaction = (transaction: Transaction, receivedAt: number) => Promise<void>;
+/**
+ * @param receivedAt milliseconds since the epoch
+ * @param isLive Dovecot waits: what the transaction tells of has just happened
+ */
+export type HandleTransaction = (
+  transaction: Transaction,
+  receivedAt: number,
+  isLive?: boolean,
+) => Promise<void>;
 
 /** Lets everything happen that the events of one Dovecot transaction set in motion. */
 export function createHandleTransaction(parts: TransactionParts): HandleTransaction {
-  return async ({ user, service, session, events }, receivedAt) => {
+  return async ({ user, service, session, events }, receivedAt, isLive = false) => {
     for (const { event } of events) parts.onEvent?.(event);
     if (events.some(concernsContacts)) parts.onContactsChanged(user);
     // Mailbox events first: they may change the settings that the others are judged by.
     for (const event of events.filter(isMailboxEvent)) {
       if (service === 'doveadm' && parts.isOwn(user, event)) continue;
-      await parts.onMailboxEvent(user, event);
+      await parts.onMailboxEvent(user, event, isLive);
     }
 
     const settings = await parts.settings(user);
@@ -117,6 +131,3 @@ function refusalOf(error: unknown): Error {
   if (error instanceof Error && error.cause instanceof DoveadmCommandError) return error;
   throw error;
 }
-
-const isMailboxEvent = (event: DovecotEvent): event is MailboxEvent =>
-  event.event.startsWith('Mailbox');

@@ -2,7 +2,7 @@ import { tellWhenAskingDovecot } from '../dovecot/asking-dovecot.ts';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { OverShareError } from '../stores/over-share-error.ts';
-import type { Transaction } from './event-schema.ts';
+import { isMailboxEvent, type Transaction } from './event-schema.ts';
 import type { JournalWorker } from './journal-worker.ts';
 
 /** `done`: everything it set in motion is done or owed. `kept`: it is on disk and will be. */
@@ -47,8 +47,9 @@ type Outcome = 'done' | { failure: string };
  * down first. What is different goes to the journal:
  *
  * - A delivery does not wait for questions to Dovecot itself, which take longer than the delivery did:
- *   when the first is asked, the transaction is kept, and Dovecot has its answer. Sessions of IMAP do
- *   wait: after a client's command, its effects are there.
+ *   when the first is asked, the transaction is kept, and Dovecot has its answer. So it is with CREATE,
+ *   DELETE and RENAME: Dovecot holds a lock meanwhile that those questions would wait for. Other
+ *   commands of clients do wait: after them, their effects are there.
  * - What takes too long is kept as well, in case this process ends before it is done.
  * - What fails is kept, and is handled from there.
  *
@@ -102,7 +103,8 @@ export function createIntake(parts: IntakeParts): Intake {
   }
 
   const mayGoOnAlone = ({ events }: Transaction): boolean =>
-    alone < MOST_GOING_ON_ALONE && events.every(({ event }) => event === 'MessageNew');
+    alone < MOST_GOING_ON_ALONE &&
+    events.every((event) => event.event === 'MessageNew' || isMailboxEvent(event));
 
   function goOnAlone(work: Promise<Outcome>): void {
     alone += 1;

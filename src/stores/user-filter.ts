@@ -143,7 +143,7 @@ export class UserFilter {
     this.#published = false;
     this.#stale = true;
     try {
-      await rm(this.#path, { force: true, recursive: true });
+      await rm(this.#path, { force: true });
       this.#stale = false;
     } catch (cause) {
       const reason = errorMessage(cause);

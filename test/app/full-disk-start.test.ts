@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { mountSmallDisk, noSmallDisks } from '../support/small-disk.ts';
 import { launchSidecar, type StartingSidecar } from '../support/spawn-sidecar.ts';
@@ -19,6 +20,7 @@ describe('a start on a full disk', { skip: noSmallDisks }, () => {
         sieve: { socket: `${directory.path}/classify` },
         store: { url: `sqlite:${dir}/state.db` },
         outbox: { path: `${dir}/outbox.db` },
+        events: { dir: join(dir, 'events') },
         spool: { dir },
         doveadm: { url: 'http://127.0.0.1:1/doveadm/v1', api_key: 'a-key' },
       };

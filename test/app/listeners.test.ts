@@ -35,6 +35,7 @@ function makeConfig(test: TestContext, listen: string, socket = 'http.sock') {
     sieve: { socket: at('classify') },
     store: { url: `sqlite:${at('state.db')}` },
     outbox: { path: at('outbox.db') },
+    events: { dir: `${directory.path}/events` },
     spool: { dir: directory.path },
     doveadm: { api_key: 'a-key' },
   };

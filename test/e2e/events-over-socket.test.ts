@@ -20,7 +20,7 @@ describe('events over http.socket, as 95-coi-events.conf of 2.4 offers it', { sk
   http_client_proxy_socket_path = ${socket}
   lua_settings {
     coi_sidecar_url = http://coi-sidecar.invalid
-    coi_sidecar_spool_dir =
+    coi_sidecar_events_dir =
   }
 }`);
   });

@@ -98,7 +98,7 @@ describeVersions('forgetting a user', (version) => {
   it('is refused while Dovecot knows the account, and nothing has changed', async () => {
     const { status, body } = await forget(GONE);
     assert.equal(status, 409);
-    assert.match(String(body['message']), /still knows .*gerda.* "force"/);
+    assert.match(String(body['message']), /still knows .*gerda.*"users forget … --force"/);
     assert.ok((await filesWith(GONE)).length >= 4);
     assert.equal(await usersMarked(), 2);
   });

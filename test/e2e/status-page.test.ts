@@ -107,7 +107,7 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     await watched.close();
   });
 
-  it('names a push service that is held back, and what is owed to it', async () => {
+  it('names a push service to which something is owed, and how many of its push resources are paused', async () => {
     const watched = await open();
     const { agent } = reader;
     agent.answer = answerWith(429, { 'retry-after': '600' });
@@ -116,9 +116,8 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     const { host } = new URL(agent.resource.endpoint);
     const row = watched.page.locator('#services tr', { hasText: host });
     await row.waitFor(A_FEW_LOOKS);
-    assert.match(await row.innerText(), /held back\s+1\s+in \d+ min/);
-    assert.equal(await text(watched, '#headline'), 'Works, with something to look at');
-    assert.equal(await text(watched, '#problems'), `${host} held back; 1 push owed`);
+    assert.match(await row.innerText(), /open\s+1\s+1$/);
+    assert.equal(await text(watched, '#headline'), 'Everything works');
     assert.match(await text(watched, '#attempts'), /throttled 429/);
     assert.equal(await figure(watched, 'Outbox'), '1 owed');
     await watched.close();

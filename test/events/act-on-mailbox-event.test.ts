@@ -102,7 +102,12 @@ describe('what becomes of COI with the Chats mailbox', () => {
   const isEnabled = async (user = 'alice'): Promise<boolean> =>
     (await readSettings(store, user)).enabled;
   const enable = (user = 'alice') => store.commit(user, [enabledChange(true)]);
-  const acting = (mailboxes: Mailboxes) =>
+  /** An event that is handled later than it happened. */
+  const acting = (mailboxes: Mailboxes) => {
+    const act = actingOn(mailboxes);
+    return (user: string, event: MailboxEvent) => act(user, event, false);
+  };
+  const actingOn = (mailboxes: Mailboxes) =>
     createActOnMailboxEvent({
       store,
       folders: createFolders(mailboxes.client, names, createOwnOperations()),
@@ -301,5 +306,38 @@ describe('what becomes of COI with the Chats mailbox', () => {
     assert.equal(await isEnabled(), true);
     assert.equal(mailboxes.asked.filter((name) => name === 'mailboxRename').length, 1);
     expectNoChange();
+  });
+
+  describe('while Dovecot waits, and holds the lock that its own answers would need', () => {
+    for (const [what, event, wanted] of [
+      ['CREATE', created, true],
+      ['RENAME to Chats', renamed('Old', names.chats), true],
+      ['DELETE', deleted, false],
+      ['RENAME to the trash', renamed(names.chats, 'Trash/Chats'), false],
+    ] as const) {
+      it(`${what}: stored before Dovecot is asked for anything`, async () => {
+        if (!wanted) await enable();
+        const mailboxes = new Mailboxes(...(wanted ? [names.chats] : []));
+        const { promise, resolve } = Promise.withResolvers<undefined>();
+        mailboxes.wait = promise;
+        const acted = actingOn(mailboxes)('alice', event, true);
+        for (let turn = 0; turn < 20; turn++) await new Promise((next) => setImmediate(next));
+        assert.equal(await isEnabled(), wanted);
+        assert.deepEqual(transitions, [wanted ? 'enabled' : 'disabled']);
+        resolve(undefined);
+        await acted;
+        if (wanted) assert.deepEqual([...mailboxes.names].sort(), [...ALL].sort());
+      });
+    }
+
+    it('what could not be made then is made when the event comes again', async () => {
+      const mailboxes = new Mailboxes(names.chats);
+      mailboxes.refused.set('mailboxCreate', EXIT_CODES.temporaryFailure);
+      await assert.rejects(actingOn(mailboxes)('alice', created, true), /cannot create/);
+      assert.equal(await isEnabled(), true);
+      mailboxes.refused.clear();
+      await acting(mailboxes)('alice', created);
+      assert.deepEqual([...mailboxes.names].sort(), [...ALL].sort());
+    });
   });
 });

@@ -11,6 +11,12 @@ const transaction: Transaction = {
   events: [{ event: 'MailboxCreate', mailbox: 'COI/Chats' }],
 };
 
+/** A client waits for what comes of its command. */
+const read: Transaction = {
+  user: 'alice',
+  events: [{ event: 'MessageRead', mailbox: 'INBOX', uid: 1, uidvalidity: 1 }],
+};
+
 /** What is delivered need not wait for what is asked of Dovecot. */
 const delivered: Transaction = {
   user: 'alice',
@@ -117,10 +123,7 @@ describe('the intake', () => {
       sayAskingDovecot();
       await promise;
     });
-    const waiting = intake.take({
-      ...transaction,
-      events: [...transaction.events, ...transaction.events],
-    });
+    const waiting = intake.take({ ...read, events: [...read.events, ...read.events] });
     assert.equal(await intake.take(delivered), 'kept');
     assert.equal(kept.length, 1);
     assert.equal(intake.waiting(), 3);
@@ -211,10 +214,19 @@ describe('the intake', () => {
     it('a client’s command waits: its effects are there when it is answered', async () => {
       const { handle, answer } = asking();
       const { intake, kept } = intakeWith(handle);
-      const taking = intake.take(transaction);
+      const taking = intake.take(read);
       setImmediate(answer);
       assert.equal(await taking, 'done');
       assert.deepEqual(kept, []);
+    });
+
+    it('but for those that come and go with mailboxes: Dovecot holds a lock that the answer needs', async () => {
+      const { handle, answer } = asking();
+      const { intake, kept } = intakeWith(handle);
+      assert.equal(await intake.take(transaction), 'kept');
+      assert.equal(kept.length, 1);
+      answer();
+      await intake.drain();
     });
 
     it('what is done before it is in the journal does not stay there', async () => {

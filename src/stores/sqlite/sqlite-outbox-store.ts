@@ -62,6 +62,7 @@ export async function openSqliteOutboxStore(
     damage?.notePushes(file.path, opening.damagedRows);
     if (opening.problem) damage?.noteUnopened(file.path, opening.problem.message);
     const journal = new SqliteEventJournal(writer, { path: file.path, clock, limits });
+    await journal.load().catch(() => undefined); // whoever asks it for something tries again
     return new SqliteOutboxStore(file, writer, clock, journal);
   } catch (error) {
     file.release();

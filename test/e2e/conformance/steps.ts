@@ -120,12 +120,6 @@ export async function settle(stage: Stage): Promise<void> {
   }, 15_000);
 }
 
-/** As {@link settle}, if Dovecot was told to go on before all was done: an event is in the journal then. */
-export async function settleIfKept(stage: Stage): Promise<void> {
-  const { journal, logs } = stage.app.flows;
-  if (journal.waiting() + logs.unread() > 0) await settle(stage);
-}
-
 /** Until every push that is owed was taken or given up: what has not come by then does not come. */
 export async function settlePushes(stage: Stage): Promise<void> {
   await settle(stage);

@@ -232,10 +232,14 @@ describe('the directory of the event logs', { skip: noSmallDisks }, () => {
     const reader = await newReader(stage);
     disk.setWritable(false);
     await deliverBoth(stage, reader);
-    assert.match((await brokenParts(stage))['events'] ?? '', /events.dir .*EROFS/);
+    await eventually(async () =>
+      assert.match((await brokenParts(stage))['events'] ?? '', /events.dir .*EROFS/),
+    );
     relay.mode = 'cut'; // now the journal is needed, too
     await deliverBoth(stage, reader);
-    assert.deepEqual(Object.keys(await brokenParts(stage)), ['doveadm', 'events']);
+    await eventually(async () =>
+      assert.deepEqual(Object.keys(await brokenParts(stage)), ['doveadm', 'events']),
+    );
     relay.mode = 'pass';
     disk.setWritable(true);
     await isReady(stage);

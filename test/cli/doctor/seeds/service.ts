@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmod, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -7,6 +8,7 @@ import { findFreePort } from '../../../../src/cli/demo/find-free-port.ts';
 import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.ts';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import { eventually } from '../../../support/start-stage.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Break, Seed } from '../seeded-faults.ts';
 import { withOwner } from './change-for-a-while.ts';
@@ -189,8 +191,12 @@ const all: readonly Seed[] = [
     fault: 'clock.was-set',
     says: /set forward by 10 minutes/,
     // Seeded last of all: the service remembers it for an hour.
-    break: (rig, examine) => {
+    break: async (rig, examine) => {
       rig.setClock(600_000);
+      const readyz = new URL('/readyz', rig.stage.app.url);
+      await eventually(async () =>
+        assert.match(await (await fetch(readyz)).text(), /set forward by/),
+      );
       return examine();
     },
   },
