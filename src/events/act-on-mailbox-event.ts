@@ -10,6 +10,7 @@ import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import type { Store } from '../stores/store.ts';
 import type { MailboxEvent } from './event-schema.ts';
+import { CHAT_KEYWORD } from './move-chat-messages.ts';
 import { judgeMailboxEvent, type MailboxRules, type MailboxVerdict } from './on-mailbox-event.ts';
 
 export interface MailboxEventParts {
@@ -99,7 +100,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
   }
 
   /**
-   * Stock Dovecot cannot refuse a RENAME. Where a delivery has made Chats anew meanwhile, the mail goes
+   * Stock Dovecot cannot refuse a RENAME. Where a delivery has made Chats anew meanwhile, the chat goes
    * back into it.
    *
    * @param undo where the mailbox is by now, and where it was
@@ -121,7 +122,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     }
     for (const { home, away } of strayed) {
       if (!present.has(away)) continue;
-      if (present.has(home)) await merge(user, away, home);
+      if (present.has(home)) await bringChatBack(user, away, home);
       else if (await rename(user, { from: away, to: home })) present.add(home);
     }
     return present.has(chats);
@@ -147,19 +148,21 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     }
   }
 
-  async function merge(user: string, from: string, to: string): Promise<void> {
-    const query = [...(await selectMailbox(doveadm, user, from)), 'all'];
+  /**
+   * Chat alone, and the mailbox only if nothing else is in it: who reports an event could name any.
+   */
+  async function bringChatBack(user: string, from: string, to: string): Promise<void> {
+    const query = [...(await selectMailbox(doveadm, user, from)), 'keyword', CHAT_KEYWORD];
     const move = { name: 'move', parameters: { user, destinationMailbox: to, query } };
     const drop = {
       name: 'mailboxDelete',
       parameters: { user, mailbox: [from], requireEmpty: true, subscriptions: true },
     };
-    for (const result of await parts.runMoves(user, [move, drop])) {
-      if (result instanceof DoveadmCommandError) throw result;
-    }
+    const [moved] = await parts.runMoves(user, [move, drop]);
+    if (moved instanceof DoveadmCommandError) throw moved;
     log.info(
       { user, mailbox: to },
-      'brought back mail of a mailbox that was renamed and made anew',
+      'brought back chat of a mailbox that was renamed and made anew',
     );
   }
 }

@@ -233,7 +233,7 @@ describe('what becomes of COI with the Chats mailbox', () => {
       assert.equal(await isEnabled(), true);
       assert.deepEqual([...mailboxes.names].sort(), [...ALL].sort());
       const away = to + names.chats.slice(from.length);
-      assert.deepEqual(mailboxes.moves, [[['mailbox', away, 'all'], names.chats]]);
+      assert.deepEqual(mailboxes.moves, [[['mailbox', away, 'keyword', '$Chat'], names.chats]]);
       expectNoChange();
     });
   }
