@@ -126,7 +126,7 @@ export const schema = {
       default: '/var/lib/coi-sidecar/outbox.db',
     },
     limit: {
-      doc: 'How many pushes may be owed at once; past it, those that expire first are dropped and counted.',
+      doc: 'How many pushes may be owed at once; past it, whoever is owed most loses the oldest, counted.',
       format: 'positive',
       default: 100_000,
     },
