@@ -13,7 +13,9 @@ export function trimEvent<Event extends DovecotEvent>(event: Event): Event {
   const fields: Partial<Record<(typeof FIELDS)[number], string>> =
     event.event === 'MessageNew' ? event : {};
   const long = FIELDS.filter((name) => (fields[name]?.length ?? 0) > MOST_CHARS[name]);
-  const keywords = 'keywords' in event ? (event.keywords ?? []) : [];
+  // Of other events it is a property that nobody knows, and may be anything.
+  const hasKeywords = event.event === 'MessageNew' || event.event === 'FlagsClear';
+  const keywords = hasKeywords ? (event.keywords ?? []) : [];
   if (long.length === 0 && keywords.length <= MAX_KEYWORDS) return event;
   return {
     ...event,

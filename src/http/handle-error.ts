@@ -10,6 +10,8 @@ const STATUS: Readonly<Record<string, number>> = {
   doveadm_command: 502,
 };
 
+const GONE: ReadonlySet<string> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE']);
+
 /**
  * One shape for every error: `{ error: <code>, message: <what, where, what to do> }`. What the caller
  * did wrong is said to the caller; what went wrong here is logged, and said only if it is ours.
@@ -39,6 +41,8 @@ export function handleError(
     void reply.code(status).send({ error: error.code, message: error.message });
     return;
   }
+  // Who asked has gone before the body was whole: there is nobody to tell, and nothing wrong here.
+  if (GONE.has(error.code)) return;
   request.log.error({ err: error }, 'unexpected error');
   void reply.code(500).send({ error: 'internal', message: 'unexpected error; the log says more' });
 }

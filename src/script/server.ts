@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
-import { errorMessage, UnavailableError } from '../errors.ts';
+import { errorMessage, SidecarError, UnavailableError } from '../errors.ts';
 import { BodyBudget } from '../socket/body-budget.ts';
 import {
   serveUnixSocket,
@@ -81,7 +81,9 @@ function connect(socket: Socket, options: ScriptServerOptions, bodies: BodyBudge
       share.close();
       socket.destroy(); // without a status, so that Dovecot complains too
     } else {
-      log.error({ err: error, socket: path }, `${name}: request failed`);
+      // What is wrong with the request is said in its message; the place in the code is of no use then.
+      const about = error instanceof SidecarError ? { reason: error.message } : { err: error };
+      log.error({ ...about, socket: path }, `${name}: request failed`);
       answer('failed');
     }
   }

@@ -13,6 +13,7 @@ import { createSnapshot } from '../../src/http/snapshot.ts';
 import { createLogger, LineLimits, type Logger } from '../../src/logging.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { BodyBudget } from '../../src/socket/body-budget.ts';
+import { recordLog } from '../support/record-log.ts';
 
 const TOKEN = 'a-token-of-more-than-16-characters';
 const MIB = 1_048_576;
@@ -189,6 +190,22 @@ describe('bodies that never end', () => {
     const drip = setInterval(() => socket.write('x'), 20);
     const answer = await text(socket).finally(() => clearInterval(drip));
     assert.match(answer, /^HTTP\/1\.1 503 [^]*connection: close[^]*not here after/i);
+  });
+});
+
+describe('who goes away amid a body', () => {
+  it('is no error of ours', async (t) => {
+    const recorded = recordLog();
+    const { port, bodies } = await start(t, { log: recorded.log });
+    for (const path of ['/v1/events', '/v1/classify?user=anna']) {
+      const socket = await open(t, port);
+      socket.write(`${head(path, 1_000)}{"user":`);
+      while (bodies.octets === 0) await sleep(5);
+      socket.resetAndDestroy();
+      while (bodies.octets > 0) await sleep(5);
+    }
+    await sleep(20);
+    assert.deepEqual(recorded.said('error'), []);
   });
 });
 
