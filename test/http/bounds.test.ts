@@ -197,12 +197,14 @@ describe('who goes away amid a body', () => {
   it('is no error of ours', async (t) => {
     const recorded = recordLog();
     const { port, bodies } = await start(t, { log: recorded.log });
-    for (const path of ['/v1/events', '/v1/classify?user=anna']) {
-      const socket = await open(t, port);
-      socket.write(`${head(path, 1_000)}{"user":`);
-      while (bodies.octets === 0) await sleep(5);
-      socket.resetAndDestroy();
-      while (bodies.octets > 0) await sleep(5);
+    for (const path of ['/v1/events', '/v1/classify?user=anna', '/v1/nothing']) {
+      for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
+        const socket = await open(t, port);
+        socket.write(`${head(path, 1_000)}{"user":`);
+        await sleep(20);
+        socket[leave]();
+        while (bodies.octets > 0) await sleep(5);
+      }
     }
     await sleep(20);
     assert.deepEqual(recorded.said('error'), []);
