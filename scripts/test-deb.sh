@@ -58,6 +58,10 @@ else
 fi
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar
+# Two at once would share the control groups of their systemds, and end each other's services.
+mkdir -p "$cache"
+exec 8>"$cache/test-deb.lock"
+flock --nonblock 8 || { say "waiting for another run to end"; flock 8; }
 
 # The clean root that everything is laid over: with Dovecot, which has nothing to do with the test.
 make_root() {
@@ -143,7 +147,7 @@ for suite in $suites; do
   say "$suite: booting"
   unshare --mount --pid --fork --uts --ipc --net --cgroup \
     sh "$work/enter.sh" "$lower" "$dir" /lib/systemd/systemd --show-status=no \
-    --unit=multi-user.target >"$work/boot.log" 2>&1 &
+    --unit=multi-user.target >"$work/boot.log" 2>&1 8>&- &
   outside=$!
   tries=0
   until booted=$(cat "/proc/$outside/task/$outside/children" 2>/dev/null) && booted=${booted% } &&

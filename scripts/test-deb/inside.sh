@@ -161,7 +161,7 @@ sed -i -e 's|^  ca_file: ""|  ca_file: "/etc/coi-sidecar/test-ca.pem"|' \
 systemctl restart coi-sidecar.service
 eventually curl --fail --silent http://127.0.0.1:9380/readyz
 
-step "a chat mail ends as a push; while the service is away, in the event log"
+step "a chat mail ends as a push; while the service is away, in the event log, and so when it is killed"
 /usr/lib/coi-sidecar/bin/node /usr/local/trip.js trip || fail "the trip"
 unread() { curl --silent http://127.0.0.1:9380/metrics | sed -n 's/^coi_event_log_unread_octets //p'; }
 is "$(unread)" 0 "the number of octets left in the event log"
@@ -169,6 +169,16 @@ is "$(unread)" 0 "the number of octets left in the event log"
 errors=$(journalctl --no-pager -o cat -u dovecot -g 'Error:|Panic:|Fatal:' |
   grep -v -e '^-- ' -e "program .coi-classify. not found" || true)
 is "$errors" '' "what Dovecot complains of"
+
+step "nobody but the service can put or move anything where it has its files"
+[ -e "/var/spool/coi-events/$(id -u bob)/log" ] || fail "bob has no event log"
+for who in 'nobody nogroup' 'bob bob' 'bob coi-mail'; do
+  as="setpriv --reuid ${who% *} --regid ${who#* } --clear-groups"
+  for dir in $(find /var/spool/coi-events /run/coi-sidecar /var/lib/coi-sidecar /etc/coi-sidecar -type d); do
+    ! $as mkfifo "$dir/fifo" 2>/dev/null || fail "$who can put a FIFO into $dir"
+    ! $as mv "$dir/log" "$dir/moved" 2>/dev/null || fail "$who can move a log away"
+  done
+done
 
 step "coi-sidecar doctor finds what is broken afterwards, and says what to do"
 chmod 600 /etc/dovecot/coi/coi.lua
@@ -206,7 +216,15 @@ systemctl disable --quiet coi-sidecar.socket
 rm -rf /var/lib/systemd/deb-systemd-helper-enabled/*coi-sidecar.socket* \
   /var/lib/systemd/deb-systemd-helper-enabled/*/coi-sidecar.socket
 sed -i 's|^  listen: "127.0.0.1:9380"|  listen: "0.0.0.0:9380"|' $config
+# As before there was an event log: a mail process has put a file into the spool directory.
+install -d -o coi-sidecar -g coi-mail -m 1730 /var/spool/coi-sidecar
+setfacl -d -m u::rw-,u:coi-sidecar:rw-,g::---,m::rw-,o::--- /var/spool/coi-sidecar
+echo '{"user":"bob","service":"lmtp","events":[{"event":"MessageNew","mailbox":"INBOX","uid":1,"uidvalidity":1}]}' |
+  setpriv --reuid bob --regid bob --groups coi-mail \
+    sh -c 'umask 077; cat >/var/spool/coi-sidecar/17960110430000758458-0001-53d570c2e046ac33.json'
 systemctl start coi-sidecar.service
+taken_in() { curl --silent http://127.0.0.1:9380/metrics | grep -q '^coi_spool_files_total{result="taken"} 1'; }
+eventually taken_in
 before=$(systemctl show --property MainPID --value coi-sidecar.service)
 sum=$(sha256sum $config)
 dpkg --install /usr/local/coi-sidecar.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg"; }
@@ -217,11 +235,13 @@ is "$(sha256sum $config)" "$sum" "the configuration"
 is "$(systemctl is-active coi-sidecar.socket)" active "its port"
 is "$(systemctl show --property Listen --value coi-sidecar.socket)" '0.0.0.0:9380 (Stream)' "http.listen"
 eventually curl --fail --silent http://127.0.0.1:9380/healthz
+is "$(ls -A /var/spool/coi-sidecar)" '' "what is left in the spool directory of before"
 
 step "purge takes the configuration and leaves the annotations"
 rm -f /etc/coi-sidecar/test-ca.pem
 dpkg --purge coi-sidecar >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg"; }
 [ ! -e /etc/coi-sidecar ] || fail "/etc/coi-sidecar is still there"
+[ ! -e /var/spool/coi-events ] || fail "/var/spool/coi-events is still there"
 [ ! -e /usr/lib/coi-sidecar ] || fail "/usr/lib/coi-sidecar is still there"
 [ -e /var/lib/coi-sidecar/state.db ] || fail "the annotations are gone"
 ! systemctl is-active --quiet coi-sidecar.service || fail "it still runs"

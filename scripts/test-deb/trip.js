@@ -1,9 +1,10 @@
 // A chat mail's trip to a push, through the installed service and the system's Dovecot; run by
 // inside.sh with the package's own Node and modules.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
 
 const LIB = '/usr/lib/coi-sidecar';
 const CA = '/etc/coi-sidecar/test-ca.pem';
@@ -11,6 +12,7 @@ const KEY = '/tmp/test-ca.key';
 const PREFIX = '/private/vendor/vendor.dovecot';
 const SUBSCRIPTION = `${PREFIX}/webpush/subscriptions/31754ee7-d3ee-4226-b112-6895ed26fcf8`;
 
+const run = promisify(execFile);
 const demo = (name) => import(`${LIB}/dist/cli/demo/${name}.js`);
 
 async function makeCertificateFiles() {
@@ -20,6 +22,13 @@ async function makeCertificateFiles() {
   writeFileSync(CA, cert, { mode: 0o644 });
 }
 
+/** Waits for the service, which systemd starts two seconds after a kill. */
+const started = () =>
+  run('curl', [
+    ...['--fail', '--silent', '--retry', '20', '--retry-delay', '1', '--retry-all-errors'],
+    'http://127.0.0.1:9380/readyz',
+  ]);
+
 async function trip() {
   const { ImapFlow } = createRequire(`${LIB}/dist/main.js`)('imapflow');
   const { getAnnotations, setAnnotation } = await demo('imap-metadata');
@@ -27,9 +36,12 @@ async function trip() {
   const { deliver } = await demo('lmtp-client');
   const { chatMessage } = await demo('demo-messages');
   const lmtp = { host: '127.0.0.1', port: 24 };
+  /** @returns its Message-ID, without brackets */
   const sendChat = async () => {
-    const { replies } = await deliver(lmtp, 'alice@example.org', ['bob'], chatMessage('bob'));
+    const message = chatMessage('bob');
+    const { replies } = await deliver(lmtp, 'alice@example.org', ['bob'], message);
     assert.equal(replies[0].code, 250, replies[0].text);
+    return /^Message-ID: <(.*)>$/m.exec(message)[1];
   };
 
   const push = await startPushService({
@@ -73,6 +85,17 @@ async function trip() {
     execFileSync('systemctl', ['start', 'coi-sidecar.service']);
     const late = await push.next(20_000);
     console.log(`    after a spell in the event log: pushed in ${late.size} octets`);
+
+    const due = new Set();
+    for (let kills = 0; kills < 3; kills += 1) {
+      const kill = run('systemctl', ['kill', '--signal=KILL', 'coi-sidecar.service']);
+      for (let sent = 0; sent < 10; sent += 1) due.add(await sendChat());
+      await kill;
+      await started();
+    }
+    const messages = due.size;
+    while (due.size > 0) due.delete((await push.next(20_000)).payload['msg-id']);
+    console.log(`    ${messages} messages, the service killed three times: all of them pushed`);
   } finally {
     await client.logout();
     await push.close();

@@ -74,7 +74,7 @@ describe('the npm package', () => {
 
   it('holds what runs and what an admin copies, and nothing of the development', async () => {
     const allowed =
-      /^(dist\/.+\.js|lua\/coi(-report|-changes|-event-log)?\.lua|web\/.+|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
+      /^(dist\/.+\.js|lua\/coi(-report|-changes|-event-log)?\.lua|web\/.+|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|socket|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
     assert.deepEqual(
       packed.filter((path) => !allowed.test(path)),
       [],
@@ -83,7 +83,9 @@ describe('the npm package', () => {
       'dist/main.js',
       ...LUA_SCRIPTS.map((name) => `lua/${name}`),
       'dovecot-conf/sieve/coi.sieve',
-      ...['service', 'sysusers', 'tmpfiles'].map((kind) => `packaging/coi-sidecar.${kind}`),
+      ...['service', 'socket', 'sysusers', 'tmpfiles'].map(
+        (kind) => `packaging/coi-sidecar.${kind}`,
+      ),
     ];
     for (const path of [...needed, 'web/status.css', 'web/status.js', 'web/icon.svg']) {
       assert.ok(packed.includes(path), path);
