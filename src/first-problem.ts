@@ -85,10 +85,17 @@ function locateInForms(forms: readonly Node[], value: unknown, path: string): Pr
   return { instancePath: path, message: 'is of no known form' };
 }
 
+/** Made once for a schema, as each is compiled. */
+const bare = new WeakMap<Node, Node>();
+
 /** What remains of a schema whose parts are in order: cheap to ask, however large the value is. */
 function withoutParts(schema: Node): Node {
   if (schema.properties === undefined && schema.items === undefined) return schema;
-  return Object.fromEntries(Object.entries(schema).filter(([keyword]) => !PARTS.has(keyword)));
+  const known = bare.get(schema);
+  if (known !== undefined) return known;
+  const made = Object.fromEntries(Object.entries(schema).filter(([name]) => !PARTS.has(name)));
+  bare.set(schema, made);
+  return made;
 }
 
 const PARTS = new Set(['properties', 'required', 'items']);

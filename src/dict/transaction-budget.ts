@@ -5,6 +5,9 @@ export interface BudgetLimits {
   reservedOctets: number;
 }
 
+/** Of connections that hold little again, or are closed, so many are remembered. */
+const MOST_OTHERS = 64;
+
 /** What a connection holds, and how to take the oldest part of it away. */
 export interface Holder {
   readonly octets: number;
@@ -25,6 +28,8 @@ export class TransactionBudget {
   readonly #limits: BudgetLimits;
   /** Those that hold more than is reserved for them. */
   readonly #large = new Set<Holder>();
+  /** Them and some that did; looking at all for each that is dropped would take a thousand times as long. */
+  readonly #byRest = new RestHeap();
   #octets = 0;
   #ticks = 0;
   #committing = 0;
@@ -64,20 +69,94 @@ export class TransactionBudget {
     if (this.#large.has(holder)) this.#octets -= before;
     if (octets > this.#limits.reservedOctets) {
       this.#large.add(holder);
+      this.#byRest.add(holder);
+      if (this.#byRest.size > 2 * this.#large.size + MOST_OTHERS) this.#byRest.keep(this.#large);
       this.#octets += octets;
     } else this.#large.delete(holder);
     while (this.#octets > this.#limits.octets) {
-      const victim = this.#longestRested();
+      const victim = this.#byRest.take();
       if (victim === undefined) return;
+      if (!this.#large.has(victim)) continue;
       victim.dropOldest();
+      if (this.#large.has(victim)) this.#byRest.add(victim);
+    }
+  }
+}
+
+/**
+ * A binary heap of holders, each once. What was touched since it was put in its place is put right when it
+ * comes to the top: a holder's oldest transaction only ever becomes a newer one.
+ */
+class RestHeap {
+  readonly #heap: { holder: Holder; oldest: number }[] = [];
+  readonly #inside = new Set<Holder>();
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** Forgets all others: connections that are closed. */
+  keep(holders: ReadonlySet<Holder>): void {
+    this.#heap.length = 0;
+    this.#inside.clear();
+    for (const holder of holders) this.add(holder);
+  }
+
+  add(holder: Holder): void {
+    if (this.#inside.has(holder)) return;
+    this.#inside.add(holder);
+    let at = this.#heap.push({ holder, oldest: holder.oldest }) - 1;
+    for (let parent = (at - 1) >> 1; at > 0 && this.#isBefore(at, parent); parent = (at - 1) >> 1) {
+      this.#swap(at, parent);
+      at = parent;
     }
   }
 
-  #longestRested(): Holder | undefined {
-    let found: Holder | undefined;
-    for (const holder of this.#large) {
-      if (found === undefined || holder.oldest < found.oldest) found = holder;
+  /** Takes out the one that has rested longest. */
+  take(): Holder | undefined {
+    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+      const { oldest } = top.holder;
+      if (oldest !== top.oldest && oldest !== Infinity) {
+        top.oldest = oldest;
+        this.#sink();
+        continue;
+      }
+      this.#removeTop();
+      this.#inside.delete(top.holder);
+      if (oldest !== Infinity) return top.holder;
     }
-    return found;
+    return undefined;
+  }
+
+  #removeTop(): void {
+    const last = this.#heap.pop();
+    if (last === undefined || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#sink();
+  }
+
+  #sink(): void {
+    let at = 0;
+    for (;;) {
+      const left = 2 * at + 1;
+      if (left >= this.#heap.length) return;
+      const first =
+        left + 1 < this.#heap.length && this.#isBefore(left + 1, left) ? left + 1 : left;
+      if (!this.#isBefore(first, at)) return;
+      this.#swap(first, at);
+      at = first;
+    }
+  }
+
+  #isBefore(one: number, other: number): boolean {
+    return (this.#heap[one]?.oldest ?? Infinity) < (this.#heap[other]?.oldest ?? Infinity);
+  }
+
+  #swap(one: number, other: number): void {
+    const held = this.#heap[one];
+    const its = this.#heap[other];
+    if (held === undefined || its === undefined) return;
+    this.#heap[one] = its;
+    this.#heap[other] = held;
   }
 }

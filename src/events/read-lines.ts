@@ -6,41 +6,69 @@ export interface ReadLines {
   /** The last hundred of them. */
   damaged: SetAside[];
   damagedCount: number;
+  /** So much was read; what is behind, if anything, is for the next time. */
+  octets: number;
+}
+
+interface DamagedLine {
+  line: Buffer;
+  reason: string;
 }
 
 const NEWLINE = 10;
 const MOST_DAMAGED = 100;
 const MOST_SHOWN_OCTETS = 8_192;
+/** To find what is wrong with a line takes longer than to read it: of 131,072 lines, seconds. */
+const MOST_EXAMINED = 1_000;
+/** Of the shortest transaction. What is shorter is not parsed: a part has room for many of these. */
+const LEAST_OCTETS = '{"user":"a","events":[{"event":"MailboxDelete","mailbox":"x"}]}'.length;
 
 /**
  * Reads the lines of an event log. Empty ones are no lines: each transaction begins with the end of the
  * line before it, should that be torn. Octets that are not UTF-8 are replaced.
  *
+ * Ends early behind many damaged lines, so that nobody waits for them.
+ *
  * @param now milliseconds since the epoch: nothing was written later
  */
 export function readLines(lines: Buffer, now: number): ReadLines {
-  const found: ReadLines = { entries: [], damaged: [], damagedCount: 0 };
-  for (let start = 0; start < lines.length;) {
+  const entries: NewJournalEntry[] = [];
+  const latest: DamagedLine[] = [];
+  let damagedCount = 0;
+  let examined = 0;
+  let start = 0;
+  while (start < lines.length && examined < MOST_EXAMINED) {
     const at = lines.indexOf(NEWLINE, start);
     const end = at === -1 ? lines.length : at;
-    if (end > start) readLine(lines.subarray(start, end), now, found);
+    const line = lines.subarray(start, end);
     start = end + 1;
+    if (line.length === 0) continue;
+    const isShort = line.length < LEAST_OCTETS;
+    const found = isShort ? 'too short for a transaction' : readLine(line, now);
+    if (typeof found !== 'string') {
+      entries.push(found);
+      continue;
+    }
+    damagedCount += 1;
+    if (!isShort) examined += 1;
+    latest.push({ line, reason: found });
+    if (latest.length > MOST_DAMAGED) latest.shift();
   }
-  return found;
+  const damaged = latest.map(({ line, reason }) => setAside(line, reason, now));
+  return { entries, damaged, damagedCount, octets: Math.min(start, lines.length) };
 }
 
-function readLine(line: Buffer, now: number, found: ReadLines): void {
+function readLine(line: Buffer, now: number): NewJournalEntry | string {
   const transaction = parseTransaction(line);
-  if (typeof transaction === 'string') {
-    const content = line.toString('utf8', 0, MOST_SHOWN_OCTETS);
-    found.damagedCount += 1;
-    found.damaged.push({ at: now, reason: transaction, content, user: userIn(content) });
-    if (found.damaged.length > MOST_DAMAGED) found.damaged.shift();
-    return;
-  }
+  if (typeof transaction === 'string') return transaction;
   const { user, at } = transaction;
   const receivedAt = at === undefined ? now : Math.max(0, Math.min(now, Math.round(at * 1_000)));
-  found.entries.push({ user, transaction: line.toString(), receivedAt });
+  return { user, transaction: line.toString(), receivedAt };
+}
+
+function setAside(line: Buffer, reason: string, now: number): SetAside {
+  const content = line.toString('utf8', 0, MOST_SHOWN_OCTETS);
+  return { at: now, reason, content, user: userIn(content) };
 }
 
 /** Whose events it tells of, as far as it can be read. */

@@ -28,6 +28,7 @@ const ROTATE_MSECS = 3_600_000;
 const LINGER_MSECS = 600_000;
 /** Rotated logs that may be there; past it, the oldest goes though somebody still writes to it. */
 const MOST_ROTATED = 16;
+const NOTHING = Buffer.alloc(0);
 const ROTATED = /^log\.(\d{1,15})$/;
 
 /** The event log of one system user: `log`, and those before it that may still be written to. */
@@ -144,22 +145,26 @@ export class UserLog {
       this.#unread -= end - position;
       return false;
     }
-    await this.#keep(log, read);
-    this.#unread -= read.next - position;
-    return read.next < end;
+    const next = await this.#keep(log, read, position);
+    this.#unread -= next - position;
+    return next < end;
   }
 
-  async #keep(log: LogFile, read: Exclude<LogRead, { kind: 'unfinished' }>): Promise<void> {
+  /** @returns the position up to which it was kept */
+  async #keep(
+    log: LogFile,
+    read: Exclude<LogRead, { kind: 'unfinished' }>,
+    from: number,
+  ): Promise<number> {
     const { clock, journal, positions, onLines, onProblem } = this.#parts;
     const now = clock.now();
-    const { entries, damaged, damagedCount } =
-      read.kind === 'lines'
-        ? readLines(read.lines, now)
-        : { entries: [], damaged: [], damagedCount: 0 };
+    const lines = read.kind === 'lines' ? read.lines : NOTHING;
+    const { entries, damaged, damagedCount, octets } = readLines(lines, now);
+    const next = octets < lines.length ? from + octets : read.next;
     await log.sync();
-    const position = { inode: log.inode, position: read.next };
+    const position = { inode: log.inode, position: next };
     const overShare = await journal.takeIn({ log: position, entries, setAside: damaged });
-    positions.set(log.inode, read.next);
+    positions.set(log.inode, next);
 
     if (read.kind === 'oversized' && !this.#skipping.has(log.inode)) {
       this.#skipping.add(log.inode);
@@ -173,6 +178,7 @@ export class UserLog {
     const [first] = damaged;
     if (first !== undefined) onProblem(`a line is ${first.reason}`);
     if (overShare > 0) onProblem('too many events wait for a user; further ones are given up');
+    return next;
   }
 
   /** Read to its end, but for a line that nobody will finish. */

@@ -60,6 +60,42 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 );
 
 describe('the budget for open transactions', () => {
+  test('takes no longer to drop what is tiny where there are a thousand connections', () => {
+    let looks = 0;
+    const budget = newBudget(1_024 * 1_024);
+    // 1,000 connections with 1,000 transactions each held the event loop until the watchdog ended it.
+    const peers = Array.from({ length: 1_000 }, () => {
+      const held: number[] = [];
+      const peer = {
+        get octets() {
+          return held.length * 20_000;
+        },
+        get oldest() {
+          looks += 1;
+          return held[0] ?? Infinity;
+        },
+        begin() {
+          held.push(budget.tick());
+          budget.changed(peer, peer.octets - 20_000);
+        },
+        dropOldest() {
+          dropped.push(held.shift()!);
+          budget.changed(peer, peer.octets + 20_000);
+        },
+      };
+      return peer;
+    });
+    const dropped: number[] = [];
+    for (let turn = 0; turn < 20; turn += 1) for (const peer of peers) peer.begin();
+    assert.deepEqual(
+      dropped,
+      dropped.map((_, index) => index + 1),
+      'those that rested longest',
+    );
+    assert.ok(budget.octets <= 1_024 * 1_024);
+    assert.ok(looks < 20 * dropped.length, `${looks} looks at ${dropped.length} that were dropped`);
+  });
+
   test('an honest peer beside hostile ones always gets right answers, and memory is bounded', async () => {
     const run = fc.array(fc.tuple(fc.array(move, { maxLength: 6 }), fc.nat({ max: 12_000 })), {
       maxLength: 25,

@@ -25,6 +25,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { EventDirectory } from '../../src/events/event-directory.ts';
 import { EventLogs } from '../../src/events/event-logs.ts';
+import { readLines } from '../../src/events/read-lines.ts';
 import { LogPositions } from '../../src/events/log-positions.ts';
 import type { LogPart } from '../../src/stores/event-journal.ts';
 import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-store.ts';
@@ -194,6 +195,22 @@ describe('the event logs', () => {
     assert.deepEqual(await kept(), ['alice:1']);
     assert.equal(results.get('damaged'), 5_000);
     assert.equal(await outbox.journal.forgetEvents('alice'), 101);
+  });
+
+  it('full of damaged lines are read a part at a time, in time to their octets', async () => {
+    const damaged = Buffer.from(`{"user":"alice","events":[${' '.repeat(60)}]}\n`.repeat(3_000));
+    const first = readLines(damaged, now);
+    assert.equal(first.damagedCount, 1_000, 'each costs a search for what is wrong');
+    const second = readLines(damaged.subarray(first.octets), now);
+    assert.equal(first.octets + second.octets, (damaged.length / 3_000) * 2_000);
+    // 131,072 lines in a part took five seconds of the event loop.
+    const tiny = readLines(Buffer.from('1\n'.repeat(131_072)), now);
+    assert.equal(tiny.damagedCount, 131_072);
+    assert.match(tiny.damaged[0]!.reason, /too short/);
+
+    appendFileSync(log(), Buffer.concat([damaged, Buffer.from(written('alice', 1))]));
+    assert.deepEqual(await kept(), ['alice:1']);
+    assert.equal(results.get('damaged'), 3_000);
   });
 
   it('may have lines longer than a part, and skip those that are too long for memory', async () => {

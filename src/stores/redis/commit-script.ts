@@ -4,7 +4,8 @@ import type { RedisScript } from './redis-link.ts';
 /**
  * How much there is of each scope (see `scopeOf`) stands in a hash of its own: `e<scope>` entries and
  * `o<scope>` octets, and under `all` the number of fields that the user's hash had then. Where that differs,
- * somebody who does not count has changed it, an older coi-sidecar say, and all is counted through.
+ * somebody who does not count has changed it, an older coi-sidecar say, and all is counted through. So it is
+ * where what stands there is no count.
  */
 const COUNTING = `
 local function scope_of(key)
@@ -47,11 +48,19 @@ local function foresee()
   return sizes, deltas
 end
 
+local function number_of(field)
+  local value = redis.call('HGET', usage, field)
+  return value and string.match(value, '^%d+$') and #value < 16 and tonumber(value) or nil
+end
+
 local function read_usage(scope)
-  return {
-    entries = tonumber(redis.call('HGET', usage, 'e' .. scope) or 0),
-    octets = tonumber(redis.call('HGET', usage, 'o' .. scope) or 0),
-  }
+  return { entries = number_of('e' .. scope) or 0, octets = number_of('o' .. scope) or 0 }
+end
+
+local function is_counted(scope)
+  local counted = redis.call('HMGET', usage, 'e' .. scope, 'o' .. scope)
+  if not counted[1] and not counted[2] then return true end
+  return number_of('e' .. scope) and number_of('o' .. scope)
 end
 
 local function write_usage(sums)
@@ -62,9 +71,19 @@ local function write_usage(sums)
   end
 end
 
-local function count_all()
+local function are_counted(scopes, all)
+  local kind = redis.call('TYPE', usage).ok
+  if kind == 'none' then return all == 0 end
+  if kind ~= 'hash' or number_of('all') ~= all then return false end
+  for scope in pairs(scopes) do
+    if not is_counted(scope) then return false end
+  end
+  return true
+end
+
+local function count_all(scopes)
   local all = redis.call('HLEN', entries)
-  if tonumber(redis.call('HGET', usage, 'all') or 0) == all then return end
+  if are_counted(scopes, all) then return end
   redis.call('DEL', usage)
   local sums = {}
   for _, key in ipairs(redis.call('HKEYS', entries)) do
@@ -120,7 +139,7 @@ end
 
 ${COUNTING}
 local sizes, deltas = foresee()
-count_all()
+count_all(deltas)
 for scope, delta in pairs(deltas) do
   local after = read_usage(scope)
   after.entries, after.octets = after.entries + delta.entries, after.octets + delta.octets
@@ -182,6 +201,18 @@ local reply = redis.call('HSCAN', KEYS[1], ARGV[1], 'MATCH', ARGV[2], 'COUNT', A
 local keys = {}
 for i = 1, #reply[2], 2 do keys[#keys + 1] = reply[2][i] end
 return { reply[1], keys }
+`);
+
+/**
+ * Gives what is no set another name; at once, so that of several sidecars one does, and no new set is taken
+ * for the old key.
+ *
+ * KEYS: the set, the other name. Replies the type of what was there.
+ */
+export const SET_ASIDE_SCRIPT: RedisScript = script(`
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'set' and kind ~= 'none' then redis.call('RENAME', KEYS[1], KEYS[2]) end
+return kind
 `);
 
 function script(text: string): RedisScript {

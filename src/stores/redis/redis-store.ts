@@ -8,6 +8,7 @@ import {
   type Usage,
 } from '../annotation-limits.ts';
 import { checkCommit } from '../check-commit.ts';
+import { DamagedError } from '../damaged-error.ts';
 import { OvertakenError } from '../overtaken-error.ts';
 import {
   NO_VALUE,
@@ -19,7 +20,7 @@ import {
   type StoreEntry,
 } from '../store.ts';
 import { checkRedisUrl } from './check-redis-url.ts';
-import { COMMIT_SCRIPT, SCAN_KEYS_SCRIPT } from './commit-script.ts';
+import { COMMIT_SCRIPT, SCAN_KEYS_SCRIPT, SET_ASIDE_SCRIPT } from './commit-script.ts';
 import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
 
@@ -65,7 +66,7 @@ export async function openRedisStore(
     onDown: (reason) => log.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
     onUp: () => log.info('connected to Redis'),
   });
-  const store = new RedisStore(link, limits);
+  const store = new RedisStore(link, limits, log);
   try {
     try {
       await store.check();
@@ -86,10 +87,12 @@ class RedisStore implements Store {
   readonly kind = 'redis';
   readonly #link: RedisLink;
   readonly #limits: AnnotationLimits;
+  readonly #log: Logger;
 
-  constructor(link: RedisLink, limits: AnnotationLimits) {
+  constructor(link: RedisLink, limits: AnnotationLimits, log: Logger) {
     this.#link = link;
     this.#limits = limits;
+    this.#log = log;
   }
 
   async get(user: string, key: string): Promise<Buffer | undefined> {
@@ -150,7 +153,13 @@ class RedisStore implements Store {
       ...[user, increments ? '1' : '0', ...limits],
       ...changes.flatMap(toArgs),
     ];
-    return String(await this.#link.runScript(COMMIT_SCRIPT, args));
+    try {
+      return String(await this.#link.runScript(COMMIT_SCRIPT, args));
+    } catch (error) {
+      if (!(error instanceof DamagedError)) throw error;
+      await restoreUsers(this.#link, this.#log); // if it was that: nothing was changed yet
+      return String(await this.#link.runScript(COMMIT_SCRIPT, args));
+    }
   }
 
   async *#scan(user: string, prefix: string, count: string): AsyncIterable<[Buffer, Buffer][]> {
@@ -216,10 +225,9 @@ const mayPass = (error: unknown): boolean =>
  * and the set is made anew: no commit would succeed.
  */
 async function restoreUsers(link: RedisLink, log: Logger): Promise<void> {
-  const type = String(await link.send(['TYPE', USERS]));
-  if (type === 'set' || type === 'none') return;
   const aside = `${PREFIX}damaged:users`;
-  await link.send(['RENAME', USERS, aside]);
+  const type = String(await link.runScript(SET_ASIDE_SCRIPT, ['2', USERS, aside]));
+  if (type === 'set' || type === 'none') return;
   log.error({ key: USERS, aside, type }, 'a damaged key of Redis was set aside and is made anew');
   let cursor = '0';
   do {
