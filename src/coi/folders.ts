@@ -42,6 +42,11 @@ export interface Folders {
    * unsubscribes it later has it so.
    */
   provide(user: string): Promise<void>;
+  /**
+   * What is to be beside a Chats that somebody has made: its subscription and the others. Chats itself may
+   * have been deleted since, and is not made again.
+   */
+  provideBesideChats(user: string): Promise<void>;
 }
 
 /** The folders that the server specification asks for ("Configure COI Usage"). */
@@ -87,19 +92,27 @@ export function createFolders(
     );
   }
 
+  async function subscribeChats(user: string): Promise<void> {
+    const parameters = { user, mailbox: [names.chats] };
+    try {
+      await doveadm.run({ name: 'mailboxSubscribe', parameters });
+    } catch (error) {
+      // Refused, say by doveadm_allowed_commands: COI works without.
+      if (!(error instanceof DoveadmCommandError)) throw error;
+    }
+  }
+
   return {
     names,
     ensure,
     ensureAll: (user) => ensure(user, all),
     provide: async (user) => {
       await ensure(user, all);
-      const parameters = { user, mailbox: [names.chats] };
-      try {
-        await doveadm.run({ name: 'mailboxSubscribe', parameters });
-      } catch (error) {
-        // Refused, say by doveadm_allowed_commands: COI works without.
-        if (!(error instanceof DoveadmCommandError)) throw error;
-      }
+      await subscribeChats(user);
+    },
+    provideBesideChats: async (user) => {
+      await ensure(user, [names.contacts, names.blocked]);
+      if ((await findMailboxes(doveadm, user, [names.chats])).size > 0) await subscribeChats(user);
     },
   };
 }

@@ -61,7 +61,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     const wanted = verdict === 'enable';
     if (enabled === wanted) {
       // Stored while Dovecot waited; what was to be made then may not have been.
-      if (wanted && (await chatsExists(user))) await folders.ensureAll(user);
+      if (wanted && (await chatsExists(user))) await folders.provideBesideChats(user);
       return;
     }
     if (typeof verdict === 'object') {
@@ -71,7 +71,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
       // Chats went away, and chat from before that has had it made again.
       const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
       if (exists !== wanted && !isOvertaken) return;
-      if (wanted) await folders.provide(user);
+      if (wanted) await folders.provideBesideChats(user);
     }
     await setEnabled(user, wanted);
     await parts.publish(user);
@@ -80,7 +80,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
   /** What follows from the state that is stored, whatever has happened since. */
   async function complete(user: string): Promise<void> {
     const { enabled } = await readSettings(store, user);
-    if (enabled && (await chatsExists(user))) await folders.provide(user);
+    if (enabled && (await chatsExists(user))) await folders.provideBesideChats(user);
     await parts.publish(user);
   }
 

@@ -83,7 +83,13 @@ describe('annotations that Dovecot keeps', () => {
       own: createOwnEntries({ store, subscriptions, vapidKeys, mailboxRoot: 'COI' }),
       change: createChangeOwnEntries({
         ...{ store, subscriptions },
-        folders: { names: folderNames('COI', '/'), ensure, ensureAll: ensure, provide: ensure },
+        folders: {
+          names: folderNames('COI', '/'),
+          ensure,
+          ensureAll: ensure,
+          provide: ensure,
+          provideBesideChats: ensure,
+        },
         sendValidation: (push) => {
           pushes.push(push);
           return sendValidation();

@@ -100,6 +100,7 @@ describe('the gate', () => {
           ensure,
           ensureAll: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
           provide: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
+          provideBesideChats: (user) => ensure(user, [names.contacts, names.blocked]),
         },
         sendValidation: async (push) => {
           pushes.push(push);
