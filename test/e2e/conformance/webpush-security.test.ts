@@ -135,7 +135,7 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
     sentence(
       'SHOULD',
       'The validation flow catches those problems, IMAP servers SHOULD introduce throttling of subscriptions to counter such behavior.',
-      'Each refusal counts, and each subscription that is replaced or removed before its validation, or expires without one although the push service took the validation push. Past `abuse.refusals` new subscriptions are refused for a growing time, and each NO is held back. A validation takes one off',
+      'Each refusal counts, and each subscription that is replaced or removed before its validation, or expires without one although the push service took the validation push. Past `abuse.refusals` new subscriptions are refused for a growing time, and each NO is held back. A validation takes off those of its device',
       async () => {
         const { client } = await newAccount(stage());
         const agent = await stage().userAgent();
