@@ -5,7 +5,7 @@ import {
   type DoveadmCommand,
 } from '../dovecot/doveadm-client.ts';
 import { findMailboxes } from '../dovecot/find-mailboxes.ts';
-import { UnavailableError } from '../errors.ts';
+import { SidecarError, UnavailableError } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { OwnOperations } from './own-operations.ts';
 
@@ -97,8 +97,8 @@ export function createFolders(
     try {
       await doveadm.run({ name: 'mailboxSubscribe', parameters });
     } catch (error) {
-      // Refused, say by doveadm_allowed_commands: COI works without.
-      if (!(error instanceof DoveadmCommandError)) throw error;
+      // Refused, say by doveadm_allowed_commands (the API answers 403 then): COI works without.
+      if (!(error instanceof SidecarError)) throw error;
     }
   }
 

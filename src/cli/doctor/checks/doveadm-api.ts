@@ -6,7 +6,8 @@ import type { Setup } from '../setup/setup.ts';
 
 /** As doveadm_allowed_commands names them. */
 const COMMANDS = [
-  ...['fetch', 'flags add', 'mailbox create', 'mailbox list', 'mailbox rename', 'mailbox status'],
+  ...['fetch', 'flags add', 'mailbox create', 'mailbox delete', 'mailbox list', 'mailbox rename'],
+  ...['mailbox status', 'mailbox subscribe'],
   'move',
 ];
 const ANNOTATION_COMMANDS = ['get', 'list', 'set', 'unset'].map(

@@ -14,7 +14,16 @@ const listener = (...lines: string[]): Examination => ({
 
 /** All that metadata.source: dict needs. */
 const FOR_MAIL = [
-  ...['fetch', 'flags add', 'mailbox create', 'mailbox list', 'mailbox rename', 'mailbox status'],
+  ...[
+    'fetch',
+    'flags add',
+    'mailbox create',
+    'mailbox delete',
+    'mailbox list',
+    'mailbox rename',
+    'mailbox status',
+    'mailbox subscribe',
+  ],
   'move',
 ];
 
