@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UnavailableError } from '../../errors.ts';
 import { type DovecotConfigInput, type DovecotRoads, snippetNames } from './dovecot-config.ts';
 import { type DovecotLayout, dovecotLayout } from './dovecot-layout.ts';
@@ -61,7 +62,10 @@ export interface PrivateDovecot {
     args: readonly string[],
     input?: string | Buffer,
   ) => Promise<CommandResult>;
-  /** Makes Dovecot read its configuration again, with other text at its end. */
+  /**
+   * Makes Dovecot read its configuration again, with other text at its end, and waits for the login
+   * processes of before to end (10 s at most).
+   */
   reconfigure: (extraConfig: string) => Promise<void>;
   /** Kills every process and removes the directory. */
   stop: () => Promise<void>;
@@ -148,6 +152,11 @@ export async function startPrivateDovecot(
       stdin === undefined ? {} : { input: stdin },
     );
 
+  const loginProcesses = async (): Promise<number[]> => {
+    const { stdout } = await runProgram('doveadm', ['process', 'status', 'imap-login']);
+    return [...stdout.matchAll(/^imap-login\s+(\d+)/gm)].map(([, pid]) => Number(pid));
+  };
+
   return {
     version,
     imap: { host: '127.0.0.1', port: input.ports.imap },
@@ -174,7 +183,10 @@ export async function startPrivateDovecot(
     runDoveadm: (doveadmArgs, stdin) => runProgram('doveadm', doveadmArgs, stdin),
     reconfigure: async (extraConfig) => {
       await writeFile(layout.configFile, release.renderConfig({ ...input, extraConfig }));
+      const former = await loginProcesses();
       await runProgram('doveadm', ['reload']);
+      // A client that one of these takes yet is told "Server shutting down" at its LOGIN.
+      for (let waits = 0; waits < 500 && former.some(isAlive); waits++) await sleep(20);
     },
     stop,
   };
@@ -205,4 +217,13 @@ async function findAccounts(): Promise<Accounts> {
     mailUid: uid,
     mailGid: gid,
   };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
