@@ -161,14 +161,15 @@ sed -i -e 's|^  ca_file: ""|  ca_file: "/etc/coi-sidecar/test-ca.pem"|' \
 systemctl restart coi-sidecar.service
 eventually curl --fail --silent http://127.0.0.1:9380/readyz
 
+complaints() { journalctl --no-pager -o cat -u dovecot -g 'Error:|Panic:|Fatal:' | grep -v '^-- ' || true; }
+is "$(complaints)" '' "what Dovecot complains of while the service is there"
+
 step "a chat mail ends as a push; while the service is away, in the event log, and so when it is killed"
 /usr/lib/coi-sidecar/bin/node /usr/local/trip.js trip || fail "the trip"
 unread() { curl --silent http://127.0.0.1:9380/metrics | sed -n 's/^coi_event_log_unread_octets //p'; }
 is "$(unread)" 0 "the number of octets left in the event log"
 # It may say that it missed the classifier: in the spell without the service, and at each kill.
-errors=$(journalctl --no-pager -o cat -u dovecot -g 'Error:|Panic:|Fatal:' |
-  grep -v -e '^-- ' -e coi-classify || true)
-is "$errors" '' "what Dovecot complains of"
+is "$(complaints | grep -v coi-classify || true)" '' "what else Dovecot complains of"
 
 step "nobody but the service can put or move anything where it has its files"
 [ -e "/var/spool/coi-events/$(id -u bob)/log" ] || fail "bob has no event log"
