@@ -16,7 +16,7 @@ describe('the command coi-sidecar doctor', { skip }, () => {
   let rig: DoctorRig;
   const teardown = createTeardown();
   before(async () => {
-    rig = await startDoctorRig();
+    rig = await startDoctorRig({ version: '2.3' });
     teardown.defer(() => rig.close());
   });
 
