@@ -110,7 +110,12 @@ async function logIn(dovecot: PrivateDovecot): Promise<ImapClient[]> {
   );
 }
 
-const withoutSidecar = { version: '2.3', classify: 'none', events: 'none', notices: false } as const;
+const withoutSidecar = {
+  version: '2.3',
+  classify: 'none',
+  events: 'none',
+  notices: false,
+} as const;
 
 async function fileDict(): Promise<Candidate> {
   const dovecot = await startPrivateDovecot({ ...withoutSidecar, metadata: 'doveadm' });
