@@ -14,16 +14,15 @@ import {
  * only has the stamp that its script writes last.
  */
 describe('which Dovecot is run', () => {
-  const before_ = { PATH: process.env['PATH'], XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] };
+  const { PATH: path, XDG_CACHE_HOME: cache } = process.env;
   let dir: string;
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'coi-release-'));
   });
   after(async () => {
-    for (const [name, value] of Object.entries(before_)) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
+    process.env['PATH'] = path;
+    if (cache === undefined) delete process.env['XDG_CACHE_HOME'];
+    else process.env['XDG_CACHE_HOME'] = cache;
     await rm(dir, { recursive: true });
   });
 
