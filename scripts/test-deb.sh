@@ -63,33 +63,6 @@ mkdir -p "$cache"
 exec 8>"$cache/test-deb.lock"
 flock --nonblock 8 || { say "waiting for another run to end"; flock 8; }
 
-# The clean root that everything is laid over: with Dovecot, which has nothing to do with the test.
-make_root() {
-  if [ "$1" = trixie ]; then
-    sh scripts/make-dovecot-2.4-root.sh
-    return
-  fi
-  [ ! -e "$cache/$1/.coi-sidecar-root" ] || { echo "$cache/$1"; return; }
-  say "making $cache/$1 (two minutes)"
-  rm -rf "${cache:?}/$1" "$cache/$1.building"
-  mkdir -p "$cache"
-  packages=dovecot-core,dovecot-imapd,dovecot-lmtpd,dovecot-sieve,dovecot-auth-lua,curl
-  # shellcheck disable=SC2086 # no mirror, no argument
-  debootstrap --variant=minbase --include="$packages" "$1" "$cache/$1.building" $mirror \
-    >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; cannot "debootstrap failed"; }
-  rm -rf "$cache/$1.building"/var/cache/apt/archives/*.deb "$cache/$1.building"/var/lib/apt/lists/*
-  echo 1 >"$cache/$1.building/.coi-sidecar-root"
-  mv "$cache/$1.building" "$cache/$1"
-  echo "$cache/$1"
-}
-mirror=$(
-  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
-    2>/dev/null |
-    sed -n -e 's/^URIs:[[:space:]]*\([^[:space:]]*\).*/\1/p' \
-      -e 's/^deb[[:space:]]\{1,\}\(\[[^]]*\][[:space:]]*\)\{0,1\}\([^[:space:]]*\).*/\2/p' |
-    grep '/debian/*$' | head -n 1
-)
-
 # The first of each group of alternatives in Depends, without versions.
 dependencies=$(dpkg-deb --field "$deb" Depends | tr ',' '\n' | sed 's/[(|].*//' | sort -u | xargs)
 
@@ -130,7 +103,9 @@ exec env -i container=coi-test DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
 ENTER
 
 for suite in $suites; do
-  lower=$(make_root "$suite")
+  # The clean root that everything is laid over: with Dovecot, which has nothing to do with the test.
+  case $suite in bookworm) dovecot=2.3 ;; *) dovecot=2.4 ;; esac
+  lower=$(sh scripts/make-dovecot-root.sh "$dovecot") || cannot "no root of $suite"
   dir=$work/$suite
   mkdir -p "$dir/upper/etc/apt" "$dir/upper/usr/local" "$dir/work" "$dir/root"
   say "$suite: installing what the package depends on: $dependencies"

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import { LineReader } from '../socket/line-reader.ts';
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
 import type { Change, CommitResult, StoreEntry } from '../stores/store.ts';
 import { checkUserName } from '../user-name.ts';
@@ -11,6 +10,7 @@ import { foundReply, plainReply, rowsReply } from './format-reply.ts';
 import { OpenTransactions } from './open-transactions.ts';
 import { parseRequest, transactionOfHead, type DictRequest, type Text } from './parse-request.ts';
 import { PendingCommands, type DictObserver } from './pending-commands.ts';
+import { RequestLines } from './request-lines.ts';
 import { selectPages } from './select-pages.ts';
 import type { TransactionBudget } from './transaction-budget.ts';
 
@@ -43,7 +43,7 @@ const MAJOR_VERSIONS = { oldest: 2, newest: 4 };
  */
 export class DictSession {
   readonly #options: DictSessionOptions;
-  readonly #lines: LineReader;
+  readonly #lines: RequestLines;
   readonly #transactions: OpenTransactions;
   /** Undefined until the hello. */
   #commands: PendingCommands | undefined;
@@ -55,7 +55,6 @@ export class DictSession {
 
   constructor(options: DictSessionOptions) {
     this.#options = options;
-    const maxOctets = SOCKET_LIMITS.dictLineOctets;
     this.#transactions = new OpenTransactions(
       {
         open: SOCKET_LIMITS.dictOpenTransactions,
@@ -64,10 +63,10 @@ export class DictSession {
       },
       options.budget,
     );
-    this.#lines = new LineReader({
-      maxOctets,
+    this.#lines = new RequestLines({
+      budget: options.budget,
       onLine: (line) => this.#take(parseRequest(line)),
-      onTooLong: (head) => this.#takeTooLong(head, `longer than ${maxOctets} octets in a request`),
+      onRefused: (head, problem) => this.#refuse(head, problem),
     });
   }
 
@@ -104,11 +103,13 @@ export class DictSession {
   /** The client will send no more: what it began and did not commit is dropped. */
   endInput(): void {
     this.#inputEnded = true;
+    this.#lines.close();
     this.#transactions.clear();
   }
 
   /** The connection is gone: replies that are still under way go nowhere. */
   close(): void {
+    this.#lines.close();
     this.#transactions.clear();
     this.#commands?.close();
   }
@@ -130,7 +131,7 @@ export class DictSession {
         this.#begin(request);
         break;
       case 'set':
-        this.#change(request, (key) => ({ op: 'set', key, value: request.value }));
+        this.#change(request, (key) => ({ op: 'set', key, value: checkValue(request.value) }));
         break;
       case 'unset':
         this.#change(request, (key) => ({ op: 'unset', key }));
@@ -250,7 +251,7 @@ export class DictSession {
     return user === '' ? this.#user : user;
   }
 
-  #takeTooLong(head: Buffer, problem: string): void {
+  #refuse(head: Buffer, problem: string): void {
     const id = transactionOfHead(head);
     const letter = head.toString('latin1', 0, 1);
     if (this.#commands && id !== undefined) {
@@ -283,4 +284,12 @@ function checkKey(key: Text): string {
     throw new InvalidInputError('keys begin with priv/ or shared/');
   }
   return key;
+}
+
+function checkValue(value: Buffer): Buffer {
+  const { dictValueOctets } = SOCKET_LIMITS;
+  if (value.length > dictValueOctets) {
+    throw new InvalidInputError(`the value is longer than ${dictValueOctets} octets`);
+  }
+  return value;
 }

@@ -39,7 +39,7 @@ export class ScriptRequestReader {
   constructor({ maxMessageOctets }: ScriptReaderOptions = {}) {
     this.#messageLimit = maxMessageOctets ?? SOCKET_LIMITS.scriptMessageOctets;
     this.#lines = new LineReader({
-      maxOctets: SOCKET_LIMITS.scriptHeaderOctets,
+      maxOctets: () => SOCKET_LIMITS.scriptHeaderOctets,
       onLine: (line) => this.#take(line),
       onTooLong: () => this.#refuseHeader(),
     });

@@ -1,12 +1,12 @@
 const LF = 0x0a;
 /** Enough of an over-long line to see which command it was. */
 const HEAD_OCTETS = 64;
-/** Pieces that a line is kept in before they are joined. */
+/** Pieces that a line is kept in before some are joined. */
 const MOST_PIECES = 64;
 
 export interface LineReaderOptions {
-  /** Octets that a line may have without its line feed. */
-  maxOctets: number;
+  /** Octets that a line may have without its line feed, by its first one. */
+  maxOctets: (first: number) => number;
   /** One line without its line feed: a view of the chunk that it came in, or a copy of its own. */
   onLine: (line: Buffer) => void;
   /** A longer line: its first octets, as soon as it is known to be too long. The rest is dropped. */
@@ -31,6 +31,11 @@ export class LineReader {
     this.#options = options;
   }
 
+  /** Octets that are kept of a line that has begun and not ended. */
+  get kept(): number {
+    return this.#octets;
+  }
+
   /** Whether a line has begun and not ended. */
   get midLine(): boolean {
     return this.#octets > 0 || this.#dropping;
@@ -39,6 +44,12 @@ export class LineReader {
   /** To be called by a callback whose line is the last one: what follows is something else. */
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Drops the line that has begun, as if it were too long. */
+  drop(): void {
+    this.#dropping = true;
+    this.#options.onTooLong(this.#take().subarray(0, HEAD_OCTETS));
   }
 
   /** @returns the octets behind the line that {@link LineReader.stop} was called for */
@@ -62,13 +73,8 @@ export class LineReader {
     this.#pieces.push(piece);
     this.#octets += piece.length;
     // One octet at a time, they would take a hundred times what they hold.
-    if (this.#pieces.length >= MOST_PIECES) {
-      this.#pieces = [Buffer.concat(this.#pieces, this.#octets)];
-    }
-    if (this.#octets > this.#options.maxOctets) {
-      this.#dropping = true;
-      this.#options.onTooLong(this.#take().subarray(0, HEAD_OCTETS));
-    }
+    if (this.#pieces.length >= MOST_PIECES) this.#joinLast();
+    if (this.#octets > this.#most(this.#pieces[0])) this.drop();
   }
 
   #finish(piece: Buffer): void {
@@ -82,11 +88,28 @@ export class LineReader {
       this.#octets += piece.length;
       line = this.#take();
     }
-    if (line.length > this.#options.maxOctets) {
+    if (line.length > this.#most(line)) {
       this.#options.onTooLong(line.subarray(0, HEAD_OCTETS));
     } else {
       this.#options.onLine(line);
     }
+  }
+
+  /**
+   * Joins the last pieces, as far back as they are not much larger than what follows them: few are left,
+   * and each octet is copied as often as its line doubles, not once for every sixty-four pieces.
+   */
+  #joinLast(): void {
+    let octets = 0;
+    let from = this.#pieces.length;
+    do octets += this.#pieces[--from]?.length ?? 0;
+    while ((this.#pieces[from - 1]?.length ?? Infinity) <= 2 * octets);
+    const joined = this.#pieces.splice(from);
+    this.#pieces.push(Buffer.concat(joined, octets));
+  }
+
+  #most(line: Buffer | undefined): number {
+    return this.#options.maxOctets(line?.[0] ?? 0);
   }
 
   #take(): Buffer {

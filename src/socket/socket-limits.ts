@@ -15,8 +15,15 @@ export const SOCKET_LIMITS = {
   /** How long {@link UnixServer.close} waits for replies that are under way. */
   graceMsecs: 5_000,
 
-  /** A dict request without its line feed, as in Dovecot's own dict server. */
+  /** A dict request without its line feed, as in Dovecot's own dict server … */
   dictLineOctets: 64 * 1_024,
+  /**
+   * … but for the value of an annotation. The protocol knows no limit: Dovecot's clients send and take any
+   * length (SIZE_MAX in dict-client.c), as its file dict does.
+   */
+  dictValueOctets: 1_024 * 1_024,
+  /** A request that sets one: the longest value with every octet escaped, and its key. */
+  dictSetOctets: 2 * 1_024 * 1_024 + 64 * 1_024,
   /** Unanswered dict commands on one connection before it is no longer read, as in Dovecot's. */
   dictPendingCommands: 1_000,
   /** Dict transactions begun on one connection and not ended; Dovecot has one or two. */
@@ -25,7 +32,7 @@ export const SOCKET_LIMITS = {
   dictTransactionOctets: 8 * 1_024 * 1_024,
   /** Of all open on one connection; those that rested longest are dropped. */
   dictConnectionOctets: 16 * 1_024 * 1_024,
-  /** Of all connections together, beyond what is reserved for each of them. */
+  /** Of all connections together, lines that have not ended among them, beyond what each has reserved. */
   dictAllOctets: 128 * 1_024 * 1_024,
   /** Nearly all of Dovecot's transactions are smaller, and so are dropped for nobody. */
   dictReservedOctets: 16 * 1_024,

@@ -97,5 +97,5 @@ export interface Expectation {
 
 export type CommitResult = 'committed' | 'missing';
 
-/** Dovecot sends request lines of at most 64 KiB; a key can therefore not be longer. */
+/** A request that asks for it has at most 64 KiB; a key can therefore not be longer. */
 export const MAX_KEY_OCTETS = 65_536;

@@ -110,7 +110,12 @@ async function logIn(dovecot: PrivateDovecot): Promise<ImapClient[]> {
   );
 }
 
-const withoutSidecar = { classify: 'none', events: 'none', notices: false } as const;
+const withoutSidecar = {
+  version: '2.3',
+  classify: 'none',
+  events: 'none',
+  notices: false,
+} as const;
 
 async function fileDict(): Promise<Candidate> {
   const dovecot = await startPrivateDovecot({ ...withoutSidecar, metadata: 'doveadm' });
@@ -164,7 +169,7 @@ mail_attribute_dict = proxy:dict:attributes
 }
 
 async function ourDict(): Promise<Candidate> {
-  const dovecot = await startPrivateDovecot({ metadata: 'dict', classify: 'none', events: 'none' });
+  const dovecot = await startPrivateDovecot({ ...withoutSidecar, metadata: 'dict' });
   const { dir } = dovecot.layout;
   const sidecar = await spawnSidecar(dir, {
     http: { listen: new URL(dovecot.sidecar.url).host, token: dovecot.sidecar.token },

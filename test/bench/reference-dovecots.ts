@@ -10,7 +10,7 @@ const WITHOUT = { metadata: 'none', classify: 'none', events: 'none', notices: f
 
 /** A Dovecot that knows nothing of COI, nor of Sieve and Lua. */
 export const startPlain = (extraConfig = ''): Promise<PrivateDovecot> =>
-  startPrivateDovecot({ ...WITHOUT, extraConfig });
+  startPrivateDovecot({ version: '2.3', ...WITHOUT, extraConfig });
 
 /** What every Lua driver needs at least. */
 const EMPTY_SCRIPT = `
@@ -77,7 +77,7 @@ export async function startWithSidecar(
   chatters: readonly string[],
   extraConfig = '',
 ): Promise<DovecotWithSidecar> {
-  const dovecot = await startPrivateDovecot({ extraConfig });
+  const dovecot = await startPrivateDovecot({ version: '2.3', extraConfig });
   const { dir } = dovecot.layout;
   await writeFile(join(dir, 'ca.pem'), targets.ca);
   const config = stageConfig(dovecot, join(dir, 'ca.pem'));

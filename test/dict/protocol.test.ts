@@ -449,7 +449,15 @@ describe('DictSession: transactions', () => {
     ['B1\tanna\nS1\tpriv/\xff\tv\nS1\tpriv/b\tv', 'the key is not UTF-8'],
     ['B1\tanna\nS1\tpriv/a\tv\nU1\tother/b', 'keys begin with priv/ or shared/'],
     [
-      `B1\tanna\nS1\tpriv/a\tv\nS1\tpriv/a\t${'x'.repeat(65_536)}`,
+      `B1\tanna\nS1\tpriv/a\tv\nS1\tpriv/a\t${'x'.repeat(SOCKET_LIMITS.dictValueOctets + 1)}`,
+      'the value is longer than 1048576 octets',
+    ],
+    [
+      `B1\tanna\nS1\tpriv/a\tv\nS1\tpriv/a\t${'x'.repeat(SOCKET_LIMITS.dictSetOctets)}`,
+      'longer than 2162688 octets in a request',
+    ],
+    [
+      `B1\tanna\nS1\tpriv/a\tv\nU1\tpriv/a${'x'.repeat(65_536)}`,
       'longer than 65536 octets in a request',
     ],
     [

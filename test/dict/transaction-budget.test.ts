@@ -35,7 +35,7 @@ function openRoom() {
 /** What a hostile peer may do: begin, fill, commit, roll back, or go away and come again. */
 type Move = { peer: number; id: number } & (
   | { act: 'begin' | 'commit' | 'rollback' | 'leave' }
-  | { act: 'fill'; octets: number; times: number }
+  | { act: 'fill' | 'half'; octets: number; times: number }
 );
 
 const place = { peer: fc.nat({ max: 4 }), id: fc.nat({ max: 20 }) };
@@ -45,7 +45,8 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       ...place,
-      act: fc.constant('fill' as const),
+      // With a line that does not end, or without.
+      act: fc.constantFrom('fill' as const, 'half' as const),
       octets: fc.nat({ max: 65_000 }),
       times: fc.integer({ min: 1, max: 80 }),
     }),
@@ -138,6 +139,9 @@ describe('the budget for open transactions', () => {
             case 'fill':
               peer.push(`S${one.id}\tpriv/x\t${'x'.repeat(one.octets)}\n`.repeat(one.times));
               return;
+            case 'half':
+              peer.push(`S${one.id}\tpriv/x\t${'x'.repeat(one.octets)}`);
+              return;
             case 'commit':
             case 'rollback':
               peer.push(`${one.act === 'commit' ? 'C' : 'R'}${one.id}\n`);
@@ -172,6 +176,24 @@ describe('the budget for open transactions', () => {
     assert.match(await hostile[0]!.replies(), /^F1\tno transaction 1: .*dropped/);
     hostile[3]!.push('C1\n');
     assert.equal(await hostile[3]!.replies(), 'O1\n');
+  });
+
+  test('lines that do not end are dropped for others, and their transactions fail', async () => {
+    const { budget, connect } = openRoom();
+    const value = 'x'.repeat(900_000);
+    const hostile = Array.from({ length: 5 }, () => connect(new MapBackend()));
+    for (const peer of hostile) peer.push(`B1\tmallory\nS1\tpriv/a\t${value}`);
+    assert.ok(budget.octets <= IN_ALL, `${budget.octets} octets`);
+    for (const [n, peer] of hostile.entries()) {
+      peer.push('and its end\nC1\n');
+      const expected = n === 0 ? /^F1\tdropped because too much was open; try again\n$/ : /^O1\n$/;
+      assert.match(await peer.replies(), expected);
+    }
+    const strangers = Array.from({ length: 5 }, () => connect(new MapBackend()));
+    for (const { push } of strangers) push(`S${value}`);
+    assert.throws(() => strangers[0]!.push('x'), /dropped because too much was open/);
+    for (const { session } of [...hostile, ...strangers]) session.close();
+    assert.equal(budget.octets, 0);
   });
 
   test('a value does not keep what came along with it in memory', async () => {

@@ -11,7 +11,7 @@ interface Seen {
 function read(chunks: readonly Buffer[], maxOctets = 1_000): Seen & { reader: LineReader } {
   const seen: Seen = { lines: [], tooLong: [] };
   const reader = new LineReader({
-    maxOctets,
+    maxOctets: () => maxOctets,
     onLine: (line) => seen.lines.push(line.toString('latin1')),
     onTooLong: (head) => seen.tooLong.push(head.toString('latin1')),
   });
@@ -55,6 +55,49 @@ describe('LineReader', () => {
     });
   }
 
+  test('a line may be long because of how it begins', () => {
+    const seen: Seen = { lines: [], tooLong: [] };
+    const reader = new LineReader({
+      maxOctets: (first) => (first === 0x53 ? 1_000 : 10),
+      onLine: (line) => seen.lines.push(line.toString('latin1')),
+      onTooLong: (head) => seen.tooLong.push(head.toString('latin1')),
+    });
+    const long = 'S'.repeat(1_000);
+    for (const chunk of [`${long}\nL${long}\nL`, `${long}\nS`, `${long}\n\n`]) {
+      reader.push(octets(chunk));
+    }
+    assert.deepEqual(seen.lines, [long, '']);
+    assert.equal(seen.tooLong.length, 3);
+  });
+
+  test('what is dropped on demand is said to be too long, and none of it is kept', () => {
+    const { lines, tooLong, reader } = read([octets('half a li')]);
+    reader.drop();
+    assert.equal(reader.kept, 0);
+    reader.push(octets('ne\nnext\n'));
+    assert.deepEqual([lines, tooLong], [['next'], ['half a li']]);
+  });
+
+  test('a line that comes octet by octet is not copied again and again', () => {
+    const { lines, reader } = read([], 2_000_000);
+    const octet = octets('x');
+    let copied = 0;
+    const concat = Buffer.concat.bind(Buffer);
+    Buffer.concat = (pieces, length) => {
+      const joined = concat(pieces, length);
+      copied += joined.length;
+      return joined;
+    };
+    try {
+      for (let i = 0; i < 1_000_000; i++) reader.push(octet);
+      reader.push(octets('\n'));
+    } finally {
+      Buffer.concat = concat;
+    }
+    assert.equal(lines[0]?.length, 1_000_000);
+    assert.ok(copied < 40_000_000, `${copied} octets copied for a million`);
+  });
+
   test('says that a line is too long before it ends, once, and keeps none of it', () => {
     const { tooLong, lines, reader } = read(Array(50).fill(octets('x'.repeat(50))), 100);
     assert.deepEqual([tooLong.length, lines.length, reader.midLine], [1, 0, true]);
@@ -65,7 +108,7 @@ describe('LineReader', () => {
   test('gives back what stands behind the line it was stopped at', () => {
     const lines: string[] = [];
     const reader = new LineReader({
-      maxOctets: 10,
+      maxOctets: () => 10,
       onLine(line) {
         lines.push(line.toString());
         if (line.length === 0) reader.stop();

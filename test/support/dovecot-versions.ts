@@ -3,9 +3,7 @@ import { type DovecotVersion, findDovecotRelease } from '../../src/cli/demo/dove
 
 async function skipReason(version: DovecotVersion): Promise<string | false> {
   if ((await findDovecotRelease(version)) !== null) return false;
-  return version === '2.4'
-    ? 'no Dovecot 2.4 here: as root, run scripts/make-dovecot-2.4-root.sh'
-    : 'no Dovecot 2.3 here: run scripts/setup.sh on Debian 12';
+  return `no Dovecot ${version} here: as root, run scripts/make-dovecot-root.sh ${version}`;
 }
 
 /** For suites that run on each version: `describe(name, { skip }, …)`. */

@@ -16,20 +16,29 @@ export interface DovecotRelease {
   commandLine: (file: string, args: readonly string[]) => [file: string, args: string[]];
 }
 
+/** Each with the Debian whose Dovecot it is, which names the root of scripts/make-dovecot-root.sh. */
+const RELEASES = [
+  { version: '2.3', debian: 'bookworm', renderConfig: renderConfig23 },
+  { version: '2.4', debian: 'trixie', renderConfig: renderConfig24 },
+] as const;
+
 /**
- * The release that this machine has installed, if it is the one asked for; else the Debian 13 root
- * that scripts/make-dovecot-2.4-root.sh makes. Null with no Dovecot of that version.
+ * The Dovecot that this machine has installed, unless another version is asked for; else the Debian
+ * root that scripts/make-dovecot-root.sh makes. Null with no such Dovecot.
  */
-export async function findDovecotRelease(version: DovecotVersion): Promise<DovecotRelease | null> {
-  const renderConfig = version === '2.4' ? renderConfig24 : renderConfig23;
-  const installed = await runCommand('dovecot', ['--version']);
-  if (installed.stdout.startsWith(`${version}.`)) {
-    return { version, renderConfig, commandLine: (file, args) => [file, [...args]] };
+export async function findDovecotRelease(asked?: DovecotVersion): Promise<DovecotRelease | null> {
+  const wanted = RELEASES.filter(({ version }) => asked === undefined || version === asked);
+  const { stdout } = await runCommand('dovecot', ['--version']);
+  const installed = wanted.find(({ version }) => stdout.startsWith(`${version}.`));
+  if (installed !== undefined) {
+    return { ...installed, commandLine: (file, args) => [file, [...args]] };
   }
-  if (version === '2.3' || !existsSync(join(trixieRoot(), '.coi-sidecar-root'))) return null;
+  const kept = wanted
+    .map((release) => ({ ...release, root: rootOf(release.debian) }))
+    .find(({ root }) => existsSync(join(root, '.coi-sidecar-root')));
+  if (kept === undefined) return null;
   return {
-    version,
-    renderConfig,
+    ...kept,
     // In a mount namespace of its own, so that nothing stays mounted: the temporary directory is
     // seen under the same path inside. Everything is exec'ed, so the process stays the child.
     commandLine: (file, args) => [
@@ -41,7 +50,7 @@ export async function findDovecotRelease(version: DovecotVersion): Promise<Dovec
         '-c',
         'mkdir -p "$0$1" && mount --bind "$1" "$0$1" && mount -t proc proc "$0/proc" && ' +
           'root=$0 && shift && exec chroot "$root" "$@"',
-        trixieRoot(),
+        kept.root,
         tmpdir(),
         file,
         ...args,
@@ -50,5 +59,5 @@ export async function findDovecotRelease(version: DovecotVersion): Promise<Dovec
   };
 }
 
-const trixieRoot = (): string =>
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'coi-sidecar', 'trixie');
+const rootOf = (debian: string): string =>
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'coi-sidecar', debian);

@@ -18,7 +18,7 @@ import { writeDovecotFiles } from './write-dovecot-files.ts';
  * socket, `events` to lua, `notices` to whether `metadata` is doveadm.
  */
 export interface PrivateDovecotOptions extends Partial<DovecotRoads> {
-  /** Default: 2.3. */
+  /** Default: the one that this machine has. */
   version?: DovecotVersion;
   /** Where the sidecar listens, or will. Default: a free port and a random token. */
   sidecar?: { url: string; token: string };
@@ -81,10 +81,12 @@ export interface PrivateDovecot {
 export async function startPrivateDovecot(
   options: PrivateDovecotOptions = {},
 ): Promise<PrivateDovecot> {
-  const { version = '2.3', metadata = 'dict' } = options;
-  const release = await findDovecotRelease(version);
+  const { metadata = 'dict' } = options;
+  const release = await findDovecotRelease(options.version);
   if (release === null) {
-    throw new UnavailableError(`there is no Dovecot ${version} on this machine`);
+    throw new UnavailableError(
+      `there is no Dovecot ${options.version ?? '2.3 or 2.4'} on this machine`,
+    );
   }
   const roads: DovecotRoads = {
     metadata,
@@ -158,7 +160,7 @@ export async function startPrivateDovecot(
   };
 
   return {
-    version,
+    version: release.version,
     imap: { host: '127.0.0.1', port: input.ports.imap },
     lmtp: { host: '127.0.0.1', port: input.ports.lmtp },
     doveadm: {

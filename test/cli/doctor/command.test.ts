@@ -10,7 +10,8 @@ import { startDoctorRig, type DoctorRig, type Examination } from '../../support/
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
-const skip = dovecotVersions.find(({ version }) => version === '2.3')?.skip ?? false;
+// The command finds the doveconf that is installed, so the rig is of that version.
+const skip = dovecotVersions.every((one) => one.skip !== false) && 'no Dovecot here';
 
 describe('the command coi-sidecar doctor', { skip }, () => {
   let rig: DoctorRig;

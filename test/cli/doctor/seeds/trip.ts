@@ -99,7 +99,7 @@ export const tripFaults: readonly Seed[] = [
     // Needs a service of its own: one whose pushes all end at a proxy that is not there.
     break: async () => {
       const webpush = { proxy_url: 'http://127.0.0.1:1', allow_private_endpoints: ['127.0.0.1'] };
-      const rig = await startDoctorRig({ config: { webpush } });
+      const rig = await startDoctorRig({ version: '2.3', config: { webpush } });
       try {
         return await rig.examine({
           only: ['trip'],
@@ -119,6 +119,7 @@ export const tripFaults: readonly Seed[] = [
       const allowed = COMMANDS.filter((name) => !/metadata (set|unset)/.test(name));
       const all = [...allowed, 'expunge', 'mailbox delete'];
       const rig = await startDoctorRig({
+        version: '2.3',
         metadata: 'doveadm',
         extraConfig: `doveadm_allowed_commands = ${all.join(',')},mailbox metadata list`,
       });

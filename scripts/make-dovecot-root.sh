@@ -1,23 +1,39 @@
 #!/bin/sh
-# Makes a Debian 13 root with Dovecot 2.4, for the tests of that version on a Debian 12 machine
-# (startPrivateDovecot({ version: '2.4' })). It is kept outside the repository and made once:
+# Makes a Debian root with the Dovecot that this machine has not installed, for the tests of that
+# version (startPrivateDovecot({ version })). It is kept outside the repository and made once:
 #
-#   ${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar/trixie
+#   ${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar/bookworm    Debian 12, Dovecot 2.3
+#   ${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar/trixie      Debian 13, Dovecot 2.4
 #
-# Prints its path. Takes one to two minutes the first time, nothing after that. Needs root and
-# debootstrap; exit code 3 and a reason where it cannot be made.
+#   sh scripts/make-dovecot-root.sh [2.3|2.4]
+#
+# Without a version it is the one that is not installed: 2.3 beside 2.4, else 2.4. Prints the root's
+# path. Takes one to two minutes the first time, nothing after that. Needs root and debootstrap; exit
+# code 3 and a reason where it cannot be made.
 set -eu
 
-root=${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar/trixie
+say() { echo "make-dovecot-root: $*" >&2; }
+cannot() {
+  say "$*"
+  exit 3
+}
+
+version=${1-}
+[ -n "$version" ] || case $(dovecot --version 2>/dev/null || true) in
+  2.4.*) version=2.3 ;;
+  *) version=2.4 ;;
+esac
+case $version in
+  2.3) suite=bookworm ;;
+  2.4) suite=trixie ;;
+  *) say "there is no recipe for Dovecot $version, only for 2.3 and 2.4"; exit 2 ;;
+esac
+
+root=${XDG_CACHE_HOME:-$HOME/.cache}/coi-sidecar/$suite
 # Written last, and with the version of this recipe, so that an older root is made anew.
 stamp="$root/.coi-sidecar-root"
 recipe=1
 packages=dovecot-core,dovecot-imapd,dovecot-lmtpd,dovecot-sieve,dovecot-auth-lua,curl
-
-cannot() {
-  echo "make-dovecot-2.4-root: $*" >&2
-  exit 3
-}
 
 if [ "$(cat "$stamp" 2>/dev/null)" = "$recipe" ]; then
   echo "$root"
@@ -43,12 +59,12 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$recipe" ]; then
   exit 0
 fi
 
-echo "make-dovecot-2.4-root: making $root (one to two minutes)" >&2
+say "making $root (one to two minutes)"
 building="$root.building"
 rm -rf "$building" "$root"
 log=$(mktemp)
 # shellcheck disable=SC2086 # no mirror, no argument
-if ! debootstrap --variant=minbase --include="$packages" trixie "$building" $mirror >"$log" 2>&1 9>&-; then
+if ! debootstrap --variant=minbase --include="$packages" "$suite" "$building" $mirror >"$log" 2>&1 9>&-; then
   tail -n 20 "$log" >&2
   rm -rf "$building" "$log"
   cannot "debootstrap failed"
