@@ -24,7 +24,7 @@ export interface PushClientOptions {
   proxy?: Proxy | undefined;
   /** Certificate authorities in PEM, trusted on top of Node's own (and NODE_EXTRA_CA_CERTS). */
   ca?: readonly string[];
-  /** Connections to one push service; at least the delivery's limit of attempts per service. */
+  /** Connections to one push service; at least as many as the delivery has attempts under way and overdue. */
   connectionsPerOrigin?: number;
   /** Push services whose connections are kept open. */
   maxOrigins?: number;
@@ -85,7 +85,7 @@ export function createPushClient(options: PushClientOptions): PushClient {
     const destination = { protocol: url.protocol, host: hostOf(url), port: portOf(url) };
     const guarded = { policy, resolve, timeoutMsecs, secureContext };
     const pool = new Pool(url.origin, {
-      connections: options.connectionsPerOrigin ?? 32,
+      connections: options.connectionsPerOrigin ?? 128,
       allowH2: false,
       headersTimeout: 0,
       bodyTimeout: 0,
