@@ -170,6 +170,7 @@ async function buildPushClient(
   const ca = await readCaFile(webpush.ca_file);
   return createPushClient({
     timeoutMsecs: webpush.timeout_msecs,
+    answerMsecs: webpush.answer_timeout_msecs,
     ...{ policy, proxy, ca, clock },
     ...(rawlog && { onExchange: (exchange) => rawlog.write(exchange) }),
   });

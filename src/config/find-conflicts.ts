@@ -42,6 +42,7 @@ function timerProblems({ doveadm, spool, webpush }: Config): string[] {
     'doveadm.timeout': doveadm.timeout,
     'spool.poll_interval': spool.poll_interval,
     'webpush.timeout_msecs': webpush.timeout_msecs,
+    'webpush.answer_timeout_msecs': webpush.answer_timeout_msecs,
   };
   return Object.entries(timers)
     .filter(([, msecs]) => msecs > LONGEST_TIMER_MSECS)

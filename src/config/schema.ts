@@ -230,9 +230,14 @@ export const schema = {
       default: 1,
     },
     timeout_msecs: {
-      doc: 'How long one push request may take, from name lookup to answer, in milliseconds.',
+      doc: 'How long it may take to reach a push service, from name lookup to TLS, in milliseconds; and how long a client that subscribes waits for its validation push.',
       format: 'positive',
       default: 2_000,
+    },
+    answer_timeout_msecs: {
+      doc: 'How long a push service may take to answer once it has the whole push, in milliseconds; at least webpush.timeout_msecs.',
+      format: 'positive',
+      default: 10_000,
     },
     rawlog_dir: {
       doc: 'Directory for one file per push request; %u is the user. Empty: none. It must exist and be writable.',

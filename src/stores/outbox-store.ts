@@ -61,12 +61,15 @@ export interface NewPush {
 export interface OwedPush extends NewPush {
   id: number;
   attempts: number;
+  /** How many of the attempts were written as a whole and got no answer: perhaps it was delivered. */
+  unanswered: number;
   /** Milliseconds since the epoch; zero for at once. */
   nextAttemptAt: number;
 }
 
 export interface Postponement {
   attempts: number;
+  unanswered: number;
   nextAttemptAt: number;
 }
 

@@ -145,7 +145,7 @@ function vandalise(path: string, sql: string, strict = true): void {
 }
 
 describe('rows of the outbox that no version of ours wrote', () => {
-  const TIMES = ['created_at', 'expires_at', 'next_attempt_at', 'attempts'];
+  const TIMES = ['created_at', 'expires_at', 'next_attempt_at', 'attempts', 'unanswered'];
   const strict = [
     ...TIMES.flatMap((column) =>
       [

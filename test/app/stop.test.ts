@@ -67,12 +67,13 @@ describe('a stop', () => {
   });
 
   for (const [timeout, grace] of [
-    [2_000, 5_000],
-    [12_000, 13_000],
-    [60_000, 15_000],
+    [{ timeout_msecs: 2_000, answer_timeout_msecs: 3_000 }, 5_000],
+    [{ timeout_msecs: 2_000 }, 11_000],
+    [{ timeout_msecs: 12_000 }, 13_000],
+    [{ answer_timeout_msecs: 60_000 }, 15_000],
   ] as const) {
-    it(`waits ${grace} ms for pushes that may take ${timeout} ms`, async (test) => {
-      const app = await startApp(test, { webpush: { timeout_msecs: timeout } });
+    it(`waits ${grace} ms for pushes that may take ${JSON.stringify(timeout)}`, async (test) => {
+      const app = await startApp(test, { webpush: timeout });
       const stop = test.mock.method(app.domain.delivery, 'stop');
       await app.stop();
       assert.deepEqual(stop.mock.calls[0]?.arguments, [grace]);

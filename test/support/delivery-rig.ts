@@ -11,7 +11,7 @@ import type {
   DeliveryOptions,
   DeliveryParts,
 } from '../../src/webpush/delivery/delivery.ts';
-import { parseGuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
+import { parseGuardPolicy, type GuardPolicy } from '../../src/webpush/guard/guard-policy.ts';
 import type { PushRequest } from '../../src/webpush/request/build-push-request.ts';
 import { createVapidAuthorizer } from '../../src/webpush/vapid/vapid-authorizer.ts';
 import { createInlineEncryptor } from '../../src/webpush/encryption/inline-encryptor.ts';
@@ -63,6 +63,9 @@ export interface RigOptions extends Partial<DeliveryOptions> {
   vapid?: DeliveryParts['vapid'];
   random?: () => number;
   log?: Logger;
+  /** A real one, to real push services at addresses that `policy` lets through. */
+  client?: PushClient;
+  policy?: GuardPolicy;
   /** Payloads go out as they are: for simulations of a hundred thousand pushes. */
   unencrypted?: boolean;
 }
@@ -95,8 +98,8 @@ export class DeliveryRig {
       vapid: options.vapid ?? (() => Promise.resolve(vapidKey)),
       authorizer: createVapidAuthorizer({ subject: '', clock: this.clock }),
       encryptor: this.#unencrypted ? { ...inline, encrypt: plain } : inline,
-      client: this.#createClient(),
-      policy: parseGuardPolicy([]),
+      client: options.client ?? this.#createClient(),
+      policy: options.policy ?? parseGuardPolicy([]),
       clock: this.clock,
       timers: this.clock,
       random: options.random ?? (() => 0.5),

@@ -76,7 +76,7 @@ export class MemoryOutboxStore implements OutboxStore {
     if (settledAt === 0 || (settledAt !== undefined && settledAt > forgetBefore)) return undefined;
     this.#keys.set(push.dedupeKey, 0);
     this.#lastId += 1;
-    const owed = { ...push, id: this.#lastId, attempts: 0, nextAttemptAt: 0 };
+    const owed = { ...push, id: this.#lastId, attempts: 0, unanswered: 0, nextAttemptAt: 0 };
     this.#owed.set(owed.id, owed);
     return owed;
   }

@@ -28,7 +28,7 @@ export type OutboxResult =
 
 /**
  * `id` never comes back (AUTOINCREMENT): a late settle must not hit a later push.
- * `topic` is not used: it follows from the payload that is sent.
+ * `topic` is not used: it follows from what is sent.
  * A tombstone is 16 octets of hash and a date: they outnumber the pushes that are owed.
  */
 const VERSION_1 = `
@@ -59,6 +59,8 @@ const VERSION_1 = `
 /** Who goes first when the outbox is full is decided in memory (src/webpush/delivery/user-shares.ts). */
 const DROP_EXPIRY_INDEX = 'DROP INDEX IF EXISTS owed_expires_at;';
 
+const UNANSWERED = 'ALTER TABLE owed ADD COLUMN unanswered INTEGER NOT NULL DEFAULT 0;';
+
 /** Pages that may lie idle in the file before it is cut back: 16 MiB. */
 const IDLE_PAGES = 4096;
 /** Pages given back to the file system at once, so that no settle takes long, and how often. */
@@ -84,6 +86,7 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, OutboxOptions> = {
     migrations: [
       ...[VERSION_1, JOURNAL_TABLE],
       EVENT_LOG_TABLES + DAMAGED_TABLE + DROP_EXPIRY_INDEX,
+      UNANSWERED,
     ],
   },
 
@@ -110,7 +113,9 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, OutboxOptions> = {
     const forgetUser = db.prepare('DELETE FROM owed WHERE user = ? RETURNING id');
     const idlePages = db.prepare('PRAGMA freelist_count');
     const giveBack = db.prepare(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
-    const postpone = db.prepare('UPDATE owed SET attempts = ?, next_attempt_at = ? WHERE id = ?');
+    const postpone = db.prepare(
+      'UPDATE owed SET attempts = ?, unanswered = ?, next_attempt_at = ? WHERE id = ?',
+    );
     const forgetDamaged = db.prepare('DELETE FROM damaged WHERE user = ?');
     const page = db.prepare(
       `SELECT * FROM owed WHERE id > ? AND ${SOUND_PUSH} ORDER BY id LIMIT ?`,
@@ -155,8 +160,9 @@ export const outbox: JobRunner<OutboxJob, OutboxResult, OutboxOptions> = {
           settle(job.ids, job.now);
           return undefined;
         case 'postpone': {
-          const { attempts, nextAttemptAt } = job.attempt;
-          postpone.run(toAttempts(attempts), toTime(nextAttemptAt), job.id);
+          const { attempts, unanswered, nextAttemptAt } = job.attempt;
+          const counts = [toAttempts(attempts), toAttempts(unanswered)];
+          postpone.run(...counts, toTime(nextAttemptAt), job.id);
           return undefined;
         }
         case 'page':
@@ -187,6 +193,7 @@ function toOwedPush(row: Record<string, SQLOutputValue>): OwedPush {
     expiresAt: Number(row['expires_at']),
     dedupeKey: String(row['dedupe_key']),
     attempts: Number(row['attempts']),
+    unanswered: Number(row['unanswered']),
     nextAttemptAt: Number(row['next_attempt_at']),
   };
 }

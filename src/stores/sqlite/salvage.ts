@@ -80,8 +80,10 @@ function copyTable(
   db: DatabaseSync,
   { name, hasRowid }: { name: string; hasRowid: boolean },
 ): number {
-  const columns = db.prepare(`SELECT name FROM pragma_table_info('${name}')`).all();
-  const names = columns.map((column) => String(column['name']));
+  const known = columnsOf(old, name);
+  // One that is newer than the damaged file has its default.
+  const names = columnsOf(db, name).filter((column) => known.includes(column));
+  if (names.length === 0) return 0;
   const places = names.map(() => '?').join(', ');
   const insert = db.prepare(`INSERT OR IGNORE INTO ${name} (${names.join()}) VALUES (${places})`);
   let rows = 0;
@@ -105,6 +107,16 @@ function copyTable(
       if (!(error instanceof Error && 'errcode' in error && error.errcode === 13)) return 0;
       throw error;
     }
+  }
+}
+
+/** None where that cannot be read: then the rows cannot either. */
+function columnsOf(db: DatabaseSync, table: string): string[] {
+  try {
+    const columns = db.prepare(`SELECT name FROM pragma_table_info('${table}')`).all();
+    return columns.map(({ name }) => String(name));
+  } catch {
+    return [];
   }
 }
 

@@ -23,6 +23,7 @@ export const DAMAGED_TABLE = `
 
 const TEXTS = ['user', 'subscription_id', 'endpoint', 'payload', 'dedupe_key'];
 const TIMES = ['created_at', 'expires_at', 'next_attempt_at'];
+const COUNTS = ['attempts', 'unanswered'];
 
 /**
  * What a row of `owed` must be to be used, as SQL: what a STRICT table takes and a number of JavaScript
@@ -33,7 +34,7 @@ export const SOUND_PUSH = [
   ...TEXTS.map((column) => `typeof(${column}) = 'text'`),
   `${TEXTS.map((column) => `octet_length(${column})`).join(' + ')} <= ${MOST_OCTETS}`,
   ...TIMES.flatMap((column) => isWhole(column, MOST_TIME)),
-  ...isWhole('attempts', MOST_ATTEMPTS),
+  ...COUNTS.flatMap((column) => isWhole(column, MOST_ATTEMPTS)),
   "kind IN ('message', 'validation', 'test')",
   "urgency IN ('very-low', 'low', 'normal', 'high')",
 ].join(' AND ');
@@ -84,7 +85,7 @@ export function setPushesAside(db: DatabaseSync): number {
 
 /** The row as JSON, each value as an SQL literal: `'text'`, `123`, `X'AB'`, `NULL`. */
 const ROW_JSON = `json_object(${[
-  ...['id', 'dedupe_hash', ...TEXTS, ...TIMES, 'attempts', 'kind', 'urgency'],
+  ...['id', 'dedupe_hash', ...TEXTS, ...TIMES, ...COUNTS, 'kind', 'urgency'],
 ]
   .map((column) => `'${column}', quote(${column})`)
   .join()})`;

@@ -95,7 +95,7 @@ class SqliteOutboxStore implements OutboxStore {
     const ids = (await this.#writer.run(job, { octets })) as (number | undefined)[];
     return pushes.flatMap((push, index) => {
       const id = ids[index];
-      return id === undefined ? [] : { ...push, id, attempts: 0, nextAttemptAt: 0 };
+      return id === undefined ? [] : { ...push, id, attempts: 0, unanswered: 0, nextAttemptAt: 0 };
     });
   }
 

@@ -15,4 +15,6 @@ export type AttemptResult =
       reason: FailureReason;
       /** The error's own code or the guard's words, for the log. */
       detail?: string;
+      /** The push was written as a whole: the push service may well have taken it. */
+      unanswered?: true;
     };

@@ -13,15 +13,18 @@ import type { Proxy } from './parse-proxy-url.ts';
 import { createProxyConnector } from './proxy-connector.ts';
 import { ProxyError } from './proxy-error.ts';
 import { sendOver } from './send-over.ts';
+import { WatchedClient } from './watched-client.ts';
 
 export interface PushClientOptions {
-  /** `webpush.timeout_msecs`: one deadline over name, proxy, TLS and answer. */
+  /** `webpush.timeout_msecs`: one deadline over name, proxy and TLS. */
   timeoutMsecs: number;
+  /** `webpush.answer_timeout_msecs`: how long the answer may take after that; as long unless given. */
+  answerMsecs?: number;
   policy: GuardPolicy;
   proxy?: Proxy | undefined;
   /** Certificate authorities in PEM, trusted on top of Node's own (and NODE_EXTRA_CA_CERTS). */
   ca?: readonly string[];
-  /** Connections to one push service; at least the delivery's limit of attempts per service. */
+  /** Connections to one push service; at least as many as the delivery has attempts under way and overdue. */
   connectionsPerOrigin?: number;
   /** Push services whose connections are kept open. */
   maxOrigins?: number;
@@ -35,7 +38,7 @@ export interface PushClientOptions {
 export type ProxyState = 'none' | 'unknown' | 'ok' | 'auth' | 'refused' | 'down';
 
 export interface PushClient {
-  /** Sends once; resolves always, within the deadline. `user` is for the rawlog. */
+  /** Sends once; resolves always, within the deadlines. `user` is for the rawlog. */
   send(request: PushRequest, user: string): Promise<AttemptResult>;
   /** How the proxy did when it was last asked for a connection. */
   proxyState(): ProxyState;
@@ -47,9 +50,16 @@ export interface PushClient {
 const KEEP_ALIVE_MSECS = 20_000;
 const KEEP_ALIVE_MAX_MSECS = 120_000;
 
+/** Of an answer; past it, what its status line says is all that is read. */
+const MAX_HEADER_OCTETS = 65_536;
+
 /** Sends pushes: HTTP/1.1, a bounded pool of connections per push service, nothing past the guard. */
 export function createPushClient(options: PushClientOptions): PushClient {
   const { timeoutMsecs, policy, proxy, onExchange } = options;
+  const deadlines = {
+    connectMsecs: timeoutMsecs,
+    answerMsecs: Math.max(timeoutMsecs, options.answerMsecs ?? 0),
+  };
   const clock = options.clock ?? systemClock;
   const resolve = options.resolve ?? createHostResolver(timeoutMsecs);
   const secureContext = trust(options.ca ?? []);
@@ -75,16 +85,19 @@ export function createPushClient(options: PushClientOptions): PushClient {
     const destination = { protocol: url.protocol, host: hostOf(url), port: portOf(url) };
     const guarded = { policy, resolve, timeoutMsecs, secureContext };
     const pool = new Pool(url.origin, {
-      connections: options.connectionsPerOrigin ?? 32,
+      connections: options.connectionsPerOrigin ?? 128,
       allowH2: false,
       headersTimeout: 0,
       bodyTimeout: 0,
+      maxHeaderSize: MAX_HEADER_OCTETS,
       keepAliveTimeout: KEEP_ALIVE_MSECS,
       keepAliveMaxTimeout: KEEP_ALIVE_MAX_MSECS,
       connect:
         proxy === undefined || policy.isTestReceiver(destination.host, destination.port)
           ? createGuardedConnector(destination, guarded)
           : createProxyConnector(destination, { ...guarded, proxy, onProxy }),
+      factory: (origin, opts) =>
+        new WatchedClient(origin, opts as ConstructorParameters<typeof WatchedClient>[1]),
     });
     pools.set(url.origin, pool);
     return pool;
@@ -96,7 +109,7 @@ export function createPushClient(options: PushClientOptions): PushClient {
       if (!verdict.allowed) return { kind: 'failed', reason: 'guard', detail: verdict.reason };
       const startedAt = clock.now();
       const started = clock.monotonic();
-      const { result, response } = await sendOver(poolFor(request.url), request, timeoutMsecs);
+      const { result, response } = await sendOver(poolFor(request.url), request, deadlines);
       const elapsedMsecs = clock.monotonic() - started;
       onExchange?.({
         user,

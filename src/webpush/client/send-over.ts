@@ -6,12 +6,20 @@ import type { AttemptResult } from './attempt-result.ts';
 import { classifyFailure } from './classify-failure.ts';
 import type { AnswerHeaders, Exchange } from './exchange.ts';
 import { summarizeAnswer } from './summarize-answer.ts';
+import type { AnswerWatch, WatchedClient, WatchedHandler } from './watched-client.ts';
 
-/** Once the status is known, an answer's body is waited for no longer than this. */
-const BODY_GRACE_MSECS = 250;
+/** Once the status is known, what else there is of an answer is waited for no longer than this. */
+const REST_GRACE_MSECS = 250;
 
 /** More of an answer than this is not read; push services answer with a line of JSON at most. */
 const MAX_ANSWER_OCTETS = 16_384;
+
+export interface Deadlines {
+  /** Until there is a connection to send over: a free one, or name, proxy and TLS. */
+  connectMsecs: number;
+  /** From then on until the answer. */
+  answerMsecs: number;
+}
 
 export interface SendOutcome {
   result: AttemptResult;
@@ -19,81 +27,132 @@ export interface SendOutcome {
 }
 
 /**
- * Sends one push over a dispatcher and resolves, always and once, within `timeoutMsecs`: the deadline
- * covers waiting for a connection, name, proxy, TLS and answer. An answer whose status is known counts,
- * however slowly the rest of it drips.
+ * Sends one push over a pool of {@link WatchedClient}s and resolves, always and once, within the
+ * deadlines. An answer whose status line has come counts, however the rest of it drips, breaks off or
+ * breaks the rules.
  */
-export function sendOver(
+export const sendOver = (
   dispatcher: Dispatcher,
   request: PushRequest,
-  timeoutMsecs: number,
-): Promise<SendOutcome> {
-  return new Promise((resolve) => {
-    let controller: Dispatcher.DispatchController | undefined;
-    let status = 0;
-    let headers: AnswerHeaders = {};
-    let octets = 0;
-    const chunks: Buffer[] = [];
-    let settled = false;
+  deadlines: Deadlines,
+): Promise<SendOutcome> =>
+  new Promise((resolve) => new Sending(request, deadlines, resolve).start(dispatcher));
 
-    const settle = (outcome: SendOutcome): void => {
-      if (settled) return;
-      settled = true;
-      clearTimeout(timer);
-      resolve(outcome);
-    };
-    const settleAnswered = (): void => {
-      const body = Buffer.concat(chunks);
-      settle({ result: describe(status, headers, body, request.url), response: { headers, body } });
-    };
-    const settleFailed = (error: unknown): void => {
-      if (status !== 0) settleAnswered();
-      else settle({ result: describeFailure(error) });
-    };
-    const cutOff = (): void => {
-      settleFailed(Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' }));
-      controller?.abort(new Error('cut off'));
-    };
-    let timer = setTimeout(cutOff, timeoutMsecs);
-    const deadline = performance.now() + timeoutMsecs;
+class Sending implements WatchedHandler {
+  readonly #request: PushRequest;
+  readonly #deadlines: Deadlines;
+  readonly #resolve: (outcome: SendOutcome) => void;
+  #client: WatchedClient | undefined;
+  #watch: AnswerWatch | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #status = 0;
+  #headers: AnswerHeaders = {};
+  #octets = 0;
+  readonly #chunks: Buffer[] = [];
+  #settled = false;
 
-    dispatcher.dispatch(
-      {
-        method: 'POST',
-        path: request.url.pathname + request.url.search,
-        headers: request.headers,
-        body: request.body,
-      },
-      {
-        onRequestStart(started) {
-          controller = started;
-          if (settled) started.abort(new Error('cut off'));
-        },
-        onResponseStart(_controller, code, received) {
-          if (code < 200) return; // 103 Early Hints and the like; the deadline goes on.
-          status = code;
-          headers = received;
-          clearTimeout(timer);
-          const left = deadline - performance.now();
-          timer = setTimeout(cutOff, Math.max(0, Math.min(left, BODY_GRACE_MSECS)));
-        },
-        onResponseData(_controller, chunk) {
-          octets += chunk.length;
-          if (octets <= MAX_ANSWER_OCTETS) chunks.push(chunk);
-          else cutOff();
-        },
-        onResponseEnd() {
-          // Undici takes the connection back in the next turn of the event loop. Whoever sends again
-          // before that would be given a new one.
-          queueMicrotask(() => setImmediate(settleAnswered));
-        },
-        onResponseError(_controller, error) {
-          settleFailed(error);
-        },
-      },
-    );
-  });
+  constructor(
+    request: PushRequest,
+    deadlines: Deadlines,
+    resolve: (outcome: SendOutcome) => void,
+  ) {
+    this.#request = request;
+    this.#deadlines = deadlines;
+    this.#resolve = resolve;
+  }
+
+  start(dispatcher: Dispatcher): void {
+    const { url, headers, body } = this.#request;
+    this.#endAfter(this.#deadlines.connectMsecs);
+    dispatcher.dispatch({ method: 'POST', path: url.pathname + url.search, headers, body }, this);
+  }
+
+  onClient(client: WatchedClient): void {
+    this.#client = client;
+  }
+
+  /** There is a connection, and the whole request is written to it in this turn of the event loop. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#settled) {
+      controller.abort(new Error('cut off'));
+      return;
+    }
+    this.#controller = controller;
+    this.#endAfter(this.#deadlines.answerMsecs);
+    this.#watch = this.#client?.watch;
+    this.#watch?.begin((status) => {
+      this.#status = status;
+      // The header of another may yet say when to come again.
+      if (isSuccess(status)) this.#endAfter(REST_GRACE_MSECS);
+    });
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: AnswerHeaders,
+  ): void {
+    this.#status = status;
+    this.#headers = headers;
+    this.#endAfter(REST_GRACE_MSECS);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#octets += chunk.length;
+    if (this.#octets <= MAX_ANSWER_OCTETS) this.#chunks.push(chunk);
+    else this.#cutOff();
+  }
+
+  onResponseEnd(): void {
+    // Undici takes the connection back in the next turn of the event loop. Whoever sends again
+    // before that would be given a new one.
+    queueMicrotask(() => setImmediate(() => this.#settleAnswered()));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#settleFailed(error);
+  }
+
+  /** Whatever was waited for before. */
+  #endAfter(msecs: number): void {
+    clearTimeout(this.#timer);
+    if (!this.#settled) this.#timer = setTimeout(() => this.#cutOff(), msecs);
+  }
+
+  #cutOff(): void {
+    this.#settleFailed(Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' }));
+    this.#controller?.abort(new Error('cut off'));
+  }
+
+  #settleAnswered(): void {
+    const headers = this.#headers;
+    const body = Buffer.concat(this.#chunks);
+    const result = describe(this.#status, headers, body, this.#request.url);
+    this.#settle({ result, response: { headers, body } });
+  }
+
+  #settleFailed(error: unknown): void {
+    if (this.#status > 0) {
+      this.#settleAnswered();
+      return;
+    }
+    const failure = describeFailure(error);
+    const watch = this.#watch;
+    const wasClosed = failure.reason === 'reset' && watch?.wasIdle === true;
+    const unanswered = watch !== undefined && !wasClosed;
+    this.#settle({ result: { ...failure, ...(unanswered && { unanswered }) } });
+  }
+
+  #settle(outcome: SendOutcome): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    this.#resolve(outcome);
+  }
 }
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 
 function describe(status: number, headers: AnswerHeaders, body: Buffer, url: URL): AttemptResult {
   const retryAfter = headers['retry-after'];
@@ -106,7 +165,7 @@ function describe(status: number, headers: AnswerHeaders, body: Buffer, url: URL
   };
 }
 
-function describeFailure(error: unknown): AttemptResult {
+function describeFailure(error: unknown): Extract<AttemptResult, { kind: 'failed' }> {
   const code = (error as { code?: unknown }).code;
   const cause = (error as { cause?: { code?: unknown } }).cause?.code;
   const detail = error instanceof GuardError ? error.message : (cause ?? code);

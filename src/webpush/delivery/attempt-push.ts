@@ -8,7 +8,7 @@ import { judgeEndpoint } from '../guard/judge-endpoint.ts';
 import type { Outcome } from '../outcome/outcome.ts';
 import { chooseForm, nextForm } from '../payload/choose-form.ts';
 import { buildPushRequest } from '../request/build-push-request.ts';
-import { findTopic } from '../request/find-topic.ts';
+import { findTopic, topicOfRepeats } from '../request/find-topic.ts';
 import type { SubscriptionBook } from '../subscriptions/subscription-book.ts';
 import type { VapidAuthorizer } from '../vapid/vapid-authorizer.ts';
 import type { VapidKey } from '../vapid/vapid-key.ts';
@@ -71,7 +71,9 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     if (!(error instanceof InvalidInputError)) throw error;
     return unsendable({ action: 'remove-subscription', reason: 'bad-key' }, error.message);
   }
-  const topic = findTopic(form.payload, resource.keys.auth);
+  const { auth } = resource.keys;
+  const own = findTopic(form.payload, auth);
+  const topic = own ?? (push.unanswered > 0 ? topicOfRepeats(push, auth) : undefined);
   // The client's time to validate begins when the push service takes this, however late that is.
   const isValidation = push.kind === 'validation';
   const request = buildPushRequest({

@@ -1,6 +1,10 @@
 import { errorMessage } from '../../errors.ts';
 import type { NewPush, OwedPush } from '../../stores/outbox-store.ts';
-import { LONGEST_DELAY_MSECS } from '../outcome/calculate-retry-delay.ts';
+import {
+  calculateRetryDelay,
+  LONGEST_DELAY_MSECS,
+  longestRepeatDelay,
+} from '../outcome/calculate-retry-delay.ts';
 import { MAX_RETRY_AFTER_MSECS } from '../outcome/parse-retry-after.ts';
 import { Agenda, systemTimers, type Timers } from './agenda.ts';
 import type {
@@ -26,6 +30,8 @@ import { Workload } from './workload.ts';
 
 const LOAD_PAGE = 500;
 const RELOAD_MSECS = 5_000;
+/** A mail that comes while its push service hangs is pushed no later than this, if it can be. */
+const LONGEST_REST_MSECS = 60_000;
 
 /**
  * The delivery engine over an outbox.
@@ -80,7 +86,7 @@ class PushDelivery implements Delivery {
       timers,
       take: () => {
         const push = this.#isIn('running') ? this.#queue.next() : undefined;
-        return push && (() => this.#begin(push));
+        return push && ((overdue) => this.#begin(push, overdue));
       },
     });
     this.#firstAttempts = new FirstAttempts(timers);
@@ -260,27 +266,37 @@ class PushDelivery implements Delivery {
     const life = Math.min(push.expiresAt - wallNow, push.expiresAt - push.createdAt);
     const noted = Math.max(0, push.nextAttemptAt - wallNow);
     // However wrong the clock was when the next attempt was set, it is not far away.
+    if (push.unanswered > 0) {
+      this.#queue.add(push, now + life, now + Math.min(noted, longestRepeatDelay(push.unanswered)));
+      return;
+    }
     const wait = noted <= MAX_RETRY_AFTER_MSECS ? noted : LONGEST_DELAY_MSECS;
     // No delay of ours is that long: an earlier process heard Retry-After.
     if (wait > LONGEST_DELAY_MSECS) this.#queue.pause(push.endpoint, now + wait);
     this.#queue.add(push, now + life, now + wait);
   }
 
-  #begin(push: QueuedPush): Promise<void> {
-    const attempt = this.#attempt(push).finally(() => this.#attempts.delete(push));
+  #begin(push: QueuedPush, overdue: () => void): Promise<void> {
+    const timer = this.#timers.set(() => {
+      this.#queue.overdue(push);
+      overdue();
+    }, this.#parts.options.timeoutMsecs);
+    const attempt = this.#attempt(push, timer).finally(() => this.#attempts.delete(push));
     this.#attempts.set(push, attempt);
     return attempt;
   }
 
-  async #attempt(push: QueuedPush): Promise<void> {
+  async #attempt(push: QueuedPush, timer: unknown): Promise<void> {
     const disposal = await this.#runner.run(push);
+    this.#timers.clear(timer);
     // The store may be closed by now; what is not noted is done again by the next process.
     if (this.#isIn('stopped')) return;
     if (disposal.report) this.#firstAttempts.report(push.id, disposal.report);
     if (disposal.kind === 'again' && !push.removed) {
       const dueAt = this.#monotonic() + disposal.delayMsecs;
       if (disposal.pauses) this.#queue.pause(push.lane.endpoint, dueAt);
-      this.#queue.postpone(push, dueAt);
+      if (disposal.doubtful) this.#queue.repeat(push, dueAt, (count) => this.#rest(count));
+      else this.#queue.postpone(push, dueAt);
       if (disposal.persist) this.#runner.noteFailure(push, disposal.delayMsecs);
       return;
     }
@@ -289,6 +305,13 @@ class PushDelivery implements Delivery {
     }
     this.#queue.finish(push);
     this.#forget(push.id);
+  }
+
+  /** How long a subscription is left alone whose pushes go out without an answer, so many in a row. */
+  #rest(unanswered: number): number {
+    const random = this.#parts.random ?? Math.random;
+    const { maxRetries } = this.#parts.options;
+    return Math.min(calculateRetryDelay(unanswered, maxRetries, random()), LONGEST_REST_MSECS);
   }
 
   /** Lets go of a push that the store does not have any more. */

@@ -6,7 +6,7 @@ import type { Turns } from './turns.ts';
 export interface QueuedPush {
   readonly id: number;
   readonly kind: PushKind;
-  readonly lane: Lane;
+  lane: Lane;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly expiresAt: number;
@@ -14,9 +14,13 @@ export interface QueuedPush {
   readonly lifeMsecs: number;
   /** Failed attempts, those of earlier processes included. */
   attempts: number;
+  /** How many of them the push service may have taken all the same. */
+  unanswered: number;
   dueAt: number;
   /** Whether it went out as a suspect's. */
   suspect: boolean;
+  /** Under way, and its answer is late. */
+  overdue: boolean;
   /** Times in a row that an attempt failed before anything was sent. */
   stumbles: number;
   /** Taken out while it waited or was under way. */
@@ -27,6 +31,7 @@ export interface QueuedPush {
 /**
  * The pushes of one subscription, first come, first served: the next one goes when the one before is
  * settled. Validation and test pushes have lanes of their own, past what the subscription is still owed.
+ * A push that was perhaps delivered has one for itself: nothing else waits for it.
  */
 export interface Lane {
   readonly key: string;
@@ -35,16 +40,19 @@ export interface Lane {
   readonly endpoint: string;
   readonly origin: Origin;
   readonly urgent: boolean;
+  /** Pushes in a row that went out without an answer. */
+  unanswered: number;
   head: QueuedPush | undefined;
   tail: QueuedPush | undefined;
   /**
    * - `ready`: in its origin's lines
    * - `resting`: until its head's time, after a failure
+   * - `doubtful`: the same, and it was perhaps delivered: nothing tries it early
    * - `paused`: for as long as its push resource asked for
    * - `running`: its head is under way
    * - `gone`: empty and forgotten
    */
-  state: 'ready' | 'resting' | 'paused' | 'running' | 'gone';
+  state: 'ready' | 'resting' | 'doubtful' | 'paused' | 'running' | 'gone';
   /** The time that the agenda knows of. */
   wakeAt: number | undefined;
 }
@@ -65,6 +73,8 @@ export interface Origin {
   /** Pushes under way, by user. */
   readonly underWay: Map<string, number>;
   suspectsUnderWay: number;
+  /** Pushes under way whose answer is late: they take nobody's place. */
+  overdue: number;
   /** Lanes in any state. */
   lanes: number;
   /** Lanes that are paused. */

@@ -30,7 +30,7 @@ const MAX_SUSPECTS = 10_000;
  * How much may go to one push service, judged by how it behaves. It is slowed down, never stopped: the
  * next push that gets through ends that.
  *
- * Users whose last push failed are suspects: others go before them, and all of them together have half
+ * Users whose last push failed, or waits long for its answer, are suspects: others go before them, and all of them together have half
  * of what may be under way.
  *
  * Times are monotonic milliseconds.
@@ -69,6 +69,11 @@ export class OriginGate {
     return Math.max(1, Math.floor(this.capacity / 2));
   }
 
+  /** An answer to a push of this user is late. */
+  suspect(user: string): void {
+    if (this.#suspects.size < MAX_SUSPECTS) this.#suspects.add(user);
+  }
+
   isSuspect(user: string): boolean {
     return this.#suspects.has(user);
   }
@@ -98,7 +103,7 @@ export class OriginGate {
 
   /** No answer to a push of this user, an error of the service's own, or "too many requests". */
   failed(user: string, now: number): void {
-    if (this.#suspects.size < MAX_SUSPECTS) this.#suspects.add(user);
+    this.suspect(user);
     if (this.#failedInARow.size === 0) this.#silentSince = now;
     if (this.#failedInARow.size < USERS_UNTIL_FAILING) this.#failedInARow.add(user);
     this.#failing ||=

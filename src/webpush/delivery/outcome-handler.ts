@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import { createSayRarely, type Logger } from '../../logging.ts';
 import type { AttemptResult } from '../client/attempt-result.ts';
-import { calculateRetryDelay } from '../outcome/calculate-retry-delay.ts';
+import { calculateRepeatDelay, calculateRetryDelay } from '../outcome/calculate-retry-delay.ts';
 import { decideOutcome, needsHistory } from '../outcome/decide-outcome.ts';
 import type { Outcome } from '../outcome/outcome.ts';
 import type { SubscriptionBook } from '../subscriptions/subscription-book.ts';
@@ -30,6 +30,8 @@ export type Disposal =
       delayMsecs: number;
       /** Nothing else goes to this push resource meanwhile. */
       pauses?: boolean;
+      /** It was perhaps delivered. */
+      doubtful?: boolean;
       persist: boolean;
       report?: FirstAttemptReport;
     };
@@ -130,7 +132,8 @@ export class OutcomeHandler {
   #informGate({ lane }: QueuedPush, { action, reason }: Outcome, why: string): void {
     const { gate, name: service } = lane.origin;
     const before = gate.state;
-    const failed = action === 'pause' || action === 'retry' || reason === 'proxy-auth';
+    const failed =
+      action === 'pause' || action === 'retry' || action === 'repeat' || reason === 'proxy-auth';
     if (failed) gate.failed(lane.user, this.#parts.clock.monotonic());
     else gate.answered(lane.user);
     if (gate.state === before) return;
@@ -176,11 +179,20 @@ export class OutcomeHandler {
           log.error({ user, id, service, why, ...again }, ADVICE[outcome.reason]);
         });
         break;
+      case 'repeat':
+        push.unanswered += 1;
+        // Perhaps the client has it, and is about to validate.
+        if (push.kind === 'validation') await this.#validationSent(push);
+        break;
       case 'pause':
       case 'retry':
     }
     push.attempts += 1;
     const again = { kind: 'again', persist: true, report: report('deferred') } as const;
+    if (outcome.action === 'repeat') {
+      const delayMsecs = calculateRepeatDelay(push.unanswered, random());
+      return { ...again, delayMsecs, doubtful: true };
+    }
     if (outcome.action !== 'pause') {
       return {
         ...again,

@@ -17,6 +17,9 @@ export interface PushQueueOptions {
   onWork: () => void;
 }
 
+/** How many pushes to one push service may be overdue besides those that may be under way, times those. */
+const OVERDUE_PART = 3;
+
 /** Pauses that are remembered though nothing may be owed; what is owed has its time noted besides. */
 const MAX_PAUSES = 10_000;
 
@@ -74,11 +77,12 @@ export class PushQueue {
   /** @param expiresAt and `dueAt` in monotonic milliseconds */
   add(owed: OwedPush, expiresAt: number, dueAt: number): QueuedPush {
     const lane = this.#laneOf(owed);
-    const { id, kind, createdAt, attempts } = owed;
+    const { id, kind, createdAt, attempts, unanswered } = owed;
     const lifeMsecs = owed.expiresAt - createdAt;
     const push: QueuedPush = {
-      ...{ id, kind, lane, createdAt, expiresAt, lifeMsecs, attempts, dueAt },
+      ...{ id, kind, lane, createdAt, expiresAt, lifeMsecs, attempts, unanswered, dueAt },
       suspect: false,
+      overdue: false,
       stumbles: 0,
       removed: false,
       next: undefined,
@@ -86,10 +90,7 @@ export class PushQueue {
     this.#pushes.set(id, push);
     this.#shares.add(lane.user, id);
     lane.origin.owed += 1;
-    if (lane.tail) lane.tail.next = push;
-    lane.tail = push;
-    lane.head ??= push;
-    if (lane.head === push) this.#line(lane);
+    this.#append(lane, push);
     return push;
   }
 
@@ -118,8 +119,21 @@ export class PushQueue {
     return undefined;
   }
 
+  /** The push is under way, and its answer late: others need not wait for it. */
+  overdue(push: QueuedPush): void {
+    const { origin, user } = push.lane;
+    origin.gate.suspect(user);
+    if (!push.suspect) origin.suspectsUnderWay += 1;
+    push.suspect = true;
+    if (origin.overdue >= OVERDUE_PART * this.#options.originLimit) return;
+    push.overdue = true;
+    origin.overdue += 1;
+    this.#ready.add(origin);
+  }
+
   /** The push is settled. */
   finish(push: QueuedPush): void {
+    push.lane.unanswered = 0;
     this.remove(push.id);
     this.#release(push);
   }
@@ -127,7 +141,40 @@ export class PushQueue {
   /** The push goes out again at `dueAt`, unless its resource is {@link pause}d for longer. */
   postpone(push: QueuedPush, dueAt: number): void {
     push.dueAt = dueAt;
+    push.lane.unanswered = 0;
     this.#release(push);
+  }
+
+  /**
+   * The push goes out again at `dueAt`, and was perhaps delivered: what its subscription is owed besides
+   * does not wait for that, but goes on after a rest, each longer than the one before.
+   */
+  repeat(push: QueuedPush, dueAt: number, restMsecs: (unanswered: number) => number): void {
+    const { lane, next } = push;
+    push.dueAt = dueAt;
+    lane.unanswered += 1;
+    if (next !== undefined) {
+      const rested = this.#options.monotonic() + restMsecs(lane.unanswered);
+      next.dueAt = Math.max(next.dueAt, rested);
+    }
+    const own = this.#laneFor(lane, repeatKey(push.id));
+    if (own === lane) {
+      this.#release(push);
+      return;
+    }
+    lane.head = next;
+    if (next === undefined) lane.tail = undefined;
+    push.next = undefined;
+    this.#release(push);
+    push.lane = own;
+    this.#append(own, push);
+  }
+
+  #append(lane: Lane, push: QueuedPush): void {
+    if (lane.tail) lane.tail.next = push;
+    lane.tail = push;
+    lane.head ??= push;
+    if (lane.head === push) this.#line(lane);
   }
 
   /** Takes a push out; one that is under way is not called back. */
@@ -176,15 +223,20 @@ export class PushQueue {
     return expired;
   }
 
-  #laneOf({ user, subscriptionId, endpoint, kind }: OwedPush): Lane {
+  #laneOf({ id, user, subscriptionId, endpoint, kind, unanswered }: OwedPush): Lane {
     const urgent = kind !== 'message';
     const key = [kind, subscriptionId, endpoint, user].join('\n');
+    const parts = { user, subscriptionId, endpoint, urgent };
+    return this.#laneFor(parts, unanswered > 0 ? repeatKey(id) : key);
+  }
+
+  #laneFor({ user, subscriptionId, endpoint, urgent }: LaneParts, key: string): Lane {
     const known = this.#lanes.get(key);
     if (known) return known;
     const origin = this.#originOf(endpoint);
     const parts = { key, user, subscriptionId, endpoint, origin, urgent };
     const course = { head: undefined, tail: undefined, state: 'ready', wakeAt: undefined } as const;
-    const lane: Lane = { ...parts, ...course };
+    const lane: Lane = { ...parts, ...course, unanswered: 0 };
     this.#lanes.set(key, lane);
     origin.lanes += 1;
     return lane;
@@ -197,7 +249,7 @@ export class PushQueue {
       origin = {
         ...{ name, gate: new OriginGate(this.#options.originLimit) },
         ...{ urgent: new Turns(), lines: new Turns(), suspects: new Turns() },
-        ...{ resting: new Set(), underWay: new Map(), suspectsUnderWay: 0 },
+        ...{ resting: new Set(), underWay: new Map(), suspectsUnderWay: 0, overdue: 0 },
         ...{ lanes: 0, paused: 0, running: 0, owed: 0, wakeAt: undefined },
       };
       this.#origins.set(name, origin);
@@ -208,7 +260,7 @@ export class PushQueue {
   /** The lane whose turn it is. If none may go before a certain time, the agenda knows. */
   #take(origin: Origin, now: number): Lane | undefined {
     const { gate, resting } = origin;
-    if (origin.running >= gate.capacity) return undefined;
+    if (origin.running - origin.overdue >= gate.capacity) return undefined;
     if (gate.nextAt > now) {
       this.#wake(origin, gate.nextAt);
       return undefined;
@@ -239,10 +291,13 @@ export class PushQueue {
     return lane.head;
   }
 
-  #release({ lane, suspect }: QueuedPush): void {
+  #release(push: QueuedPush): void {
+    const { lane } = push;
     const { origin } = lane;
     origin.running -= 1;
-    if (suspect) origin.suspectsUnderWay -= 1;
+    if (push.suspect) origin.suspectsUnderWay -= 1;
+    if (push.overdue) origin.overdue -= 1;
+    push.overdue = false;
     const left = underWay(lane) - 1;
     if (left > 0) origin.underWay.set(lane.user, left);
     else origin.underWay.delete(lane.user);
@@ -262,7 +317,8 @@ export class PushQueue {
     const pausedUntil = this.pausedUntil(lane.endpoint);
     const until = Math.max(lane.head?.dueAt ?? 0, pausedUntil);
     if (until > now) {
-      this.#enter(lane, pausedUntil > now ? 'paused' : 'resting');
+      const isDoubtful = (lane.head?.unanswered ?? 0) > 0;
+      this.#enter(lane, pausedUntil > now ? 'paused' : isDoubtful ? 'doubtful' : 'resting');
       this.#wakeLane(lane, until);
     } else {
       const { origin, user } = lane;
@@ -314,6 +370,11 @@ export class PushQueue {
   }
 }
 
-const isWaiting = ({ state }: Lane): boolean => state === 'resting' || state === 'paused';
+type LaneParts = Pick<Lane, 'user' | 'subscriptionId' | 'endpoint' | 'urgent'>;
+
+const repeatKey = (id: number): string => `repeat\n${id}`;
+
+const isWaiting = ({ state }: Lane): boolean =>
+  state === 'resting' || state === 'doubtful' || state === 'paused';
 
 const underWay = ({ origin, user }: Lane): number => origin.underWay.get(user) ?? 0;

@@ -43,10 +43,10 @@ export class PushRunner {
   }
 
   /** Notes in the store when the push is to go out again, for the next process. */
-  noteFailure({ id, attempts }: QueuedPush, delayMsecs: number): void {
+  noteFailure({ id, attempts, unanswered }: QueuedPush, delayMsecs: number): void {
     const { store, clock, log } = this.#parts;
     const nextAttemptAt = Math.round(clock.now() + delayMsecs);
-    store.postpone(id, { attempts, nextAttemptAt }).catch((error: unknown) => {
+    store.postpone(id, { attempts, unanswered, nextAttemptAt }).catch((error: unknown) => {
       // This process knows; only the next one would try a little early.
       log.warn({ error: errorMessage(error) }, 'a failed attempt could not be noted in the outbox');
     });

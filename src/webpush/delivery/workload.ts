@@ -7,17 +7,21 @@ import type { Timers } from './agenda.ts';
 const BEGUN_PER_TURN = 8;
 
 export interface WorkloadOptions {
-  /** How much may be under way at a time. */
+  /** How much may be under way at a time; and as much besides that is overdue. */
   limit: number;
   timers: Timers;
   /** Takes what is to be done next; undefined when there is nothing at the moment. */
-  take: () => (() => Promise<void>) | undefined;
+  take: () => Work | undefined;
 }
+
+/** @param overdue to be called when it takes longer than it should: nothing else waits for it any more */
+export type Work = (overdue: () => void) => Promise<void>;
 
 /** Keeps as much under way as there is to do, up to a limit. */
 export class Workload {
   readonly #options: WorkloadOptions;
   #underWay = 0;
+  #overdue = 0;
   #planned = false;
   #onQuiet: (() => void) | undefined;
 
@@ -44,15 +48,32 @@ export class Workload {
       }
       const work = this.#options.take();
       if (work === undefined) return;
-      this.#underWay += 1;
-      void work().finally(() => this.#end());
+      this.#start(work);
     }
+  }
+
+  #start(work: Work): void {
+    let isOverdue = false;
+    const overdue = (): void => {
+      if (isOverdue || this.#overdue >= this.#options.limit) return;
+      isOverdue = true;
+      this.#underWay -= 1;
+      this.#overdue += 1;
+      this.fill();
+    };
+    this.#underWay += 1;
+    void work(overdue).finally(() => {
+      if (isOverdue) this.#overdue -= 1;
+      else this.#underWay -= 1;
+      if (this.#isQuiet) this.#onQuiet?.();
+      this.fill();
+    });
   }
 
   /** Resolves when nothing is under way, or after `deadlineMsecs`. */
   quiet(deadlineMsecs: number): Promise<void> {
     const { timers } = this.#options;
-    if (this.#underWay === 0) return Promise.resolve();
+    if (this.#isQuiet) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = timers.set(resolve, deadlineMsecs);
       this.#onQuiet = () => {
@@ -62,9 +83,7 @@ export class Workload {
     });
   }
 
-  #end(): void {
-    this.#underWay -= 1;
-    if (this.#underWay === 0) this.#onQuiet?.();
-    this.fill();
+  get #isQuiet(): boolean {
+    return this.#underWay + this.#overdue === 0;
   }
 }

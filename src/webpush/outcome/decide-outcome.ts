@@ -1,5 +1,4 @@
 import type { AttemptResult } from '../client/attempt-result.ts';
-import type { FailureReason } from '../client/classify-failure.ts';
 import type { Outcome, PassingReason, RefusalReason } from './outcome.ts';
 import { parseRetryAfter } from './parse-retry-after.ts';
 
@@ -29,7 +28,7 @@ const DECIDED = new Set([401, 403, 404, 406, 408, 410, 413, 425, 429]);
 export function decideOutcome(result: AttemptResult, context: OutcomeContext): Outcome {
   return result.kind === 'response'
     ? decideByStatus(result.status, result.retryAfter, context)
-    : decideByFailure(result.reason, context);
+    : decideByFailure(result, context);
 }
 
 function decideByStatus(
@@ -70,13 +69,16 @@ function decideByStatus(
   return { action: 'retry', reason: 'protocol' };
 }
 
-function decideByFailure(reason: FailureReason, context: OutcomeContext): Outcome {
+function decideByFailure({ reason, unanswered }: Failure, context: OutcomeContext): Outcome {
   if (reason === 'proxy-auth') return { action: 'alert-keep', reason };
+  if (unanswered && reason !== 'guard') return { action: 'repeat', reason };
   if (reason !== 'guard') return { action: 'retry', reason: reason satisfies PassingReason };
   // A service that took pushes before has not become an attack: its name servers are in trouble.
   const proven = (context.history?.successes ?? 0) > 0;
   return proven ? { action: 'retry', reason } : refused(reason, context);
 }
+
+type Failure = Extract<AttemptResult, { kind: 'failed' }>;
 
 const pause = (pauseMsecs: number | undefined): Outcome => ({
   action: 'pause',

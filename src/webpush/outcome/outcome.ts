@@ -7,6 +7,7 @@
  * - `shrink`: the same push goes out again at once, smaller
  * - `pause`: nothing goes to this push resource until its pause is over
  * - `retry`: this push goes out again later
+ * - `repeat`: the push service has it, perhaps; it goes out again all the same, but much later
  * - `alert-keep`: as `retry`, and an administrator has to look at it
  */
 export type Outcome =
@@ -16,6 +17,7 @@ export type Outcome =
   | { action: 'shrink'; reason: 'too-large' }
   | { action: 'pause'; reason: 'throttled'; pauseMsecs?: number }
   | { action: 'retry'; reason: PassingReason }
+  | { action: 'repeat'; reason: PassingReason }
   | { action: 'alert-keep'; reason: FaultReason };
 
 export type RemovalReason = 'gone' | 'not-found' | 'bad-key' | RefusalReason;

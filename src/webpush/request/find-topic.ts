@@ -15,8 +15,20 @@ const TOPIC_OCTETS = 24;
 export function findTopic(payload: string, secret: string): string | undefined {
   if (!hasOnlyIds(payload)) return undefined;
   const { folder, uidvalidity } = JSON.parse(payload) as { folder?: string; uidvalidity: number };
-  return createHash('sha256')
-    .update(JSON.stringify([secret, uidvalidity, folder]))
+  return topicOf([secret, uidvalidity, folder]);
+}
+
+/**
+ * The topic of a push that goes out again though the push service may have it: the same each time, so
+ * that while nobody has fetched it, there is one of them.
+ */
+export const topicOfRepeats = (
+  { id, createdAt }: { id: number; createdAt: number },
+  secret: string,
+): string => topicOf([secret, 'repeat', id, createdAt]);
+
+const topicOf = (parts: readonly unknown[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify(parts))
     .digest()
     .toString('base64url', 0, TOPIC_OCTETS);
-}

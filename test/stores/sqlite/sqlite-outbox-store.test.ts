@@ -75,6 +75,7 @@ describe('the outbox', () => {
         ...one,
         id: added[index]!.id,
         attempts: 0,
+        unanswered: 0,
         nextAttemptAt: 0,
       })),
     );
@@ -165,12 +166,12 @@ describe('the outbox', () => {
     const path = newPath();
     const first = await open(path);
     const [a, b] = await first.add([push('a'), push('b')]);
-    await first.postpone(a!.id, { attempts: 2, nextAttemptAt: 1_700_000_009_999 });
-    await first.postpone(4711, { attempts: 1, nextAttemptAt: 5 });
+    await first.postpone(a!.id, { attempts: 2, unanswered: 1, nextAttemptAt: 1_700_000_009_999 });
+    await first.postpone(4711, { attempts: 1, unanswered: 0, nextAttemptAt: 5 });
     await first.close();
     const second = await open(path);
     assert.deepEqual(await second.page(0, 10), [
-      { ...a, attempts: 2, nextAttemptAt: 1_700_000_009_999 },
+      { ...a, attempts: 2, unanswered: 1, nextAttemptAt: 1_700_000_009_999 },
       b,
     ]);
     await second.close();
@@ -218,7 +219,7 @@ describe('the outbox', () => {
     for (const call of [
       () => outbox.add([push('a')]),
       () => outbox.settle([1]),
-      () => outbox.postpone(1, { attempts: 1, nextAttemptAt: 1 }),
+      () => outbox.postpone(1, { attempts: 1, unanswered: 0, nextAttemptAt: 1 }),
       () => outbox.page(0, 1),
       () => outbox.check(),
     ])

@@ -20,7 +20,14 @@ const MOMENT_MSECS = 1_000;
 
 type Misbehaviour = (rig: DeliveryRig) => AttemptResult | Promise<AttemptResult>;
 
+/** `webpush.answer_timeout_msecs` as it is unless set. */
+const ANSWER_TIMEOUT = 10_000;
+
 const failed = (reason: FailureReason): AttemptResult => ({ kind: 'failed', reason });
+/** The request was written, and perhaps taken. */
+const unanswered = (reason: FailureReason): AttemptResult => ({
+  ...{ kind: 'failed', reason, unanswered: true },
+});
 const after = (rig: DeliveryRig, msecs: number, result: AttemptResult): Promise<AttemptResult> =>
   new Promise((resolve) => rig.clock.set(() => resolve(result), msecs));
 
@@ -46,14 +53,17 @@ const MISBEHAVIOURS: [name: string, Misbehaviour][] = [
     (code): [string, Misbehaviour] => [`${code}`, () => status(code)],
   ),
   ['401 after a while', (rig) => after(rig, 1_900, status(401))],
-  ['a hang before the headers, or 1xx alone', (rig) => after(rig, TIMEOUT, failed('timeout'))],
+  ['no connection', (rig) => after(rig, TIMEOUT, failed('timeout'))],
+  ['a hang, or 1xx alone', (rig) => after(rig, ANSWER_TIMEOUT, unanswered('timeout'))],
   ['a hang after the headers', (rig) => after(rig, 250, status(503))],
   ['an answer at the last moment', (rig) => after(rig, TIMEOUT - 1, status(500))],
+  ['an answer at the very last moment', (rig) => after(rig, ANSWER_TIMEOUT - 1, status(500))],
   ['a slow drip', (rig) => after(rig, 1_500, status(429, '86400'))],
   ['a reset', () => failed('reset')],
-  ['a reset after a while', (rig) => after(rig, 1_900, failed('reset'))],
+  ['a reset of what was perhaps taken', () => unanswered('reset')],
+  ['a reset after a while', (rig) => after(rig, 1_900, unanswered('reset'))],
   ['a TLS failure', () => failed('tls')],
-  ['no HTTP', () => failed('protocol')],
+  ['no HTTP', () => unanswered('protocol')],
   ['a refused connection', () => failed('refused')],
   ['a name that does not resolve', () => failed('dns')],
   ['a name that turns private', () => failed('guard')],
@@ -126,7 +136,8 @@ describe('eight hostile subscribers of twenty-seven', () => {
     ['429 for a day', () => status(429, '86400')],
     ['500', () => status(500)],
     ['a reset', () => failed('reset')],
-    ['a hang', (rig) => after(rig, TIMEOUT, failed('timeout'))],
+    ['no connection', (rig) => after(rig, TIMEOUT, failed('timeout'))],
+    ['a hang', (rig) => after(rig, ANSWER_TIMEOUT, unanswered('timeout'))],
   ] as [string, Misbehaviour][]) {
     it(`delay nobody else by more than a moment either: ${name}`, async () => {
       const { worst } = await simulate(misbehave, 8);
@@ -143,7 +154,7 @@ describe('a push service that is down for everybody', () => {
     ['503', () => status(503), 20],
     ['503, for five users only', () => status(503), 5],
     ['a refused connection', () => failed('refused'), 200],
-    ['a hang', (rig) => after(rig, TIMEOUT, failed('timeout')), 20],
+    ['no connection', (rig) => after(rig, TIMEOUT, failed('timeout')), 20],
   ] as [string, Misbehaviour, number][]) {
     it(`gets a probe a second at most, and all that is owed when it is back: ${name}`, async () => {
       let down = true;

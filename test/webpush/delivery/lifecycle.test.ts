@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UnavailableError } from '../../../src/errors.ts';
-import type { NewPush, OwedPush } from '../../../src/stores/outbox-store.ts';
+import type { NewPush, OwedPush, Postponement } from '../../../src/stores/outbox-store.ts';
 import type { AttemptResult } from '../../../src/webpush/client/attempt-result.ts';
 import { MemoryOutboxStore } from '../../support/memory-outbox-store.ts';
 import { DeliveryRig, SERVICE, status, type RigOptions } from '../../support/delivery-rig.ts';
@@ -54,7 +54,7 @@ describe('start', () => {
       first.push('a/1', { expiresAt: first.clock.now() + 3_600_000 }),
     ]);
     const inAYear = first.clock.now() + 365 * 86_400_000;
-    await first.store.postpone(owed!.id, { attempts: 3, nextAttemptAt: inAYear });
+    await first.store.postpone(owed!.id, { attempts: 3, unanswered: 0, nextAttemptAt: inAYear });
     const second = successor(first);
     await second.delivery.start();
     await second.clock.advance(900_000);
@@ -287,7 +287,7 @@ describe('trouble on our side', () => {
     override page(afterId: number, limit: number): Promise<OwedPush[]> {
       return this.#check(() => super.page(afterId, limit));
     }
-    override postpone(id: number, attempt: { attempts: number; nextAttemptAt: number }) {
+    override postpone(id: number, attempt: Postponement) {
       return this.#check(() => super.postpone(id, attempt));
     }
   }
@@ -388,7 +388,7 @@ describe('trouble on our side', () => {
     const first = new DeliveryRig({ store });
     await first.delivery.enqueue([first.push('a/1')]);
     const nextAttemptAt = first.clock.now() + 1_000;
-    await store.postpone(1, { attempts: 1, nextAttemptAt });
+    await store.postpone(1, { attempts: 1, unanswered: 0, nextAttemptAt });
     const rig = successor(first);
     await rig.delivery.start();
     store.broken = true;

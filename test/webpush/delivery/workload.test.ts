@@ -69,4 +69,33 @@ describe('Workload', () => {
     await slow.timers.advance(1_000);
     await over;
   });
+
+  it('lets nothing wait for what is overdue, up to as much again', async () => {
+    const timers = new ManualClock();
+    const overdue: (() => void)[] = [];
+    let begun = 0;
+    const work = (late: () => void): Promise<void> => {
+      begun += 1;
+      overdue.push(late);
+      return new Promise((resolve) => timers.set(resolve, 100));
+    };
+    const workload = new Workload({
+      limit: 3,
+      timers,
+      take: () => (begun < 20 ? work : undefined),
+    });
+    workload.fill();
+    assert.equal(begun, 3);
+    overdue[0]?.();
+    overdue[0]?.();
+    assert.equal(begun, 4);
+    for (const late of overdue.slice(0, 4)) late();
+    assert.equal(begun, 6);
+    await timers.advance(100);
+    assert.equal(begun, 9);
+    const quiet = workload.quiet(10_000);
+    await timers.advance(1_000);
+    await quiet;
+    assert.equal(begun, 20);
+  });
 });

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { calculateRetryDelay } from '../../../src/webpush/outcome/calculate-retry-delay.ts';
+import {
+  calculateRepeatDelay,
+  calculateRetryDelay,
+  longestRepeatDelay,
+} from '../../../src/webpush/outcome/calculate-retry-delay.ts';
 
 describe('calculateRetryDelay: max_retries quick tries, then growing delays', () => {
   for (const [failures, maxRetries, expected] of [
@@ -23,6 +27,25 @@ describe('calculateRetryDelay: max_retries quick tries, then growing delays', ()
         calculateRetryDelay(failures, maxRetries, 0.999_999),
         Math.round(expected * 1.499_999),
       );
+    });
+  }
+});
+
+describe('calculateRepeatDelay: few repeats, with long gaps', () => {
+  for (const [unanswered, minutes] of [
+    [1, 1],
+    [2, 6],
+    [3, 36],
+    [4, 216],
+    [5, 1_296],
+    [6, 2_880],
+    [1_000_000, 2_880],
+  ] as const) {
+    it(`waits ${minutes} minutes after ${unanswered} sendings without an answer`, () => {
+      const msecs = minutes * 60_000;
+      assert.equal(calculateRepeatDelay(unanswered, 0.5), msecs);
+      assert.equal(calculateRepeatDelay(unanswered, 0), msecs / 2);
+      assert.ok(calculateRepeatDelay(unanswered, 0.999_999) <= longestRepeatDelay(unanswered));
     });
   }
 });

@@ -133,3 +133,9 @@ describe('needsHistory', () => {
     }
   });
 });
+
+check('decideOutcome: what was perhaps taken goes out again, but seldom', [
+  ...(['timeout', 'reset', 'protocol', 'tls', 'unreachable'] as const).map((reason): Row => {
+    return [{ ...failure(reason), unanswered: true } as AttemptResult, {}, 'repeat', reason];
+  }),
+]);
