@@ -44,9 +44,11 @@ export interface Folders {
   provide(user: string): Promise<void>;
   /**
    * What is to be beside a Chats that somebody has made: its subscription and the others. Chats itself may
-   * have been deleted since, and is not made again.
+   * have been deleted since, and is not made again; it is not even opened.
+   *
+   * @param isWanted asked before each step
    */
-  provideBesideChats(user: string): Promise<void>;
+  provideBesideChats(user: string, isWanted: () => Promise<boolean>): Promise<void>;
 }
 
 /** The folders that the server specification asks for ("Configure COI Usage"). */
@@ -59,12 +61,20 @@ export function createFolders(
   const all = [names.chats, names.contacts, names.blocked];
 
   // Asking first, and in turn, keeps Dovecot's log free of "Mailbox already exists".
-  const ensure: Folders['ensure'] = (user, mailboxes) =>
-    turns.run(user, () => createMissing(user, mailboxes));
+  const ensure = (
+    user: string,
+    mailboxes: readonly string[],
+    isWanted?: () => Promise<boolean>,
+  ): Promise<void> => turns.run(user, () => createMissing(user, mailboxes, isWanted));
 
-  async function createMissing(user: string, mailboxes: readonly string[]): Promise<void> {
+  async function createMissing(
+    user: string,
+    mailboxes: readonly string[],
+    isWanted: () => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<void> {
     const present = await findMailboxes(doveadm, user, mailboxes);
     const missing = mailboxes.filter((mailbox) => !present.has(mailbox));
+    if (missing.length === 0 || !(await isWanted())) return;
     for (const mailbox of missing) own.expect(user, 'MailboxCreate', mailbox);
     const results = await doveadm.runAll(missing.map((mailbox) => create(user, mailbox)));
     const doubtful: string[] = [];
@@ -104,15 +114,16 @@ export function createFolders(
 
   return {
     names,
-    ensure,
+    ensure: (user, mailboxes) => ensure(user, mailboxes),
     ensureAll: (user) => ensure(user, all),
     provide: async (user) => {
       await ensure(user, all);
       await subscribeChats(user);
     },
-    provideBesideChats: async (user) => {
-      await ensure(user, [names.contacts, names.blocked]);
-      if ((await findMailboxes(doveadm, user, [names.chats])).size > 0) await subscribeChats(user);
+    provideBesideChats: async (user, isWanted) => {
+      if (!(await isWanted())) return;
+      await ensure(user, [names.contacts, names.blocked], isWanted);
+      if (await isWanted()) await subscribeChats(user);
     },
   };
 }

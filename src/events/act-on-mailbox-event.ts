@@ -61,7 +61,7 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     const wanted = verdict === 'enable';
     if (enabled === wanted) {
       // Stored while Dovecot waited; what was to be made then may not have been.
-      if (wanted && (await chatsExists(user))) await folders.provideBesideChats(user);
+      if (wanted) await folders.provideBesideChats(user, () => chatsExists(user));
       return;
     }
     if (typeof verdict === 'object') {
@@ -71,16 +71,20 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
       // Chats went away, and chat from before that has had it made again.
       const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
       if (exists !== wanted && !isOvertaken) return;
-      if (wanted) await folders.provideBesideChats(user);
+      if (wanted) await folders.provideBesideChats(user, () => chatsExists(user));
     }
     await setEnabled(user, wanted);
     await parts.publish(user);
   }
 
-  /** What follows from the state that is stored, whatever has happened since. */
+  /**
+   * What follows from the state that is stored, whatever has happened since. Chats is left alone: who
+   * opens a mailbox of Maildir++ while a CREATE is at it makes the directories that the CREATE is about
+   * to make, which is refused then as if the mailbox had existed (maildir_mailbox_open in Dovecot's
+   * maildir-storage.c).
+   */
   async function complete(user: string): Promise<void> {
-    const { enabled } = await readSettings(store, user);
-    if (enabled && (await chatsExists(user))) await folders.provideBesideChats(user);
+    await folders.provideBesideChats(user, async () => (await readSettings(store, user)).enabled);
     await parts.publish(user);
   }
 

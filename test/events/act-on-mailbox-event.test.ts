@@ -30,9 +30,13 @@ class Mailboxes {
   /** Commands to which Dovecot does not answer. */
   readonly unanswered = new Set<string>();
   readonly asked: string[] = [];
+  /** What was asked about, or changed. */
+  readonly touched: string[] = [];
   readonly moves: unknown[] = [];
   /** Holds every command back. */
   wait: Promise<unknown> = Promise.resolve();
+  /** Holds commands of one name back. */
+  readonly waitFor = new Map<string, Promise<unknown>>();
 
   constructor(...existing: string[]) {
     this.names = new Set(existing);
@@ -51,7 +55,10 @@ class Mailboxes {
   async #run(command: DoveadmCommand) {
     const { name, parameters } = command;
     this.asked.push(name);
-    await this.wait;
+    this.touched.push(
+      ...([parameters['mailbox'] ?? parameters['mailboxMask'] ?? []].flat() as string[]),
+    );
+    await Promise.all([this.wait, this.waitFor.get(name)]);
     if (this.unanswered.has(name)) throw new UnavailableError('no answer');
     const exitCode = this.refused.get(name);
     if (exitCode !== undefined) return new DoveadmCommandError(command, 'exitCode', exitCode);
@@ -327,6 +334,32 @@ describe('what becomes of COI with the Chats mailbox', () => {
         resolve(undefined);
         await acted;
         if (wanted) assert.deepEqual([...mailboxes.names].sort(), [...ALL].sort());
+      });
+    }
+
+    it('CREATE: Chats is not opened, which a client may be making anew by then', async () => {
+      const mailboxes = new Mailboxes(names.chats);
+      await actingOn(mailboxes)('alice', created, true);
+      const chats = mailboxes.touched.filter((name) => name.startsWith(names.chats));
+      assert.deepEqual(chats, [names.chats], 'to subscribe it');
+      assert.ok(mailboxes.asked.includes('mailboxSubscribe'));
+    });
+
+    for (const during of ['mailboxStatus', 'mailboxCreate']) {
+      it(`CREATE, and a DELETE while Dovecot is at ${during}: no further step`, async () => {
+        const mailboxes = new Mailboxes(names.chats);
+        const { promise, resolve } = Promise.withResolvers<undefined>();
+        mailboxes.waitFor.set(during, promise);
+        const act = actingOn(mailboxes);
+        const both = [act('alice', created, true)];
+        while (!mailboxes.asked.includes(during)) await new Promise((next) => setImmediate(next));
+        both.push(act('alice', deleted, true));
+        while (await isEnabled()) await new Promise((next) => setImmediate(next));
+        resolve(undefined);
+        await Promise.all(both);
+        assert.ok(!mailboxes.asked.includes('mailboxSubscribe'));
+        assert.equal(mailboxes.asked.includes('mailboxCreate'), during === 'mailboxCreate');
+        assert.deepEqual(published.at(-1), ['alice', false]);
       });
     }
 
