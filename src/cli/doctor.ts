@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parseListenAddress, type ListenAddress } from '../config/parse-listen-address.ts';
-import { InvalidInputError } from '../errors.ts';
+import { errorMessage, InvalidInputError } from '../errors.ts';
 import { CONFIG_OPTION, DEFAULT_CONFIG_FILE, type Command, type CommandCall } from './command.ts';
 import type { DoctorOptions } from './doctor/setup/setup.ts';
 import { printJson } from './print-json.ts';
@@ -13,17 +13,21 @@ const PASSWORD_VARIABLE = 'COI_DOCTOR_PASSWORD';
 const PATIENCE_MSECS = 15_000;
 
 /** As monitoring plugins have them. */
-const EXIT_CODES = { ok: 0, warning: 1, error: 2 } as const;
+const EXIT_CODES = { ok: 0, warning: 1, error: 2, unknown: 3 } as const;
 
-/** Examines the set-up as it is and says what to do; exit code 0 all well, 1 warnings, 2 errors. */
+/**
+ * Examines the set-up as it is and says what to do. Exit code 0: all well; 1: warnings; 2: errors, or
+ * called wrongly; 3: nothing wrong was found, but not all could be looked at.
+ */
 export const doctor: Command = {
   name: 'doctor',
   summary: 'examine the whole set-up, Dovecot included, and say what to do about each fault',
   usage:
-    '[--config FILE] [--dovecot-config FILE] [--user USER]… [--password-file FILE] [--lmtp HOST:PORT] [--imap HOST:PORT] [--reach ORIGIN]… [--only CHECK]… [--json]',
+    '[--config FILE] [--dovecot-config FILE] [--user USER]… [--password-file FILE] [--lmtp HOST:PORT] [--imap HOST:PORT] [--reach ORIGIN]… [--only CHECK]… [--brief | --json]',
   options: {
     ...CONFIG_OPTION,
     json: { type: 'boolean' },
+    brief: { type: 'boolean' },
     'dovecot-config': { type: 'string' },
     user: { type: 'string', multiple: true },
     'password-file': { type: 'string' },
@@ -33,23 +37,36 @@ export const doctor: Command = {
     only: { type: 'string', multiple: true },
   },
   run: async (call) => {
-    // Loaded when asked for: no other command needs as much.
-    const { runDoctor } = await import('./doctor/run-doctor.ts');
-    const { formatReport } = await import('./doctor/format-report.ts');
-    const report = await runDoctor(await readOptions(call));
-    if (call.values['json'] === true) printJson(report);
-    else {
-      const colour = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-      console.log(formatReport(report, { colour }));
+    const isBrief = call.values['brief'] === true;
+    try {
+      return await examine(call);
+    } catch (error) {
+      // Monitoring shows what is on standard output, and 2 would be a fault that was found.
+      if (!isBrief) throw error;
+      console.log(`UNKNOWN - coi-sidecar doctor: ${errorMessage(error)}`);
+      return EXIT_CODES.unknown;
     }
-    return EXIT_CODES[report.verdict];
   },
 };
+
+async function examine(call: CommandCall): Promise<number> {
+  // Loaded when asked for: no other command needs as much.
+  const { runDoctor } = await import('./doctor/run-doctor.ts');
+  const { formatBrief, formatReport } = await import('./doctor/format-report.ts');
+  const report = await runDoctor(await readOptions(call));
+  if (call.values['json'] === true) printJson(report);
+  else if (call.values['brief'] === true) console.log(formatBrief(report));
+  else {
+    const colour = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+    console.log(formatReport(report, { colour }));
+  }
+  return EXIT_CODES[report.verdict];
+}
 
 async function readOptions({ values }: CommandCall): Promise<DoctorOptions> {
   return {
     configFile:
-      text(values['config']) ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined),
+      text(values['config']) ?? (isThere(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined),
     dovecotConfig: text(values['dovecot-config']),
     users: list(values['user']),
     password: await readPassword(text(values['password-file'])),
@@ -59,6 +76,16 @@ async function readOptions({ values }: CommandCall): Promise<DoctorOptions> {
     patienceMsecs: PATIENCE_MSECS,
     only: await known(list(values['only'])),
   };
+}
+
+/** Also where we may not look: others can tell what it is then. */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
+  }
 }
 
 type Value = CommandCall['values'][string];

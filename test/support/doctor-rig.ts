@@ -63,7 +63,7 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
   const { dovecot } = stage;
   const { dir, coiDir } = dovecot.layout;
   // Its owner's log is made when the service hears of one, as it does of every mailbox.
-  const first = await stage.login(stage.freshUser());
+  const first = await stage.login(options.users?.[0] ?? stage.freshUser());
   await first.ok('CREATE first');
   // As the README asks: nobody but mail processes may read it.
   await chmod(join(coiDir, 'classify.conf'), 0o640);
@@ -100,9 +100,19 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
     const quoted = [file, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
     return `PATH=/usr/sbin:/usr/bin:/sbin:/bin\nexport PATH\nexec ${quoted} "$@"`;
   };
-  const libexec = await shadow({ 'dovecot-lda': run('/usr/lib/dovecot/dovecot-lda') });
+  const libexec = await shadow({
+    'dovecot-lda': run('/usr/lib/dovecot/dovecot-lda'),
+    imap: run('/usr/lib/dovecot/imap'),
+  });
   // Where the version under test is not the one that is installed.
-  const programs = await shadow({ doveconf: run('doveconf'), setpriv: run('setpriv') });
+  const programs = await shadow({
+    doveconf: run('doveconf'),
+    doveadm: run('doveadm'),
+    setpriv: run('setpriv'),
+  });
+
+  // What the service needs, which runs in this process.
+  const noDovecot = await shadow({ setfacl: 'exec /usr/bin/setfacl "$@"' });
 
   const owned = starting.move();
   return {
@@ -114,7 +124,7 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
       const named = await writeFiles(examination);
       const { now, path = programs } = examination;
       const before = process.env['PATH'];
-      process.env['PATH'] = examination.elsewhere === true ? '/nowhere' : `${path}:${before ?? ''}`;
+      process.env['PATH'] = examination.elsewhere === true ? noDovecot : `${path}:${before ?? ''}`;
       try {
         return await runDoctor(
           {

@@ -24,7 +24,7 @@ export interface Fault {
 }
 
 /** What has to be there before a check makes sense. */
-export type Need = 'service' | 'dovecot' | 'doveadm';
+export type Need = 'configuration' | 'service' | 'dovecot' | 'doveadm';
 
 /** One thing that is looked at. */
 export interface Check<Name extends string = string> {
@@ -45,8 +45,10 @@ export type Values = Readonly<Record<string, string | number>>;
 /** Where a check leaves what it found. */
 export interface Reporter<Name extends string = string> {
   fault: (name: Name, values?: Values) => void;
-  /** Something that could not be looked at, and why. */
+  /** Something that could not be looked at, and why: nobody knows then whether it works. */
   skip: (reason: string) => void;
+  /** Something that is looked at only when it is asked for, and how to ask. */
+  offer: (what: string) => void;
   /** What is worth knowing although it is good. */
   note: (text: string) => void;
 }

@@ -1,6 +1,6 @@
 import { printable } from '../format-table.ts';
 import { PARTS, type Part } from './check.ts';
-import type { CheckResult, Report } from './report.ts';
+import type { CheckResult, Report, Verdict } from './report.ts';
 
 /** How a report looks to a person. */
 export interface ReportStyle {
@@ -8,8 +8,8 @@ export interface ReportStyle {
   colour: boolean;
 }
 
-const SIGNS = { ok: '✓', warning: '!', error: '✗', skipped: '-' } as const;
-const COLOURS = { ok: 32, warning: 33, error: 31, skipped: 2 } as const;
+const SIGNS = { ok: '✓', warning: '!', error: '✗', unknown: '?', skipped: '-' } as const;
+const COLOURS = { ok: 32, warning: 33, error: 31, unknown: 35, skipped: 2 } as const;
 
 /**
  * The report for people: a line for each check, what is wrong below it, the remedy below that, and a
@@ -41,7 +41,41 @@ function summaryOf({ checks, counts }: Report): string {
     `${counts.ok} good`,
     ...(counts.warning > 0 ? [`${counts.warning} with warnings`] : []),
     ...(counts.error > 0 ? [`${counts.error} with errors`] : []),
-    ...(counts.skipped > 0 ? [`${counts.skipped} not made`] : []),
+    ...(counts.unknown > 0 ? [`${counts.unknown} that could not be made in full`] : []),
+    ...(counts.skipped > 0 ? [`${counts.skipped} not asked for`] : []),
   ];
   return `${checks.length} ${checks.length === 1 ? 'check' : 'checks'}: ${parts.join(', ')}.`;
 }
+
+const STATES: Record<Verdict, string> = {
+  ok: 'OK',
+  warning: 'WARNING',
+  error: 'CRITICAL',
+  unknown: 'UNKNOWN',
+};
+
+/**
+ * The report for monitoring: first of all one line with the state and the worst of what was found, and
+ * numbers behind a bar; below it a line for everything else that is not good.
+ *
+ * @see https://nagios-plugins.org/doc/guidelines.html, "Plugin Output for Nagios"
+ */
+export function formatBrief(report: Report): string {
+  const { checks, counts } = report;
+  const found = checks.flatMap(({ findings }) => findings);
+  const bySeverity = [
+    ...found.filter(({ severity }) => severity === 'error'),
+    ...found.filter(({ severity }) => severity === 'warning'),
+  ].map(({ fault, message, remedy }) => `${fault}: ${message} -> ${remedy}`);
+  const unseen = checks
+    .filter(({ verdict }) => verdict === 'unknown')
+    .map(({ name, skipped }) => `${name}: ${skipped.join('; ')}`);
+  const [first = summaryOf(report), ...others] = [...bySeverity, ...unseen].map(oneLine);
+  const numbers = (['ok', 'warning', 'error', 'unknown'] as const).map(
+    (verdict) => `${verdict}=${counts[verdict]}`,
+  );
+  return [`${STATES[report.verdict]} - ${first} | ${numbers.join(' ')}`, ...others].join('\n');
+}
+
+/** A bar would begin the numbers. */
+const oneLine = (text: string): string => printable(text).replaceAll('|', '/');

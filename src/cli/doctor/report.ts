@@ -13,13 +13,20 @@ export interface CheckResult {
   name: string;
   part: Part;
   title: string;
-  /** `skipped` when nothing could be looked at; the worst finding otherwise. */
-  verdict: 'ok' | 'warning' | 'error' | 'skipped';
+  /**
+   * The worst finding; without one `unknown` when something could not be looked at, and `skipped` when
+   * nobody asked for any of it.
+   */
+  verdict: Verdict | 'skipped';
   findings: Finding[];
-  /** What could not be looked at, and why. */
+  /** What could not be looked at, and why; and what was not asked for. */
   skipped: string[];
   notes: string[];
 }
+
+/** The worst first. Not to know is no good news. */
+export const VERDICTS = ['error', 'warning', 'unknown', 'ok'] as const;
+export type Verdict = (typeof VERDICTS)[number];
 
 /** What the doctor found: printed for people, or as it is for machines. */
 export interface Report {
@@ -27,7 +34,7 @@ export interface Report {
   version: string;
   /** Of Dovecot, if that could be told. */
   dovecot: string | null;
-  verdict: 'ok' | 'warning' | 'error';
+  verdict: Verdict;
   counts: Record<CheckResult['verdict'], number>;
   checks: CheckResult[];
 }
@@ -38,8 +45,8 @@ export function summarise(
   dovecot: string | null,
   version: string,
 ) {
-  const counts = { ok: 0, warning: 0, error: 0, skipped: 0 };
+  const counts = { ok: 0, warning: 0, error: 0, unknown: 0, skipped: 0 };
   for (const { verdict } of results) counts[verdict] += 1;
-  const verdict = counts.error > 0 ? 'error' : counts.warning > 0 ? 'warning' : 'ok';
+  const verdict = VERDICTS.find((one) => counts[one] > 0) ?? 'ok';
   return { version, dovecot, verdict, counts, checks: [...results] } satisfies Report;
 }

@@ -11,9 +11,10 @@ export async function runCheck(check: Check, setup: Setup): Promise<CheckResult>
   };
   const missing = check.needs.map((need) => absence(need, setup)).find((one) => one !== undefined);
   if (missing !== undefined) {
-    return { ...result, verdict: 'skipped', skipped: [missing] };
+    return { ...result, verdict: 'unknown', skipped: [missing] };
   }
   const { findings, skipped, notes } = result;
+  const unknown: string[] = [];
   try {
     await check.run(setup, {
       fault: (name, values = {}) => {
@@ -21,13 +22,19 @@ export async function runCheck(check: Check, setup: Setup): Promise<CheckResult>
         if (fault === undefined) throw new Error(`${check.name} has no fault "${name}"`);
         const { severity, what, remedy } = fault;
         const message = fill(what, values);
+        // Where several delivery agents meet the same, it is said once.
+        if (findings.some((one) => one.message === message)) return;
         findings.push({
           ...{ severity, fault: `${check.name}.${name}` },
           ...{ message, remedy: fill(remedy, values) },
         });
       },
-      skip: (reason) => void skipped.push(reason),
-      note: (text) => void notes.push(text),
+      skip: (reason) => {
+        add(unknown, reason);
+        add(skipped, reason);
+      },
+      offer: (what) => add(skipped, what),
+      note: (text) => add(notes, text),
     });
   } catch (error) {
     findings.push({
@@ -36,8 +43,12 @@ export async function runCheck(check: Check, setup: Setup): Promise<CheckResult>
       remedy: 'If nothing else is wrong, this is a fault of coi-sidecar: report it.',
     });
   }
-  return { ...result, verdict: verdictOf(result) };
+  return { ...result, verdict: verdictOf(result, unknown.length > 0) };
 }
+
+const add = (all: string[], text: string): void => {
+  if (!all.includes(text)) all.push(text);
+};
 
 /** Puts values into a text's placeholders: `{path} is missing`. */
 export const fill = (template: string, values: Values): string =>
@@ -47,15 +58,21 @@ export const fill = (template: string, values: Values): string =>
     return String(value);
   });
 
-function verdictOf({ findings, skipped, notes }: CheckResult): CheckResult['verdict'] {
+function verdictOf(
+  { findings, skipped, notes }: CheckResult,
+  isUnknown: boolean,
+): CheckResult['verdict'] {
   if (findings.some(({ severity }) => severity === 'error')) return 'error';
   if (findings.length > 0) return 'warning';
+  if (isUnknown) return 'unknown';
   // A note says that something was looked at all the same.
   return skipped.length > 0 && notes.length === 0 ? 'skipped' : 'ok';
 }
 
 function absence(need: Need, setup: Setup): string | undefined {
   switch (need) {
+    case 'configuration':
+      return setup.configurationProblem;
     case 'service':
       return setup.service === undefined ? 'the service does not answer' : undefined;
     case 'dovecot':

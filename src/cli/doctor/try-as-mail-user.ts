@@ -10,6 +10,9 @@ export interface MailUserTrial {
   barrier: string;
 }
 
+/** Why what a stand-in may not do says nothing. */
+export const NAME_ONE = 'each user has an own uid; name one with --user';
+
 /**
  * Tries something as Dovecot's mail processes would.
  *
@@ -33,7 +36,7 @@ export async function tryAsMailUser(
   const [outcome] = await actAs(identity, [deed]);
   if (outcome === undefined) return undefined;
   if (guessed && !outcome.done) {
-    skip(`whether mail processes may use ${path}: each user has an own uid; name one with --user`);
+    skip(`whether mail processes may use ${path}: ${NAME_ONE}`);
     return undefined;
   }
   const barrier = outcome.done ? '' : await findBarrier(path, identity);

@@ -21,11 +21,22 @@ export interface ServerSettings {
   readonly mailUid: string;
   readonly mailGid: string;
   readonly accessGroups: readonly string[];
+  readonly userdbs: readonly UserDatabase[];
   readonly doveadm: DoveadmServerSettings;
   readonly imap: readonly InetListener[];
   readonly lmtp: readonly (InetListener | UnixListener)[];
   readonly exporters: readonly EventExporter[];
   readonly namespaces: readonly NamespaceSettings[];
+}
+
+/** One that is asked who a user is. */
+export interface UserDatabase {
+  /** `passwd`, `static`, `sql` … */
+  readonly driver: string;
+  /** What its settings give to users, who may have something else in the database itself. */
+  readonly fields: ReadonlyMap<string, string>;
+  /** Whether it can say who there is; Dovecot logs an error each time that one is asked which cannot. */
+  readonly lists: boolean;
 }
 
 export interface InetListener {

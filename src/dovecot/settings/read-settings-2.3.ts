@@ -7,8 +7,10 @@ import type {
   ProtocolSettings,
   PushDriver,
   ServerSettings,
+  UserDatabase,
 } from './dovecot-settings.ts';
 import { inetListener, isDisabled } from './inet-listener.ts';
+import { listsUsers } from './lists-users.ts';
 import { readNamespaces23 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
 import { readDuration } from './read-duration.ts';
@@ -29,6 +31,7 @@ export function readServer23(root: DoveconfSection): ServerSettings {
     accessGroups: value('mail_access_groups')
       .split(/[\s,]+/)
       .filter((group) => group !== ''),
+    userdbs: sectionsOf(root, 'userdb').flatMap(userDatabase),
     doveadm: {
       http: inetListeners(doveadm, value('listen')).filter(({ name }) => name === 'http'),
       // What a listener speaks is up to its name.
@@ -54,6 +57,21 @@ export function readServer23(root: DoveconfSection): ServerSettings {
       })),
     namespaces: readNamespaces23(root),
   };
+}
+
+/** What comes with a login ("prefetch") is not known here, and need not be asked for. */
+function userDatabase({ values }: DoveconfSection): UserDatabase[] {
+  const driver = values.get('driver') ?? '';
+  if (driver === 'prefetch') return [];
+  const given = ['default_fields', 'override_fields', ...(driver === 'static' ? ['args'] : [])];
+  const words = given.flatMap((name) => (values.get(name) ?? '').split(/\s+/));
+  const fields = new Map(
+    words.flatMap((word) => {
+      const [, name, value] = /^([^=]+)=(.+)$/.exec(word) ?? [];
+      return name === undefined || value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+  return [{ driver, fields, lists: listsUsers(driver, values.get('args') ?? '') }];
 }
 
 /** What `doveconf -a -f protocol=…` of Dovecot 2.3 says. */

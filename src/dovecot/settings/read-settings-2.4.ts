@@ -6,8 +6,10 @@ import type {
   ProtocolSettings,
   PushDriver,
   ServerSettings,
+  UserDatabase,
 } from './dovecot-settings.ts';
 import { inetListener, isDisabled } from './inet-listener.ts';
+import { listsUsers } from './lists-users.ts';
 import { readNamespaces24 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
 import { readDuration } from './read-duration.ts';
@@ -34,6 +36,7 @@ export function readServer24(root: DoveconfSection, layout?: string): ServerSett
     mailUid: value('mail_uid'),
     mailGid: value('mail_gid'),
     accessGroups: [...boolList(root, 'mail_access_groups')].flatMap((word) => word.split(',')),
+    userdbs: userDatabases(root),
     doveadm: {
       http: inetListeners(doveadm, listen).filter(({ name }) => name === 'http'),
       httpSockets: unixListeners(doveadm, baseDir)
@@ -58,6 +61,21 @@ export function readServer24(root: DoveconfSection, layout?: string): ServerSett
       })),
     namespaces: readNamespaces24(root, layout),
   };
+}
+
+/** `userdb static { fields { uid = vmail } }`, `userdb sql { fields { uid:default = vmail } }` */
+function userDatabases(root: DoveconfSection): UserDatabase[] {
+  return sectionsOf(root, 'userdb').flatMap((section) => {
+    const driver = section.values.get('driver') || section.name;
+    if (driver === 'prefetch') return [];
+    const given = sectionsOf(section, 'fields').flatMap(({ values }) => [...values]);
+    const fields = given
+      .filter(([, value]) => value !== '')
+      .map(([name, value]) => [name.replace(/:default$/, ''), value] as const);
+    const path =
+      section.values.get('passwd_file_path') ?? root.values.get('passwd_file_path') ?? '';
+    return [{ driver, fields: new Map(fields), lists: listsUsers(driver, path) }];
+  });
 }
 
 /** What `doveconf -a -f protocol=…` of Dovecot 2.4 says. */

@@ -8,6 +8,7 @@ import type { Report } from '../../../src/cli/doctor/report.ts';
 import { createTeardown } from '../../support/create-teardown.ts';
 import { startDoctorRig, type DoctorRig, type Examination } from '../../support/doctor-rig.ts';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
+import { notRoot } from '../../support/unprivileged.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 // The command finds the doveconf that is installed, so the rig is of that version.
@@ -26,13 +27,14 @@ describe('the command coi-sidecar doctor', { skip }, () => {
     args: readonly string[],
     examination: Examination = {},
     env: Record<string, string> = {},
+    before: readonly string[] = [],
   ): Promise<{ code: number; stdout: string; stderr: string }> {
     const { config, dovecot } = await rig.writeFiles(examination);
     const files = ['--config', config, '--dovecot-config', dovecot];
     return new Promise((resolve) => {
       const options = { env: { ...process.env, ...env } };
-      const all = [MAIN, 'doctor', ...files, ...args];
-      execFile(process.execPath, all, options, (error, stdout, stderr) => {
+      const all = [...before, process.execPath, MAIN, 'doctor', ...files, ...args];
+      execFile(all[0] ?? '', all.slice(1), options, (error, stdout, stderr) => {
         resolve({ code: Number(error?.code ?? 0), stdout, stderr });
       });
     });
@@ -44,7 +46,7 @@ describe('the command coi-sidecar doctor', { skip }, () => {
     assert.match(stdout, /^coi-sidecar doctor \d/);
     assert.match(stdout, /\nThe service\n ✓ The configuration is good/);
     assert.match(stdout, /\n - A chat message is filed.*\n {5}- no scratch user was named/);
-    assert.match(stdout, /\n\n\d+ checks: \d+ good, 2 not made\.\n$/);
+    assert.match(stdout, /\n\n\d+ checks: \d+ good, 2 not asked for\.\n$/);
     assert.ok(!stdout.includes('\u001b'), 'colours are for terminals');
   });
 
@@ -69,6 +71,77 @@ describe('the command coi-sidecar doctor', { skip }, () => {
     assert.ok(!stdout.includes(rig.stage.dovecot.doveadm.apiKey));
   });
 
+  it('not all could be looked at: exit code 3', async () => {
+    const { code, stdout } = await run([], { dovecot: 'libexec_dir = /nowhere' });
+    assert.equal(code, 3, stdout);
+    assert.match(
+      stdout,
+      /\n \? Dovecot’s driver tells .*\n {5}- there is no \/nowhere\/dovecot-lda/,
+    );
+    assert.match(stdout, /2 that could not be made in full/);
+  });
+
+  it('as another user than root: the checks that can be made, and which could not', async (t) => {
+    if (notRoot !== false) {
+      t.skip(notRoot);
+      return;
+    }
+    const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const listen = new URL(rig.stage.app.url).host;
+    const env = { COI_SIDECAR_HTTP_LISTEN: listen, COI_SIDECAR_EVENTS_DRIVER: 'lua' };
+    const { code, stdout, stderr } = await run([], {}, env, nobody);
+    assert.equal(code, 3, stdout + stderr);
+    assert.match(
+      stdout,
+      /\n \? The configuration is good.*\n {5}- only root and the service may read \S+yaml/,
+    );
+    assert.match(stdout, /\n ✓ The service finds all that it needs/);
+    assert.match(stdout, /\n \? The service takes http\.token .*\n {5}- only root and the service/);
+    assert.match(stdout, /\n ✓ Dovecot is of a version that is known here/);
+    assert.doesNotMatch(stdout, /✗|EACCES|Correct/);
+  });
+
+  describe('--brief, for monitoring: one line first, with numbers behind it', () => {
+    for (const [what, examination, status, says] of [
+      [
+        'all well',
+        {},
+        0,
+        /^OK - \d+ checks: \d+ good, .* \| ok=\d+ warning=0 error=0 unknown=0\n$/,
+      ],
+      [
+        'a warning',
+        { config: { webpush: { vapid_subject: '' } } },
+        1,
+        /^WARNING - configuration\.contact-missing: .* -> Set .* \| ok=\d+ warning=1 error=0 unknown=0\n$/,
+      ],
+      [
+        'an error, which comes first',
+        { config: { webpush: { vapid_subject: '' }, doveadm: { api_key: 'another' } } },
+        2,
+        /^CRITICAL - doveadm-api\.refused: .* \| ok=\d+ .*\nconfiguration\.contact-missing: [^|]*$/,
+      ],
+      [
+        'not all could be looked at',
+        { dovecot: 'libexec_dir = /nowhere' },
+        3,
+        /^UNKNOWN - events-delivery: there is no \S+ \| .* unknown=2\nclassify-delivery: [^|]*$/,
+      ],
+    ] as [string, Examination, number, RegExp][]) {
+      it(what, async () => {
+        const { code, stdout, stderr } = await run(['--brief'], examination);
+        assert.match(stdout, says);
+        assert.deepEqual([code, stderr], [status, '']);
+      });
+    }
+
+    it('called wrongly: not known, and no fault', async () => {
+      const { code, stdout, stderr } = await run(['--brief', '--only', 'evnts']);
+      assert.deepEqual([code, stderr], [3, '']);
+      assert.match(stdout, /^UNKNOWN - coi-sidecar doctor: there is no check "evnts"/);
+    });
+  });
+
   it('a configuration that cannot be used: each problem, and exit code 2', async () => {
     const broken = join(rig.dir, 'broken.yaml');
     await writeFile(broken, '{"http":{"lisen":"x"},"spol":{}}', { mode: 0o600 });
@@ -84,7 +157,7 @@ describe('the command coi-sidecar doctor', { skip }, () => {
     assert.equal(code, 0);
     const report = JSON.parse(stdout) as Report;
     assert.match(report.dovecot ?? '', /^2\.3\./);
-    assert.deepEqual(report.counts, { ok: 2, warning: 0, error: 0, skipped: 0 });
+    assert.deepEqual(report.counts, { ok: 2, warning: 0, error: 0, unknown: 0, skipped: 0 });
     assert.deepEqual(
       report.checks.map(({ name }) => name),
       ['service', 'metadata'],

@@ -9,6 +9,7 @@ import type { Report } from '../../../src/cli/doctor/report.ts';
 import { faultsOf, startDoctorRig, type DoctorRig } from '../../support/doctor-rig.ts';
 import { eventually } from '../../support/start-stage.ts';
 import { withMode } from './seeds/change-for-a-while.ts';
+import { OWN_UIDS } from './seeds/own-uids.ts';
 
 const ONLY = ['events-delivery', 'classify-delivery'];
 
@@ -33,7 +34,10 @@ async function traces({ stage }: DoctorRig): Promise<unknown> {
   return {
     ...{ users: users.sort(), marks },
     owed: (await stage.app.ground.outbox.page(0, 100)).length,
-    events: await readdir(eventsDir, { recursive: true }),
+    // The service changes logs now and then.
+    events: (await readdir(eventsDir, { recursive: true })).filter(
+      (name) => !/log\.\d+$/.test(name),
+    ),
     mail: await readdir(layout.mailDir).catch(() => []),
     complaints: stage.dovecot.errors(),
     mentioned: stage.dovecot.readLog().includes(PROBE_USER),
@@ -196,23 +200,25 @@ export function testDeliveriesToNobody(rig: () => DoctorRig): void {
     const { version } = rig().stage.dovecot;
     const ox = await startDoctorRig({ version, events: 'ox', metadata: 'doveadm' });
     const report = await ox.examine({ only: ['events-delivery'] }).finally(() => ox.close());
-    assert.equal(report.checks[0]?.verdict, 'skipped');
+    assert.equal(report.checks[0]?.verdict, 'unknown');
     assert.match(String(report.checks[0].skipped), /users with an annotation only/);
   });
 
   test('as a stand-in, where each user has an own uid', async () => {
-    assertMade(await rig().examine({ only: ONLY, dovecot: 'mail_uid =' }));
+    assertMade(await rig().examine({ only: ONLY, dovecot: OWN_UIDS[rig().stage.dovecot.version] }));
   });
 
   test('and blames no permissions of a stand-in’s', async () => {
     const { coiDir } = rig().stage.dovecot.layout;
     const hidden = [join(coiDir, 'coi-report.lua'), rig().stage.dovecot.sockets.classify] as const;
     const report = await withMode(0o600)(hidden[0], () =>
-      withMode(0o600)(hidden[1], () => rig().examine({ only: ONLY, dovecot: 'mail_uid =' })),
+      withMode(0o600)(hidden[1], () =>
+        rig().examine({ only: ONLY, dovecot: OWN_UIDS[rig().stage.dovecot.version] }),
+      ),
     );
     assert.deepEqual(faultsOf(report), [], JSON.stringify(report));
     for (const { verdict, skipped } of report.checks) {
-      assert.equal(verdict, 'skipped');
+      assert.equal(verdict, 'unknown');
       assert.match(String(skipped), /Permission denied.* name one with --user/);
     }
   });
@@ -224,7 +230,7 @@ export function testDeliveriesToNobody(rig: () => DoctorRig): void {
         ? 'plugin {\n  sieve_before =\n}'
         : 'sieve_script coi {\n  path = /nowhere/other.sieve\n}';
     const report = await rig().examine({ only: ['classify-delivery'], dovecot });
-    assert.equal(report.checks[0]?.verdict, 'skipped');
+    assert.equal(report.checks[0]?.verdict, 'unknown');
     assert.match(String(report.checks[0].skipped), /no "before" script of Sieve is coi\.sieve/);
   });
 
@@ -234,7 +240,7 @@ export function testDeliveriesToNobody(rig: () => DoctorRig): void {
       config: { http: { token: 'another-token-than-it-has' } },
     });
     for (const { verdict, skipped } of report.checks) {
-      assert.equal(verdict, 'skipped');
+      assert.equal(verdict, 'unknown');
       assert.match(String(skipped), /says nothing of such deliveries/);
     }
   });
@@ -242,7 +248,7 @@ export function testDeliveriesToNobody(rig: () => DoctorRig): void {
   test('not where there is no dovecot-lda, and says so', async () => {
     const report = await rig().examine({ only: ONLY, dovecot: 'libexec_dir = /nowhere' });
     for (const { verdict, skipped } of report.checks) {
-      assert.equal(verdict, 'skipped');
+      assert.equal(verdict, 'unknown');
       assert.deepEqual(skipped, ['there is no /nowhere/dovecot-lda']);
     }
   });

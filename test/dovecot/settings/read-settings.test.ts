@@ -37,6 +37,7 @@ for (const version of ['2.3', '2.4'] as const) {
         mailUid: '8',
         mailGid: '8',
         accessGroups: [],
+        userdbs: [],
         doveadm: {
           http: [{ name: 'http', host: '127.0.0.1', port: 8080, tls: false, everywhere: false }],
           httpSockets: [],

@@ -10,7 +10,7 @@ export const classifyDelivery = defineCheck({
   name: 'classify-delivery',
   part: 'classify',
   title: 'Sieve asks the service at a delivery to nobody, and gets its answer',
-  needs: ['dovecot', 'service'],
+  needs: ['configuration', 'dovecot', 'service'],
   faults: {
     'not-delivered': {
       severity: 'error',

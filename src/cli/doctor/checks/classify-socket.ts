@@ -19,7 +19,7 @@ export const classifySocket = defineCheck({
   name: 'classify-socket',
   part: 'classify',
   title: 'Sieve finds the socket of the service, which answers',
-  needs: ['dovecot'],
+  needs: ['configuration', 'dovecot'],
   applies: ({ dovecot: { settings } }) => settings === undefined || usesSocket(settings),
   faults: {
     elsewhere: {

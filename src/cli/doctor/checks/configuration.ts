@@ -9,7 +9,7 @@ export const configuration = defineCheck({
   name: 'configuration',
   part: 'service',
   title: 'The configuration is good, and the service runs with it',
-  needs: [],
+  needs: ['configuration'],
   faults: {
     invalid: {
       severity: 'error',

@@ -7,7 +7,7 @@ export const dictSocket = defineCheck({
   name: 'dict-socket',
   part: 'metadata',
   title: 'The dict socket lets mail processes in, and keeps what it is given',
-  needs: [],
+  needs: ['configuration'],
   applies: ({ config }) => config.metadata.source === 'dict',
   faults: {
     deaf: {

@@ -14,7 +14,7 @@ export const disk = defineCheck({
   name: 'disk',
   part: 'service',
   title: 'There is room for state, outbox and event log',
-  needs: [],
+  needs: ['configuration'],
   faults: {
     full: {
       severity: 'error',

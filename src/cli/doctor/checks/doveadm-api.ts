@@ -18,7 +18,7 @@ export const doveadmApi = defineCheck({
   name: 'doveadm-api',
   part: 'commands',
   title: 'The doveadm API answers, takes our key, and lets us do what is needed',
-  needs: [],
+  needs: ['configuration'],
   faults: {
     'no-listener': {
       severity: 'error',

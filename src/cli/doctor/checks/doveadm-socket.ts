@@ -13,7 +13,7 @@ export const doveadmSocket = defineCheck({
   name: 'doveadm-socket',
   part: 'commands',
   title: 'The doveadm socket lets the service in, for octets outside UTF-8',
-  needs: [],
+  needs: ['configuration'],
   applies: ({ config }) => config.doveadm.socket !== '',
   faults: {
     absent: {

@@ -17,7 +17,7 @@ export const eventLog = defineCheck({
   name: 'event-log',
   part: 'events',
   title: 'Events can wait in the event log while the service is away, and nobody can interfere',
-  needs: [],
+  needs: ['configuration'],
   faults: {
     unset: {
       severity: 'warning',

@@ -12,7 +12,7 @@ export const eventsDelivery = defineCheck({
   name: 'events-delivery',
   part: 'events',
   title: 'Dovecot’s driver tells of a delivery to nobody, and the service hears it',
-  needs: ['dovecot', 'service'],
+  needs: ['configuration', 'dovecot', 'service'],
   faults: {
     'not-delivered': {
       severity: 'error',

@@ -13,7 +13,7 @@ export const eventsDriver = defineCheck({
   name: 'events-driver',
   part: 'events',
   title: 'Dovecot tells the service of events, by the scripts of this release',
-  needs: ['dovecot'],
+  needs: ['configuration', 'dovecot'],
   faults: {
     'no-driver': {
       severity: 'error',

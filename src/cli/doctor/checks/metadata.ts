@@ -5,7 +5,7 @@ export const metadata = defineCheck({
   name: 'metadata',
   part: 'metadata',
   title: 'Dovecot keeps annotations where metadata.source says',
-  needs: ['dovecot'],
+  needs: ['configuration', 'dovecot'],
   faults: {
     'imap-off': {
       severity: 'error',

@@ -9,7 +9,7 @@ export const namespace = defineCheck({
   name: 'namespace',
   part: 'dovecot',
   title: 'The mailboxes of COI are named as Dovecot’s namespace has it',
-  needs: ['dovecot'],
+  needs: ['configuration', 'dovecot'],
   faults: {
     'other-separator': {
       severity: 'error',

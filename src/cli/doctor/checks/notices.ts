@@ -8,7 +8,7 @@ export const notices = defineCheck({
   name: 'notices',
   part: 'metadata',
   title: 'Dovecot tells the service at once that a user changed annotations',
-  needs: ['dovecot', 'service'],
+  needs: ['configuration', 'dovecot', 'service'],
   applies: ({ config }) => config.metadata.source === 'doveadm',
   faults: {
     'no-exporter': {

@@ -20,7 +20,7 @@ export const pushServices = defineCheck({
   name: 'push-services',
   part: 'outside',
   title: 'The push services that were named can be reached',
-  needs: [],
+  needs: ['configuration'],
   faults: {
     name: {
       severity: 'error',
@@ -69,7 +69,7 @@ export const pushServices = defineCheck({
     const origins = setup.options.reach;
     if (origins.length === 0) {
       if (proxy !== undefined) await knockAt(proxy, report);
-      report.skip(
+      report.offer(
         'name push services to be asked: --reach https://updates.push.services.mozilla.com',
       );
       return;

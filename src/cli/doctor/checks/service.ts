@@ -44,7 +44,12 @@ export const service = defineCheck({
     },
   },
   run: async (setup, report) => {
-    const { service: running, origin } = setup;
+    const { service: running, origin, configurationProblem } = setup;
+    if (configurationProblem !== undefined) {
+      report.skip(`where it should answer: ${configurationProblem}; tried ${origin}`);
+      if (running !== undefined) report.note(`version ${running.version}`);
+      return;
+    }
     await checkPort(setup, report);
     if (running === undefined) {
       report.fault('down', { origin });

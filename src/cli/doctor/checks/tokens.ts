@@ -6,7 +6,7 @@ export const tokens = defineCheck({
   name: 'tokens',
   part: 'service',
   title: 'The service takes http.token and http.admin_token',
-  needs: ['service'],
+  needs: ['configuration', 'service'],
   faults: {
     'token-refused': {
       severity: 'error',

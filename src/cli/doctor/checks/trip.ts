@@ -10,7 +10,7 @@ export const trip = defineCheck({
   name: 'trip',
   part: 'trip',
   title: 'A chat message is filed, and arrives as a push',
-  needs: ['service', 'doveadm'],
+  needs: ['configuration', 'service', 'doveadm'],
   faults: {
     'no-user': {
       severity: 'error',
@@ -81,7 +81,7 @@ export const trip = defineCheck({
   run: async (setup, report) => {
     const { users, password } = setup.options;
     if (users.length === 0) {
-      report.skip('no scratch user was named (--user USER)');
+      report.offer('no scratch user was named (--user USER)');
       return;
     }
     const postman = await findPostman(setup);

@@ -22,14 +22,18 @@ export type AskHttp = (url: string | URL, question?: HttpQuestion) => Promise<Ht
 const TIMEOUT_MSECS = 10_000;
 
 /**
- * Asks once; no connection is kept, so nothing of it outlives the answer. The questions carry tokens, so
- * nobody on this host is asked who is not root, us or one of these users.
+ * Asks once; no connection is kept, so nothing of it outlives the answer. A question that carries a token
+ * goes to nobody on this host who is not root, us or one of these users.
  */
 export const createAskHttp =
   (users: Parameters<typeof createCheckedConnector>[1]): AskHttp =>
   async (url, { method = 'GET', authorization, body } = {}) => {
     const { origin, pathname, search } = new URL(url);
-    const agent = new Agent({ pipelining: 0, connect: createCheckedConnector({ origin }, users) });
+    const isSecret = authorization !== undefined;
+    const agent = new Agent({
+      pipelining: 0,
+      ...(isSecret && { connect: createCheckedConnector({ origin }, users) }),
+    });
     try {
       const {
         statusCode,

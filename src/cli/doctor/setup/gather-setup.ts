@@ -8,14 +8,17 @@ import { createAskHttp, type AskHttp } from './ask-http.ts';
 import { findMailUser } from './find-mail-user.ts';
 import { identityOf } from './user-database.ts';
 import { readDovecot } from './read-dovecot.ts';
-import type { DoctorOptions, Health, Setup } from './setup.ts';
+import type { Health, Setup } from './setup.ts';
 
 /** Looks around once, before the checks; what is not there is for the checks to say. */
-export async function gatherSetup(
-  config: Config,
-  options: DoctorOptions,
-  now: () => number,
-): Promise<Setup & AsyncDisposable> {
+export async function gatherSetup({
+  config,
+  configurationProblem,
+  options,
+  now,
+}: Pick<Setup, 'config' | 'configurationProblem' | 'options' | 'now'>): Promise<
+  Setup & AsyncDisposable
+> {
   const origin = serviceOrigin(config.http.listen);
   const ask = createAskHttp(serviceUsers(config));
   const doveadm = createDoveadmClient({
@@ -27,16 +30,17 @@ export async function gatherSetup(
   const [service, dovecot, doveadmProblem, serviceUser] = await Promise.all([
     readHealth(ask, origin),
     readDovecot(options.dovecotConfig),
-    doveadm.check().then(() => undefined, errorMessage),
+    configurationProblem ?? doveadm.check().then(() => undefined, errorMessage),
     findServiceUser(config),
   ]);
-  const mailUser = await findMailUser(
-    dovecot.settings?.server,
-    doveadmProblem === undefined ? doveadm : undefined,
-    options.users[0],
-  );
+  const mailUser = await findMailUser({
+    dovecot,
+    doveadm: doveadmProblem === undefined ? doveadm : undefined,
+    dovecotConfig: options.dovecotConfig,
+    named: options.users[0],
+  });
   return {
-    ...{ options, config, origin, service, dovecot, doveadm, doveadmProblem },
+    ...{ options, config, configurationProblem, origin, service, dovecot, doveadm, doveadmProblem },
     ...{ mailUser, serviceUser, ask, now },
     [Symbol.asyncDispose]: () => doveadm.close(),
   };

@@ -37,6 +37,8 @@ export interface Health {
 export interface Setup {
   readonly options: DoctorOptions;
   readonly config: Config;
+  /** Why `config` is not what the service runs with, and only a stand-in; undefined where it is. */
+  readonly configurationProblem: string | undefined;
   /** Where the service should answer: `http://127.0.0.1:9380`. */
   readonly origin: string;
   readonly service: Health | undefined;
@@ -62,6 +64,10 @@ export interface DovecotView {
 
 /** Whom Dovecot's mail processes run as. */
 export interface MailUser {
+  /** A user that there is: the one that was named, or one of Dovecot's; undefined if none is known. */
+  readonly name: string | undefined;
+  /** What the userdb says of that one. */
+  readonly fields: Readonly<Record<string, string>>;
   readonly identity: Identity | undefined;
   /** Whose groups of the system's they have besides; empty: nobody's. */
   readonly groupsUser: string;

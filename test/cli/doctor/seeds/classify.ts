@@ -7,6 +7,7 @@ import { notRoot } from '../../../support/unprivileged.ts';
 import type { Examine, Seed } from '../seeded-faults.ts';
 import { withMode, withoutPath, withText } from './change-for-a-while.ts';
 import { leaveDeadSocket } from './leave-dead-socket.ts';
+import { OWN_UIDS } from './own-uids.ts';
 import { lmtpPlugins, withoutModules } from './mail-plugins.ts';
 
 const script = ({ stage }: DoctorRig): string => join(stage.dovecot.layout.coiDir, 'coi.sieve');
@@ -134,7 +135,7 @@ export const classifyFaults: readonly Seed[] = [
     break: async (rig, examine) => {
       const { path, examination } = await socketDir(rig, 'dead');
       leaveDeadSocket(path);
-      const dovecot = `${examination.dovecot}\nmail_uid =`;
+      const dovecot = `${examination.dovecot}\n${OWN_UIDS[rig.stage.dovecot.version]}`;
       return examine({ ...examination, dovecot }).finally(() => rm(path));
     },
   },

@@ -2,12 +2,13 @@ import { chmod, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../../../support/start-stage.ts';
-import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
 import { faultsOf } from '../../../support/doctor-rig.ts';
 import { withMode } from './change-for-a-while.ts';
 import { leaveDeadSocket } from './leave-dead-socket.ts';
+import { OWN_UIDS } from './own-uids.ts';
 
 const is23 = ({ stage }: DoctorRig): boolean => stage.dovecot.version === '2.3';
 
@@ -98,7 +99,8 @@ export const metadataFaults: readonly Seed[] = [
     break: async ({ stage }, examine) => {
       const path = join(stage.dovecot.layout.sidecarDir, 'dead.sock');
       leaveDeadSocket(path);
-      return examine({ ...socketAt(path), dovecot: 'mail_uid =' }).finally(() => rm(path));
+      const dovecot = OWN_UIDS[stage.dovecot.version];
+      return examine({ ...socketAt(path), dovecot }).finally(() => rm(path));
     },
   },
   {
@@ -106,6 +108,28 @@ export const metadataFaults: readonly Seed[] = [
     says: /dict\.sock \(0600, uid 0/,
     skip: notRoot,
     break: ({ stage }, examine) => withMode(0o600)(stage.dovecot.sockets.dict, examine),
+  },
+  {
+    fault: 'dict-socket.forbidden',
+    cause: 'for virtual users, whose uid the userdb gives to all; RuntimeDirectoryMode=0700',
+    says: /coi-sidecar \(0700, uid 0/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withMode(0o700)(stage.dovecot.layout.sidecarDir, () => examine({ dovecot: 'mail_uid =' })),
+  },
+  {
+    fault: 'dict-socket.forbidden',
+    cause: 'for a user whom Dovecot lists, where each has an own uid',
+    says: /the mail user \(uid 8\) may not connect to/,
+    skip: notRoot,
+    break: async ({ stage }, examine) => {
+      const { version } = stage.dovecot;
+      const rig = await startDoctorRig({ version, users: ['bob@example.org'] });
+      const { dict } = rig.stage.dovecot.sockets;
+      return withMode(0o660)(dict, () => examine({ dovecot: 'mail_uid =' }, rig)).finally(() =>
+        rig.close(),
+      );
+    },
   },
   {
     fault: 'dict-socket.wrong-answer',
