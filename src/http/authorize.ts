@@ -1,13 +1,14 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { trustConnection } from './limit-connections.ts';
 
 /** `bearer` (RFC 6750), or `basic` (RFC 7617) with the token as the password and any name. */
 export type AuthScheme = 'bearer' | 'basic';
 
 /**
- * An onRequest hook that lets through who shows the token. Basic authentication is for those who
- * cannot do better: parts of Dovecot that put credentials only into a URL, and browsers. The
- * comparison takes the same time wherever the tokens differ.
+ * An onRequest hook that lets through who shows the token, and ends the connections of others. Basic
+ * authentication is for those who cannot do better: parts of Dovecot that put credentials only into a URL,
+ * and browsers. The comparison takes the same time wherever the tokens differ.
  *
  * @param remedy for the log: which token has to be set to what
  * @param schemes those that are taken; the first is what the refused are asked for
@@ -17,17 +18,22 @@ export function authorize(token: string, remedy: string, schemes: readonly AuthS
   const [first = 'bearer'] = schemes;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const shown = readCredentials(request.headers.authorization, schemes);
-    if (shown !== undefined && timingSafeEqual(digest(shown), expected)) return;
+    const isRight = shown !== undefined && timingSafeEqual(digest(shown), expected);
+    trustConnection(request.raw, isRight);
+    if (isRight) return;
     // A browser shows its credentials only after it was asked for them.
     const isFirstVisit = first === 'basic' && request.headers.authorization === undefined;
     request.log[isFirstVisit ? 'debug' : 'warn'](
       { path: request.routeOptions.url },
       `request ${shown === undefined ? 'without a' : 'with a wrong'} token refused; ${remedy}`,
     );
-    await reply.code(401).header('www-authenticate', CHALLENGES[first]).send({
-      error: 'unauthorized',
-      message: 'the Authorization header does not carry our token',
-    });
+    await reply
+      .code(401)
+      .headers({ 'www-authenticate': CHALLENGES[first], connection: 'close' })
+      .send({
+        error: 'unauthorized',
+        message: 'the Authorization header does not carry our token',
+      });
   };
 }
 

@@ -56,7 +56,11 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     keepAliveTimeout: 75_000,
     // Fastify has none, and whoever vanished amid a request would be waited for for ever.
     requestTimeout: LIMITS.headersMsecs + LIMITS.bodyMsecs,
-    http: { headersTimeout: LIMITS.headersMsecs, connectionsCheckingInterval: 5_000 },
+    http: {
+      headersTimeout: LIMITS.headersMsecs,
+      connectionsCheckingInterval: 5_000,
+      requireHostHeader: false, // limitConnections sees to it
+    },
     // As a proxy is asked (RFC 9112 section 3.2.2): so Dovecot 2.4 asks over a unix socket.
     rewriteUrl: ({ url = '/' }) => url.replace(/^http:\/\/[^/?#]*/i, '') || '/',
     // A user's name is longer than the 100 characters that are usual for a part of a path.

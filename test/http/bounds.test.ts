@@ -121,6 +121,83 @@ describe('what anybody may ask for', () => {
   });
 });
 
+describe('several requests at a time on one connection', () => {
+  const request = (headers: string, path = '/v1/events'): string =>
+    `POST ${path} HTTP/1.1\r\n${headers}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+  const host = 'host: x\r\n';
+  const wrong = 'authorization: Bearer a-wrong-token-of-some-length\r\n';
+  const right = `authorization: Bearer ${TOKEN}\r\n`;
+  const statuses = (answer: string): string[] =>
+    [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status = '']) => status);
+  const readToEnd = (socket: Socket): Promise<string> => {
+    let read = '';
+    socket.on('data', (chunk: Buffer) => (read += chunk.toString()));
+    return once(socket, 'close').then(() => read);
+  };
+
+  for (const [what, one, status] of [
+    ['without a token', request(host), '401'],
+    ['with a wrong token', request(host + wrong), '401'],
+    ['that need no token', 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n', '200'],
+    ['for nothing', request(host, '/v1/nothing'), '404'],
+    ['without a host', request(right), '400'],
+    ['that expect something', request(`${host}expect: x\r\n`), '417'],
+  ] as const) {
+    it(`${what}: the first is the last one`, async (t) => {
+      const { port } = await start(t);
+      const socket = await open(t, port);
+      socket.write(one + one);
+      const answer = await readToEnd(socket);
+      assert.deepEqual(statuses(answer), [status]);
+      // What is answered before the second is seen cannot say so.
+      assert.match(answer, status === '200' ? /^connection: /im : /^connection: close\r$/im);
+    });
+
+    it(`${what}, without an end: few are looked at, and little is kept`, async (t) => {
+      const { app, port } = await start(t);
+      let seen = 0;
+      for (const event of ['request', 'checkExpectation']) {
+        app.server.on(event, () => (seen += 1));
+      }
+      const much = Buffer.from(one.repeat(10_000));
+      const sockets = await Promise.all(Array.from({ length: 20 }, () => open(t, port)));
+      const ends = sockets.map((socket) => once(socket, 'close'));
+      for (const socket of sockets) socket.resume().write(much);
+      await Promise.all(ends);
+      assert(seen <= 40, `${seen} of 200,000`);
+    });
+  }
+
+  it('are all answered, in order, to who shows the token', async (t) => {
+    const { port } = await start(t);
+    const socket = await open(t, port);
+    const last = `${right}connection: close\r\n`;
+    socket.write(request(host + right).repeat(300));
+    socket.write(request(host + right, '/v1/nothing') + request(host + last));
+    const answers = statuses(await readToEnd(socket));
+    assert.equal(answers.length, 302);
+    assert.deepEqual(answers.slice(-3), ['400', '404', '400']); // {} is no event
+  });
+
+  it('end where one of them shows no token any more', async (t) => {
+    const { port } = await start(t);
+    const socket = await open(t, port);
+    socket.write(request(host + right) + request(host + wrong).repeat(3));
+    assert.deepEqual(statuses(await readToEnd(socket)), ['400', '401']);
+  });
+
+  it('one after the other stay on their connection, until one is refused', async (t) => {
+    const { port } = await start(t);
+    const socket = await open(t, port);
+    const answers = readToEnd(socket);
+    for (const headers of [right, right, wrong]) {
+      socket.write(request(host + headers));
+      if (headers === right) await once(socket, 'data');
+    }
+    assert.deepEqual(statuses(await answers), ['400', '400', '401']);
+  });
+});
+
 describe('createSnapshot', () => {
   it('is made anew after a failure, and never twice at a time', async () => {
     let now = 0;
