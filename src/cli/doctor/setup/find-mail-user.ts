@@ -1,4 +1,5 @@
 import type { DoveadmClient } from '../../../dovecot/doveadm-client.ts';
+import { readUserFields } from '../../../dovecot/find-home.ts';
 import type { ServerSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import type { Identity } from '../act-as.ts';
 import type { MailUser } from './setup.ts';
@@ -48,9 +49,7 @@ export async function findMailUser(
 /** What the userdb has of a user; nothing when it has no such user, which the trip will say. */
 async function ask(doveadm: DoveadmClient, user: string): Promise<Record<string, string>> {
   try {
-    const answer: unknown = await doveadm.run({ name: 'user', parameters: { userMask: [user] } });
-    const [fields] = Object.values(answer as Record<string, Record<string, string> | undefined>);
-    return fields ?? {};
+    return await readUserFields(doveadm, user);
   } catch {
     return {};
   }
