@@ -20,8 +20,8 @@ ENV NODE_ENV=production \
 RUN apt-get update \
     && apt-get install -y --no-install-recommends tini acl \
     && rm -rf /var/lib/apt/lists/*
-RUN groupadd --gid "$MAIL_GID" coi-sidecar \
-    && useradd --uid "$MAIL_UID" --gid coi-sidecar --home-dir /var/lib/coi-sidecar --no-create-home coi-sidecar \
+RUN groupadd --non-unique --gid "$MAIL_GID" coi-sidecar \
+    && useradd --non-unique --uid "$MAIL_UID" --gid coi-sidecar --home-dir /var/lib/coi-sidecar --no-create-home coi-sidecar \
     # What volumes are mounted over: a new one takes owner and mode from here.
     && install -d -o coi-sidecar -g coi-sidecar -m 750 /run/coi-sidecar /run/coi-sidecar/sieve \
     && install -d -o coi-sidecar -g coi-sidecar -m 710 /var/spool/coi-events \

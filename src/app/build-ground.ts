@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createClockWatch, type ClockWatch } from '../clock-watch.ts';
 import type { Clock, Sleep } from '../clock.ts';
 import { COI_PREFIX } from '../coi/settings.ts';
+import { findOutbox } from '../config/find-outbox.ts';
 import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { createDescriptorWatch, type DescriptorWatch } from '../descriptor-watch.ts';
@@ -111,7 +112,7 @@ export async function buildGround(
   const store = seesAll ? noteUsers(opened, userFilter, MATTERING) : opened;
   // What an earlier process left may be of another store; /readyz tells of what cannot be removed.
   await userFilter.remove().catch((error: unknown) => log.error({ err: error }));
-  const outbox = await openOutbox(config, clock, damage).catch(async (error: unknown) => {
+  const outbox = await openOutbox(config, clock, damage, log).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
@@ -174,9 +175,12 @@ async function openOutbox(
   config: Config,
   clock: Clock,
   damage: DamageWatch,
+  log: Logger,
 ): Promise<Ground['outbox']> {
+  const { path, note } = findOutbox(config);
+  if (note !== undefined) log.warn(note);
   return forOption('outbox.path', () =>
-    openSqliteOutboxStore(config.outbox.path, {
+    openSqliteOutboxStore(path, {
       // What is reported again later than that is not worth sending: its time is over.
       rememberMsecs: Math.max(REPEATED_MSECS, config.webpush.message_ttl) + MARGIN_MSECS,
       ...{ clock, damage },

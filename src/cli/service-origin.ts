@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { findOutbox } from '../config/find-outbox.ts';
 import { parseListenAddress } from '../config/parse-listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import type { HttpPlace } from '../peer/checked-connector.ts';
@@ -22,8 +23,8 @@ export function servicePlace({ http }: Config): HttpPlace & { where: string } {
 
 /** Whose processes may be the service, besides root's: those of the user who has its outbox. */
 export const serviceUsers =
-  ({ outbox }: Config) =>
+  (config: Config) =>
   async (): Promise<number[]> => {
-    const found = await stat(outbox.path).catch(() => undefined);
+    const found = await stat(findOutbox(config).path).catch(() => undefined);
     return found === undefined ? [] : [found.uid];
   };

@@ -1,3 +1,4 @@
+import { findOutbox } from './find-outbox.ts';
 import type { Config } from './schema.ts';
 
 /** Shorter tokens can be guessed. */
@@ -24,7 +25,7 @@ export function findConflicts(config: Config): string[] {
     [config.sieve.socket, config.dict.socket].includes(config.http.socket)
       ? ['http.socket: must be another path than sieve.socket and dict.socket']
       : []),
-    ...(config.store.url.replace(/^sqlite:(\/\/)?/i, '') === config.outbox.path
+    ...(config.store.url.replace(/^sqlite:(\/\/)?/i, '') === findOutbox(config).path
       ? ['outbox.path: must be another file than that of store.url']
       : []),
     ...timerProblems(config),

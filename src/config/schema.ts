@@ -121,9 +121,9 @@ export const schema = {
   },
   outbox: {
     path: {
-      doc: 'SQLite file of the pushes that are owed; always local to this host.',
-      format: 'absolute-path',
-      default: '/var/lib/coi-sidecar/outbox.db',
+      doc: 'SQLite file of the pushes that are owed; always local to this host. Empty: outbox.db beside the file of store.url, with Redis in /var/lib/coi-sidecar.',
+      format: 'optional-path',
+      default: '',
     },
     limit: {
       doc: 'How many pushes may be owed at once; past it, whoever is owed most loses the oldest, counted.',

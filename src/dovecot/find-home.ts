@@ -6,18 +6,12 @@ import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from './doveadm-c
  *
  * @throws NotFoundError there is no such user, or it has no home
  * @throws DoveadmCommandError, UnavailableError
- * @see Dovecot src/doveadm/doveadm-auth-server.c, cmd_user_ver2
  */
 export async function findHome(doveadm: DoveadmClient, user: string): Promise<string> {
   const missing = `Dovecot knows no home of the user ${JSON.stringify(user)}`;
   try {
-    // Unlike other commands it answers one object whose members are the users.
-    const answer: unknown = await doveadm.run({
-      name: 'user',
-      parameters: { userMask: [user], field: 'home' },
-    });
-    const [fields] = Object.values(answer as Record<string, { home?: string } | undefined>);
-    if (fields?.home) return fields.home;
+    const { home } = await readUserFields(doveadm, user);
+    if (home !== undefined && home !== '') return home;
   } catch (error) {
     if (error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.noSuchUser) {
       throw new NotFoundError(missing, { cause: error });
@@ -25,4 +19,31 @@ export async function findHome(doveadm: DoveadmClient, user: string): Promise<st
     throw error;
   }
   throw new NotFoundError(missing);
+}
+
+/**
+ * What Dovecot's userdb has of a user.
+ *
+ * `doveadm user` asks it over a connection of whatever user the process served before it, where it is
+ * kept between calls, and the userdb then answers for that one's uid alone (auth-master-connection.c,
+ * userdb_restricted_uid). A command about this user's mailboxes, which becomes root first, goes before
+ * it; what it answers is of no interest.
+ *
+ * @throws DoveadmCommandError there is no such user (exit code 67), or the userdb did not answer
+ * @throws UnavailableError
+ * @see Dovecot src/doveadm/doveadm-auth-server.c, cmd_user_ver2
+ */
+export async function readUserFields(
+  doveadm: DoveadmClient,
+  user: string,
+): Promise<Record<string, string>> {
+  const [, answer] = await doveadm.runAll([
+    { name: 'mailboxList', parameters: { user, mailboxMask: ['INBOX'] } },
+    { name: 'user', parameters: { userMask: [user] } },
+  ]);
+  if (answer instanceof DoveadmCommandError) throw answer;
+  // Unlike other commands it answers one object whose members are the users.
+  const found: unknown = answer ?? {};
+  const [fields] = Object.values(found as Record<string, Record<string, string> | undefined>);
+  return fields ?? {};
 }

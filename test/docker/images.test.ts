@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { notRoot } from '../support/unprivileged.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FILES = ['Dockerfile', 'docker/dovecot/Dockerfile', 'docker-compose.yml'] as const;
@@ -105,4 +106,41 @@ describe('the images that are built upon', () => {
       dir.remove();
     }
   });
+});
+
+/** Those that the base images have already: Debian's own, and the user of Node's image. */
+const PASSWD = 'root:x:0:0::/root:/bin/sh\nmail:x:8:8::/:/bin/sh\nnode:x:1000:1000::/:/bin/sh\n';
+const GROUP = 'root:x:0:\nmail:x:8:\nman:x:12:\nnode:x:1000:\n';
+
+describe('the numbers of the mail owner', { skip: notRoot }, () => {
+  for (const file of ['Dockerfile', 'docker/dovecot/Dockerfile']) {
+    for (const [uid, gid] of [
+      [5000, 5000],
+      [1000, 1000],
+      [8, 12],
+    ] as const) {
+      it(`${file}: ${uid} and ${gid}, whoever has them in the base image`, async () => {
+        const dir = makeTempDir();
+        try {
+          await mkdir(join(dir.path, 'etc'));
+          await writeFile(join(dir.path, 'etc/passwd'), PASSWD);
+          await writeFile(join(dir.path, 'etc/group'), GROUP);
+          const text = await readFile(join(ROOT, file), 'utf8');
+          const commands = text.match(/(?:group|user)add --[^\\\n]*/g) ?? [];
+          assert.equal(commands.length, 2);
+          // As the build runs them, but in a root of their own.
+          const script = commands
+            .map((command) => command.replace('add ', `add --prefix ${dir.path} `))
+            .join(' && ');
+          const variables = [`MAIL_UID=${uid}`, `MAIL_GID=${gid}`];
+          const { exitCode, stderr } = await runCommand('env', [...variables, 'sh', '-c', script]);
+          assert.equal(exitCode, 0, stderr);
+          const passwd = await readFile(join(dir.path, 'etc/passwd'), 'utf8');
+          assert.match(passwd, RegExp(`^(coi-sidecar|vmail):[x!]:${uid}:${gid}:`, 'm'));
+        } finally {
+          dir.remove();
+        }
+      });
+    }
+  }
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
+import { findOutbox } from '../../src/config/find-outbox.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
 
@@ -114,7 +115,8 @@ describe('the files of the Debian package', () => {
       ...(settings.get('ReadWritePaths') ?? '').split(' '),
     ];
     const sqlite = config.store.url.replace('sqlite:', '');
-    const { dict, http, outbox, sieve } = config;
+    const { dict, http, sieve } = config;
+    const outbox = findOutbox(config);
     for (const path of [dict.socket, http.socket, sieve.socket, sqlite, outbox.path]) {
       assert.ok(writable.includes(path.replace(/\/[^/]*$/, '')), path);
     }

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { defineCheck } from '../check.ts';
+import { findOutbox } from '../../../config/find-outbox.ts';
 import type { Config } from '../../../config/schema.ts';
 
 /** Below it a database cannot even clean up. */
@@ -45,13 +46,14 @@ export const disk = defineCheck({
   },
 });
 
-function directories({ store, outbox, events }: Config): Map<string, string> {
+function directories(config: Config): Map<string, string> {
+  const { store, events } = config;
   const all = new Map<string, string>();
   const add = (dir: string, what: string): void => {
     all.set(dir, all.has(dir) ? `${all.get(dir) ?? ''} and ${what}` : what);
   };
   if (store.url.startsWith('sqlite:')) add(dirname(store.url.slice('sqlite:'.length)), 'state');
-  add(dirname(outbox.path), 'the outbox');
+  add(dirname(findOutbox(config).path), 'the outbox');
   add(events.dir, 'the event log');
   return all;
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import type { DoveadmClient } from '../../../dovecot/doveadm-client.ts';
+import { readUserFields } from '../../../dovecot/find-home.ts';
 import type { ServerSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { childEnvironment, runCommand } from '../../demo/run-command.ts';
 import type { DovecotView, MailUser } from './setup.ts';
@@ -64,9 +65,7 @@ async function ask(
 ): Promise<Readonly<Record<string, string>>> {
   try {
     if (doveadm === undefined) return await askLocally(sources, user);
-    const answer: unknown = await doveadm.run({ name: 'user', parameters: { userMask: [user] } });
-    const [fields] = Object.values(answer as Record<string, Record<string, string> | undefined>);
-    return fields ?? {};
+    return await readUserFields(doveadm, user);
   } catch {
     // doveadm_allowed_commands need not have it.
     return askLocally(sources, user);
