@@ -26,10 +26,12 @@ import { decodeBase64 } from '../src/webpush/encryption/decode-base64.ts';
 import { parseSubscription } from '../src/webpush/subscriptions/parse-subscription.ts';
 import { assertLinear } from './support/growth.ts';
 
+const target = `/${'abcdefgh/'.repeat(50)}`;
+const endpoint = { url: new URL(`https://push.example${target}`), target };
+
 /** What reads text that others wrote, octets being given as their characters. */
 const readers: Record<string, (text: string) => unknown> = {
-  summarizeAnswer: (text) =>
-    summarizeAnswer(Buffer.from(text), new URL(`https://push.example/${'abcdefgh/'.repeat(50)}`)),
+  summarizeAnswer: (text) => summarizeAnswer(Buffer.from(text), endpoint),
   parseRetryAfter: (text) => parseRetryAfter(text, 0),
   senderHashes: (text) => senderHashes([text]),
   scanAddresses: (text) => scanAddresses(text, 1e9),

@@ -74,9 +74,9 @@ function ourBuilder(padding: boolean): (turn: number) => unknown {
   return (turn) => {
     const verdict = judgeEndpoint(ENDPOINT, policy);
     if (!verdict.allowed) throw new Error(verdict.reason);
-    const { url } = verdict;
+    const { url, target } = verdict;
     return buildPushRequest({
-      url,
+      ...{ url, target },
       body: encryptPush(PAYLOAD, readKeys(receiverOf(turn).keys), { padding }),
       authorization: authorizer.authorize(key, url.origin),
       ttlSeconds: 86_400,

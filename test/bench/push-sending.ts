@@ -86,8 +86,9 @@ function bare(ca: string): Candidate {
       const url = new URL(endpoint);
       const body = await encryptor.encrypt(PAYLOAD, keys, false);
       const authorization = authorizer.authorize(key, url.origin);
-      const parts = { url, body, authorization, ttlSeconds: 60, urgency: 'normal' } as const;
-      const result = await client.send(buildPushRequest(parts), `user${lane}`);
+      const parts = { url, target: url.pathname, body, authorization } as const;
+      const request = buildPushRequest({ ...parts, ttlSeconds: 60, urgency: 'normal' });
+      const result = await client.send(request, `user${lane}`);
       if (result.kind !== 'response' || result.status !== 201) throw new Error(result.kind);
     },
     close: async () => {

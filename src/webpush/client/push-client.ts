@@ -105,8 +105,8 @@ export function createPushClient(options: PushClientOptions): PushClient {
 
   return {
     async send(request, user) {
-      const verdict = judgeUrl(request.url, policy);
-      if (!verdict.allowed) return { kind: 'failed', reason: 'guard', detail: verdict.reason };
+      const refusal = judgeUrl(request.url, policy);
+      if (refusal !== undefined) return { kind: 'failed', reason: 'guard', detail: refusal };
       const startedAt = clock.now();
       const started = clock.monotonic();
       const { result, response } = await sendOver(poolFor(request.url), request, deadlines);

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { errorMessage } from '../../errors.ts';
 import { GuardError } from '../guard/guard-error.ts';
+import type { JudgedEndpoint } from '../guard/judge-endpoint.ts';
 import type { PushRequest } from '../request/build-push-request.ts';
 import type { AttemptResult } from './attempt-result.ts';
 import { classifyFailure } from './classify-failure.ts';
@@ -52,20 +53,16 @@ class Sending implements WatchedHandler {
   readonly #chunks: Buffer[] = [];
   #settled = false;
 
-  constructor(
-    request: PushRequest,
-    deadlines: Deadlines,
-    resolve: (outcome: SendOutcome) => void,
-  ) {
+  constructor(request: PushRequest, deadlines: Deadlines, resolve: (outcome: SendOutcome) => void) {
     this.#request = request;
     this.#deadlines = deadlines;
     this.#resolve = resolve;
   }
 
   start(dispatcher: Dispatcher): void {
-    const { url, headers, body } = this.#request;
+    const { target, headers, body } = this.#request;
     this.#endAfter(this.#deadlines.connectMsecs);
-    dispatcher.dispatch({ method: 'POST', path: url.pathname + url.search, headers, body }, this);
+    dispatcher.dispatch({ method: 'POST', path: target, headers, body }, this);
   }
 
   onClient(client: WatchedClient): void {
@@ -128,7 +125,7 @@ class Sending implements WatchedHandler {
   #settleAnswered(): void {
     const headers = this.#headers;
     const body = Buffer.concat(this.#chunks);
-    const result = describe(this.#status, headers, body, this.#request.url);
+    const result = describe(this.#status, headers, body, this.#request);
     this.#settle({ result, response: { headers, body } });
   }
 
@@ -154,9 +151,14 @@ class Sending implements WatchedHandler {
 
 const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 
-function describe(status: number, headers: AnswerHeaders, body: Buffer, url: URL): AttemptResult {
+function describe(
+  status: number,
+  headers: AnswerHeaders,
+  body: Buffer,
+  endpoint: JudgedEndpoint,
+): AttemptResult {
   const retryAfter = headers['retry-after'];
-  const answer = status >= 300 ? summarizeAnswer(body, url) : undefined;
+  const answer = status >= 300 ? summarizeAnswer(body, endpoint) : undefined;
   return {
     kind: 'response',
     status,

@@ -1,3 +1,4 @@
+import type { JudgedEndpoint } from '../guard/judge-endpoint.ts';
 import { maskEndpointParts } from './mask-secrets.ts';
 
 /** How much of an error's body goes into the log, in characters; and is looked at for that. */
@@ -9,7 +10,7 @@ const MOST_READ = 4_096;
  * URLs, because they could be the endpoint itself, and without parts of the endpoint. Linear in the
  * body's length, whatever it is made of.
  */
-export function summarizeAnswer(body: Buffer, endpoint: URL): string | undefined {
+export function summarizeAnswer(body: Buffer, endpoint: JudgedEndpoint): string | undefined {
   const text = readBeginning(body, endpoint)
     .replace(/https?:\/\/[^\s"'<>]+/gi, '…')
     .replace(/<[^<>]*>/g, ' ')
@@ -20,7 +21,10 @@ export function summarizeAnswer(body: Buffer, endpoint: URL): string | undefined
 }
 
 /** What may be left of a part of the endpoint at the place of the cut, which no mask covers, goes too. */
-function readBeginning(body: Buffer, endpoint: URL): string {
+function readBeginning(body: Buffer, endpoint: JudgedEndpoint): string {
   const text = maskEndpointParts(body.toString('utf8', 0, MOST_READ), endpoint);
-  return body.length > MOST_READ ? text.slice(0, -endpoint.href.length) : text;
+  return body.length > MOST_READ ? text.slice(0, -longestPart(endpoint)) : text;
 }
+
+const longestPart = ({ url, target }: JudgedEndpoint): number =>
+  Math.max(url.href.length, target.length);

@@ -59,7 +59,7 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
     const result = { kind: 'failed', reason: 'guard', detail: verdict.reason } as const;
     return { kind: 'sent', result, canShrink: false, seconds: 0 };
   }
-  const { url } = verdict;
+  const { url, target } = verdict;
   const form = chooseForm(shelved.payload, parts.padding, parts.limits.refusedBy(endpoint));
   if (form.octets > MAX_BODY_OCTETS) {
     return unsendable({ action: 'give-up', reason: 'too-large' }, 'the payload does not fit');
@@ -77,8 +77,7 @@ export async function attemptPush(push: QueuedPush, parts: AttemptParts): Promis
   // The client's time to validate begins when the push service takes this, however late that is.
   const isValidation = push.kind === 'validation';
   const request = buildPushRequest({
-    url,
-    body,
+    ...{ url, target, body },
     authorization: parts.authorizer.authorize(key, url.origin),
     ttlSeconds: (isValidation ? push.lifeMsecs : push.expiresAt - parts.monotonic()) / 1_000,
     urgency: shelved.urgency,

@@ -4,7 +4,19 @@ import { isAddress } from './is-address.ts';
 
 const refuse = (reason: string): EndpointVerdict => ({ allowed: false, reason });
 
-export type EndpointVerdict = { allowed: true; url: URL } | { allowed: false; reason: string };
+export type EndpointVerdict =
+  ({ allowed: true } & JudgedEndpoint) | { allowed: false; reason: string };
+
+/**
+ * An endpoint in two forms. The URL is what the WHATWG parser makes of it: what is judged, and says where
+ * to connect. It is not what the client wrote: the parser folds dot segments, drops an empty query, and
+ * encodes `'`. To a push service that may be another push resource.
+ */
+export interface JudgedEndpoint {
+  url: URL;
+  /** Path and query octet for octet as the client gave them: the request target (RFC 9112 section 3.2.1). */
+  target: string;
+}
 
 /** webpush-spec, "Subscribe": "`endpoint` … (string, max length is 512 octets)". */
 const MAX_ENDPOINT_OCTETS = 512;
@@ -29,28 +41,35 @@ export function judgeEndpoint(text: string, policy: GuardPolicy): EndpointVerdic
   if (/^https?:\/\/[^/?]*@/i.test(text)) return refuse('the endpoint contains user information');
   const url = URL.parse(text);
   if (url === null) return refuse('the endpoint is not a valid URL');
-  return judgeUrl(url, policy);
+  const reason = judgeUrl(url, policy);
+  if (reason !== undefined) return refuse(reason);
+  const target = text.replace(/^https?:\/\/[^/?]*/i, '');
+  return { allowed: true, url, target: target.startsWith('/') ? target : `/${target}` };
 }
 
-/** The part of {@link judgeEndpoint} that concerns host, scheme and port, for a URL already parsed. */
-export function judgeUrl(url: URL, policy: GuardPolicy): EndpointVerdict {
+/**
+ * The part of {@link judgeEndpoint} that concerns host, scheme and port, for a URL already parsed.
+ *
+ * @returns why it is refused; undefined when it is not
+ */
+export function judgeUrl(url: URL, policy: GuardPolicy): string | undefined {
   const host = hostOf(url);
-  if (host.endsWith('.') || host.length > 253) return refuse('the endpoint names no valid host');
+  if (host.endsWith('.') || host.length > 253) return 'the endpoint names no valid host';
 
   const port = portOf(url);
-  if (policy.allowsHost(host, port)) return { allowed: true, url };
+  if (policy.allowsHost(host, port)) return undefined;
   if (isAddress(host)) {
     const range = judgeAddress(host);
-    if (range !== undefined) return refuse(`the endpoint's address is not public (${range})`);
+    if (range !== undefined) return `the endpoint's address is not public (${range})`;
   }
   // A name may yet resolve to an address that the policy lists; then http:// and any port will do.
   const undecided = policy.hasAddresses && !isAddress(host);
   if (needsPermission(url.protocol, port) && !undecided) {
     return url.protocol === 'https:'
-      ? refuse('the endpoint has a port that is neither 443 nor above 1023')
-      : refuse('the endpoint is not an https:// URL');
+      ? 'the endpoint has a port that is neither 443 nor above 1023'
+      : 'the endpoint is not an https:// URL';
   }
-  return { allowed: true, url };
+  return undefined;
 }
 
 /** Whether a push may go there only because `allow_private_endpoints` says so. */

@@ -5,6 +5,7 @@ import {
   maskEndpoint,
   maskEndpointParts,
 } from '../client/mask-secrets.ts';
+import type { JudgedEndpoint } from '../guard/judge-endpoint.ts';
 
 /** A request and its answer as text: headers as they are, bodies as text or base64, secrets masked. */
 export function formatExchange(exchange: Exchange): string {
@@ -15,7 +16,7 @@ export function formatExchange(exchange: Exchange): string {
     `# took: ${exchange.elapsedMsecs.toFixed(1)} ms`,
     "# masked: the endpoint's path, the token's signature, and answer headers that name push resources",
     '',
-    `POST ${maskEndpoint(request.url)} HTTP/1.1`,
+    `POST ${maskEndpoint(request)} HTTP/1.1`,
     `host: ${request.url.host}`,
     ...Object.entries(request.headers).map(([name, value]) => {
       const shown = name === 'Authorization' ? maskAuthorization(value) : value;
@@ -36,16 +37,16 @@ export function formatExchange(exchange: Exchange): string {
       lines.push(`${name}: ${maskAnswerHeader(name, value)}`);
     }
   }
-  lines.push('', ...formatAnswer(response?.body ?? Buffer.alloc(0), request.url), '');
+  lines.push('', ...formatAnswer(response?.body ?? Buffer.alloc(0), request), '');
   return lines.join('\n');
 }
 
-function formatAnswer(body: Buffer, url: URL): string[] {
+function formatAnswer(body: Buffer, endpoint: JudgedEndpoint): string[] {
   if (body.length === 0) return [];
   const text = body.toString('utf8');
   const readable = Buffer.from(text).equals(body) && !/[^\P{Cc}\r\n\t]/u.test(text);
   return readable
-    ? [maskEndpointParts(text, url)]
+    ? [maskEndpointParts(text, endpoint)]
     : ['# not text; in base64:', ...base64Lines(body)];
 }
 

@@ -1,15 +1,14 @@
 import { InvalidInputError } from '../../errors.ts';
 import type { Urgency } from '../../stores/outbox-store.ts';
+import type { JudgedEndpoint } from '../guard/judge-endpoint.ts';
 
 /** A push as it goes over the wire. */
-export interface PushRequest {
-  url: URL;
+export interface PushRequest extends JudgedEndpoint {
   headers: Record<string, string>;
   body: Buffer;
 }
 
-export interface PushRequestParts {
-  url: URL;
+export interface PushRequestParts extends JudgedEndpoint {
   /** The encrypted payload. */
   body: Buffer;
   /** The VAPID header's value. */
@@ -46,5 +45,5 @@ export function buildPushRequest(parts: PushRequestParts): PushRequest {
     headers['Topic'] = parts.topic;
   }
   if (parts.validation === true) headers['WebPush-Validation'] = '';
-  return { url: parts.url, headers, body: parts.body };
+  return { url: parts.url, target: parts.target, headers, body: parts.body };
 }

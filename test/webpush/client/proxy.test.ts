@@ -37,7 +37,7 @@ async function setUp(t: TestContext, setup: Setup = {}) {
   });
   t.after(() => client.close());
   const request = () => ({
-    url: new URL(`https://a.push.test:${server.port}/x`),
+    ...{ url: new URL(`https://a.push.test:${server.port}/x`), target: '/x' },
     headers: { TTL: '1' },
     body: Buffer.from('body'),
   });
@@ -177,7 +177,7 @@ describe('createPushClient with a proxy: names are judged here', () => {
   it('pushes to http:// through a tunnel as well', async (t) => {
     const { proxy, server, client } = await setUp(t, { service: { tls: false } });
     const url = new URL(`http://a.push.test:${server.port}/x`);
-    const request = { url, headers: { TTL: '1' }, body: Buffer.from('body') };
+    const request = { url, target: '/x', headers: { TTL: '1' }, body: Buffer.from('body') };
     assert.deepEqual(await client.send(request, 'alice'), accepted);
     assert.equal(server.pushes[0]?.headers.host, `a.push.test:${server.port}`);
     assert.equal(proxy.requests[0]?.authority, `127.0.0.1:${server.port}`);

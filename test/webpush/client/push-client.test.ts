@@ -30,7 +30,13 @@ function setUpClient(t: TestContext, options: Partial<PushClientOptions> = {}) {
   });
   t.after(() => client.close());
   const send = (url: string, body = 'body') =>
-    client.send({ url: new URL(url), headers: { TTL: '1' }, body: Buffer.from(body) }, 'alice');
+    client.send(
+      {
+        ...{ url: new URL(url), target: url.replace(/^https?:\/\/[^/]*/, '') },
+        ...{ headers: { TTL: '1' }, body: Buffer.from(body) },
+      },
+      'alice',
+    );
   return { client, send };
 }
 
@@ -125,9 +131,15 @@ describe('createPushClient: answers that break the rules', () => {
     ['an empty line before it', ['\r\n', complete]],
     ['headers above 16 kB', [created, long, long, long, 'Content-Length: 0\r\n\r\n']],
     ['headers without end', [created, ...Array.from({ length: 30 }, () => long)]],
-    ['two equal Content-Length fields', [`${created}Content-Length: 0\r\nContent-Length: 0\r\n\r\n`]],
+    [
+      'two equal Content-Length fields',
+      [`${created}Content-Length: 0\r\nContent-Length: 0\r\n\r\n`],
+    ],
     ['two lengths', [`${created}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc`]],
-    ['a length and chunks', [`${created}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc`]],
+    [
+      'a length and chunks',
+      [`${created}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc`],
+    ],
     ['a length that is none', [`${created}Content-Length: many\r\n\r\n`]],
     ['a field that is none', [`${created}what is this\r\n\r\n`]],
     ['a body that breaks off', [`${created}Content-Length: 9\r\n\r\nabc`]],

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { summarizeAnswer } from '../../../src/webpush/client/summarize-answer.ts';
 
 const SECRET = 'a-secret-that-is-long-enough';
-const endpoint = new URL(`https://push.example/send/${SECRET}?token=another-long-secret`);
+const target = `/send/./${SECRET}?token=another-long-secret&x=it's%20a%2dquoted-secret`;
+const endpoint = { url: new URL(`https://push.example${target}`), target };
 const summarize = (text: string) => summarizeAnswer(Buffer.from(text), endpoint);
 
 describe('what an error of a push service says in the log', () => {
@@ -15,6 +16,9 @@ describe('what an error of a push service says in the log', () => {
     ['a < b', 'a < b'],
     ['see https://push.example/errors for more', 'see … for more'],
     [`no ${SECRET} here`, 'no … here'],
+    [`no it's%20a%2dquoted-secret here`, 'no … here'],
+    [`no it%27s%20a%2dquoted-secret here`, 'no … here'],
+    [`no it's a-quoted-secret here`, 'no … here'],
     ['x'.repeat(300), `${'x'.repeat(200)}…`],
   ];
   for (const [body, said] of cases) {

@@ -150,7 +150,7 @@ describe('createGuardedConnector', () => {
   it('guards the push client as a whole: the same URLs, sent as pushes', async () => {
     const { ca } = makeCertificates();
     const client = createPushClient({ timeoutMsecs, policy: nothing, ca: [ca] });
-    const request = { headers: {}, body: Buffer.from('x') };
+    const request = { target: '/', headers: {}, body: Buffer.from('x') };
     for (const write of [...HOSTILE_ENDPOINTS, ...HOSTILE_NAMES]) {
       const url = URL.parse(write(String(v4.port)));
       if (url === null) continue;

@@ -27,6 +27,25 @@ describe('judgeEndpoint', () => {
     it(`takes ${endpoint}`, () => assert.equal(verdict(endpoint), 'allowed'));
   }
 
+  for (const [endpoint, target] of [
+    ['https://push.example.org', '/'],
+    ['https://push.example.org?x', '/?x'],
+    ['HTTPS://push.example.org:8443/x', '/x'],
+    ["https://push.example.org/a'b?c='d'", "/a'b?c='d'"],
+    ['https://push.example.org/x?', '/x?'],
+    ['https://push.example.org/x??y?', '/x??y?'],
+    ['https://push.example.org/a/../b/./c//d/..', '/a/../b/./c//d/..'],
+    ['https://push.example.org/%2e%2E/%41%zz%', '/%2e%2E/%41%zz%'],
+    ['https://push.example.org//other.example/', '//other.example/'],
+    ['https://push.example.org/x?to=https://y@z/', '/x?to=https://y@z/'],
+    ['https://push.example.org/{"a"}|^`<>', '/{"a"}|^`<>'],
+  ] as const) {
+    it(`has of ${endpoint} the target ${target}`, () => {
+      const judged = judgeEndpoint(endpoint, nothing);
+      assert.equal(judged.allowed && judged.target, target);
+    });
+  }
+
   for (const [endpoint, why] of [
     ['http://push.example.org/', /https/],
     ['ftp://push.example.org/', /https/],
@@ -121,6 +140,8 @@ describe('judgeEndpoint', () => {
         const judged = judgeEndpoint(endpoint, nothing);
         if (!judged.allowed) return judged.reason.length > 0;
         const { protocol, port, username, hash, hostname } = judged.url;
+        assert.match(judged.target, /^\/[!"$-[\]-~]*$/);
+        assert.ok(endpoint.endsWith(judged.target) || judged.target[1] !== '/');
         return (
           protocol === 'https:' &&
           (port === '' || Number(port) >= 1_024) &&

@@ -86,7 +86,7 @@ describe('a test receiver', () => {
     });
     stack.defer(() => client.close());
     const request = {
-      url: new URL(`${service.origin}/p`),
+      ...{ url: new URL(`${service.origin}/p`), target: '/p' },
       headers: {},
       body: Buffer.from('x'),
     } as unknown as Parameters<typeof client.send>[0];

@@ -30,6 +30,7 @@ const exchange = (changes: Partial<Exchange> = {}): Exchange => ({
   user: 'alice@example.org',
   request: {
     url: new URL('https://push.example.net/send/secret-path?token=secret-token'),
+    target: '/send/secret-path?token=secret-token',
     headers: { TTL: '60', Authorization: 'vapid t=aGVhZA.Y2xhaW1z.c2VjcmV0, k=cG9pbnQ' },
     body: Buffer.alloc(100, 0xab),
   },

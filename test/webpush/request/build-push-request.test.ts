@@ -10,7 +10,7 @@ import { rfc8291 } from '../../support/rfc8291-example.ts';
 
 const build = (parts: Partial<PushRequestParts> = {}) =>
   buildPushRequest({
-    url: new URL('https://push.example.net/p/1?x=y'),
+    ...{ url: new URL('https://push.example.net/p/1?x=y'), target: '/p/1?x=y' },
     body: Buffer.from('encrypted'),
     authorization: 'vapid t=a.b.c, k=d',
     ttlSeconds: 60,

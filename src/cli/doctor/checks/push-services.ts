@@ -112,7 +112,8 @@ async function reach(
   try {
     // Any answer will do: an empty POST to no subscription gets an error.
     const url = new URL('/', origin);
-    const request = { url, headers: { 'content-length': '0' }, body: Buffer.alloc(0) };
+    const nothing = { headers: { 'content-length': '0' }, body: Buffer.alloc(0) };
+    const request = { url, target: '/', ...nothing };
     const result = await client.send(request, '');
     if (result.kind === 'failed') await explain(result, origin, proxy, report);
     else {
