@@ -71,12 +71,14 @@ class Mailboxes {
     return [...this.names].filter((one) => `${one}%` === mask).map((one) => ({ mailbox: one }));
   }
 
-  /** With what is below it, as Dovecot does. */
+  /** With what is below it; one whose place is taken stays where it is, and Dovecot 2.3 calls that done. */
   rename(from: string, to: string): void {
-    for (const name of this.names) {
+    for (const name of [...this.names]) {
       if (name !== from && !name.startsWith(`${from}/`)) continue;
+      const target = to + name.slice(from.length);
+      if (this.names.has(target)) continue;
       this.names.delete(name);
-      this.names.add(to + name.slice(from.length));
+      this.names.add(target);
     }
   }
 }
@@ -244,6 +246,24 @@ describe('what becomes of COI with the Chats mailbox', () => {
       expectNoChange();
     });
   }
+
+  it('RENAME of COI, and chat has Chats made anew while that is undone: the mail comes back', async () => {
+    await enable();
+    const mailboxes = new Mailboxes(...ALL);
+    mailboxes.rename('COI', 'Elsewhere');
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    mailboxes.waitFor.set('mailboxRename', promise);
+    const acted = acting(mailboxes)('alice', renamed('COI', 'Elsewhere'));
+    while (!mailboxes.asked.includes('mailboxRename'))
+      await new Promise((next) => setImmediate(next));
+    mailboxes.names.add(names.chats);
+    resolve(undefined);
+    await acted;
+    assert.deepEqual([...mailboxes.names].sort(), [...ALL].sort());
+    const query = ['mailbox', 'Elsewhere/Chats', 'keyword', '$Chat'];
+    assert.deepEqual(mailboxes.moves, [[query, names.chats]]);
+    expectNoChange();
+  });
 
   it('RENAME of Chats of which nobody knows whether it is undone: nothing yet, to be tried again', async () => {
     await enable();
