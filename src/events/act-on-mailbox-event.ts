@@ -26,6 +26,11 @@ export interface MailboxEventParts {
   log: Logger;
 }
 
+/** Special uses as Dovecot joins them. */
+const TRASH = /(^|\s)\\trash(\s|$)/i;
+/** How deep below the trash a mailbox may be. */
+const MOST_LEVELS = 16;
+
 type Verdict = Exclude<MailboxVerdict, 'unrelated'>;
 
 /**
@@ -64,12 +69,12 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
       if (wanted) await folders.provideBesideChats(user, () => folders.hasChats(user));
       return;
     }
-    if (typeof verdict === 'object') {
+    if (typeof verdict === 'object' && !(await isInTrash(user, verdict.undo.from))) {
       if (await bringBack(user, verdict.undo)) return;
     } else {
       const exists = await folders.hasChats(user);
       // Chats went away, and chat from before that has had it made again.
-      const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
+      const isOvertaken = !wanted && parts.takeRestored(user);
       if (exists !== wanted && !isOvertaken) return;
       if (wanted) await folders.provideBesideChats(user, () => folders.hasChats(user));
     }
@@ -93,6 +98,30 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     const state = enabled ? 'enabled' : 'disabled';
     parts.onTransition?.(state);
     log.info({ user, state }, 'COI follows what became of the Chats mailbox');
+  }
+
+  /**
+   * Whether a mailbox has the special use `\Trash`, or is below one that has. Dovecot answers from its
+   * settings for this user, without opening anything, for mailboxes too that have yet to be made
+   * (mailbox-attribute-internal.c).
+   */
+  async function isInTrash(user: string, mailbox: string): Promise<boolean> {
+    const levels = mailbox.split(rules.separator, MOST_LEVELS);
+    const key = '/private/specialuse';
+    const commands = levels.map((_level, index) => ({
+      name: 'mailboxMetadataGet',
+      parameters: { user, key, mailbox: levels.slice(0, index + 1).join(rules.separator) },
+    }));
+    try {
+      const answers = await doveadm.runAll(commands);
+      return answers.some(
+        (rows) => !(rows instanceof DoveadmCommandError) && TRASH.test(rows[0]?.['value'] ?? ''),
+      );
+    } catch (error) {
+      // Nor does it answer the next question then; or doveadm_allowed_commands lacks this one.
+      if (error instanceof UnavailableError) return false;
+      throw error;
+    }
   }
 
   /**

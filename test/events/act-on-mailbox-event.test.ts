@@ -29,6 +29,7 @@ class Mailboxes {
   readonly refused = new Map<string, number>();
   /** Commands to which Dovecot does not answer. */
   readonly unanswered = new Set<string>();
+  readonly specialUses = new Map<string, string>();
   readonly asked: string[] = [];
   /** What was asked about, or changed. */
   readonly touched: string[] = [];
@@ -67,6 +68,7 @@ class Mailboxes {
     if (name === 'mailboxDelete') this.names.delete(mailbox);
     if (name === 'mailboxCreate') this.names.add(mailbox);
     if (name === 'mailboxRename') this.rename(mailbox, String(parameters['newName']));
+    if (name === 'mailboxMetadataGet') return [{ value: this.specialUses.get(mailbox) ?? '' }];
     const [mask = ''] = (parameters['mailboxMask'] ?? []) as string[];
     return [...this.names].filter((one) => `${one}%` === mask).map((one) => ({ mailbox: one }));
   }
@@ -201,6 +203,28 @@ describe('what becomes of COI with the Chats mailbox', () => {
       expectChange(false);
     });
   }
+
+  for (const to of ['Bin/Chats', 'Bin/2024/Chats', 'Bin']) {
+    it(`RENAME of Chats to ${to}, which has the special use or is below it, disables it`, async () => {
+      await enable();
+      const mailboxes = new Mailboxes(...ALL);
+      mailboxes.specialUses.set('Bin', '\\Junk \\Trash');
+      mailboxes.rename(names.chats, to);
+      await acting(mailboxes)('alice', renamed(names.chats, to));
+      assert.equal(await isEnabled(), false);
+      assert.ok(mailboxes.names.has(to), 'it stays there');
+      expectChange(false);
+    });
+  }
+
+  it('RENAME of Chats is undone where doveadm may not tell special uses', async () => {
+    await enable();
+    const mailboxes = new Mailboxes('Elsewhere');
+    mailboxes.unanswered.add('mailboxMetadataGet');
+    await acting(mailboxes)('alice', renamed(names.chats, 'Elsewhere'));
+    assert.equal(await isEnabled(), true);
+    assert.ok(mailboxes.names.has(names.chats));
+  });
 
   for (const [from, to] of [
     [names.chats, 'Elsewhere'],
