@@ -30,6 +30,11 @@ export const folderNames = (root: string, separator: string): CoiFolderNames => 
 export interface Folders {
   readonly names: CoiFolderNames;
   /**
+   * @throws UnavailableError Dovecot does not answer
+   * @throws DoveadmCommandError it refused
+   */
+  hasChats(user: string): Promise<boolean>;
+  /**
    * Creates what is missing, and subscribes what it creates; existing mailboxes are left alone.
    *
    * @throws UnavailableError naming the mailbox that could not be made
@@ -114,6 +119,7 @@ export function createFolders(
 
   return {
     names,
+    hasChats: async (user) => (await findMailboxes(doveadm, user, [names.chats])).size > 0,
     ensure: (user, mailboxes) => ensure(user, mailboxes),
     ensureAll: (user) => ensure(user, all),
     provide: async (user) => {

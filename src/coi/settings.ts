@@ -54,6 +54,18 @@ export const enabledChange = (enabled: boolean): Change =>
     : { op: 'unset', key: COI_ENTRIES.enabled };
 
 /**
+ * Turns COI on or off without a client's asking for it.
+ *
+ * @throws OvertakenError somebody else has changed it since it was looked at
+ * @throws UnavailableError the store does not take it
+ */
+export async function switchEnabled(store: Store, user: string, enabled: boolean): Promise<void> {
+  const before = enabledChange(!enabled);
+  const value = before.op === 'set' ? before.value : undefined;
+  await store.commit(user, [{ op: 'expect', key: before.key, value }, enabledChange(enabled)]);
+}
+
+/**
  * Judges a client's change to an entry under {@link COI_PREFIX}; `value` is undefined for NIL.
  *
  * @returns the change to store

@@ -183,7 +183,7 @@ export const schema = {
       default: '/',
     },
     trash_mailboxes: {
-      doc: 'Mailboxes that count as the trash: moving Chats below one disables COI. Name those with special_use = \\Trash.',
+      doc: 'Mailboxes that count as the trash, besides those with special_use = \\Trash: moving Chats below one disables COI.',
       format: 'list',
       default: ['Trash'] as readonly string[],
     },

@@ -1,4 +1,4 @@
-import { enabledChange, readSettings } from '../coi/settings.ts';
+import { readSettings, switchEnabled } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
 import { DoveadmCommandError, isTemporary, type DoveadmClient } from '../dovecot/doveadm-client.ts';
@@ -25,6 +25,11 @@ export interface MailboxEventParts {
   onTransition?: (state: 'enabled' | 'disabled') => void;
   log: Logger;
 }
+
+/** Special uses as Dovecot joins them. */
+const TRASH = /(^|\s)\\trash(\s|$)/i;
+/** How deep below the trash a mailbox may be. */
+const MOST_LEVELS = 16;
 
 type Verdict = Exclude<MailboxVerdict, 'unrelated'>;
 
@@ -61,17 +66,17 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     const wanted = verdict === 'enable';
     if (enabled === wanted) {
       // Stored while Dovecot waited; what was to be made then may not have been.
-      if (wanted) await folders.provideBesideChats(user, () => chatsExists(user));
+      if (wanted) await folders.provideBesideChats(user, () => folders.hasChats(user));
       return;
     }
-    if (typeof verdict === 'object') {
+    if (typeof verdict === 'object' && !(await isInTrash(user, verdict.undo.from))) {
       if (await bringBack(user, verdict.undo)) return;
     } else {
-      const exists = await chatsExists(user);
+      const exists = await folders.hasChats(user);
       // Chats went away, and chat from before that has had it made again.
-      const isOvertaken = verdict === 'disable' && parts.takeRestored(user);
+      const isOvertaken = !wanted && parts.takeRestored(user);
       if (exists !== wanted && !isOvertaken) return;
-      if (wanted) await folders.provideBesideChats(user, () => chatsExists(user));
+      if (wanted) await folders.provideBesideChats(user, () => folders.hasChats(user));
     }
     await setEnabled(user, wanted);
     await parts.publish(user);
@@ -88,19 +93,35 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     await parts.publish(user);
   }
 
-  async function chatsExists(user: string): Promise<boolean> {
-    const { chats } = folders.names;
-    return (await findMailboxes(doveadm, user, [chats])).has(chats);
-  }
-
-  /** @throws OvertakenError somebody else has changed it since it was looked at */
   async function setEnabled(user: string, enabled: boolean): Promise<void> {
-    const before = enabledChange(!enabled);
-    const value = before.op === 'set' ? before.value : undefined;
-    await store.commit(user, [{ op: 'expect', key: before.key, value }, enabledChange(enabled)]);
+    await switchEnabled(store, user, enabled);
     const state = enabled ? 'enabled' : 'disabled';
     parts.onTransition?.(state);
     log.info({ user, state }, 'COI follows what became of the Chats mailbox');
+  }
+
+  /**
+   * Whether a mailbox has the special use `\Trash`, or is below one that has. Dovecot answers from its
+   * settings for this user, without opening anything, for mailboxes too that have yet to be made
+   * (mailbox-attribute-internal.c).
+   */
+  async function isInTrash(user: string, mailbox: string): Promise<boolean> {
+    const levels = mailbox.split(rules.separator, MOST_LEVELS);
+    const key = '/private/specialuse';
+    const commands = levels.map((_level, index) => ({
+      name: 'mailboxMetadataGet',
+      parameters: { user, key, mailbox: levels.slice(0, index + 1).join(rules.separator) },
+    }));
+    try {
+      const answers = await doveadm.runAll(commands);
+      return answers.some(
+        (rows) => !(rows instanceof DoveadmCommandError) && TRASH.test(rows[0]?.['value'] ?? ''),
+      );
+    } catch (error) {
+      // Nor does it answer the next question then; or doveadm_allowed_commands lacks this one.
+      if (error instanceof UnavailableError) return false;
+      throw error;
+    }
   }
 
   /**
@@ -121,7 +142,8 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     let present = await findMailboxes(doveadm, user, names);
     const isAway = strayed.some(({ away }) => present.has(away));
     if (isAway && !strayed.some(({ home }) => present.has(home))) {
-      if (await rename(user, undo)) return true;
+      // Done or not: Dovecot 2.3 says so too when a mailbox below could not go where it was.
+      await rename(user, undo);
       present = await findMailboxes(doveadm, user, names);
     }
     for (const { home, away } of strayed) {

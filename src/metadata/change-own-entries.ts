@@ -1,6 +1,12 @@
 import type { Folders } from '../coi/folders.ts';
-import { COI_ENTRIES, COI_PREFIX, judgeCoiChange, readSettings } from '../coi/settings.ts';
-import { InvalidInputError } from '../errors.ts';
+import {
+  COI_ENTRIES,
+  COI_PREFIX,
+  judgeCoiChange,
+  readSettings,
+  switchEnabled,
+} from '../coi/settings.ts';
+import { InvalidInputError, SidecarError } from '../errors.ts';
 import type { Change, CommitResult, Store } from '../stores/store.ts';
 import type { RecordChange } from '../webpush/subscriptions/restore-record.ts';
 import type { CommitPlan } from '../webpush/subscriptions/subscription-ledger.ts';
@@ -46,7 +52,9 @@ interface Asked {
  * 2. the folders that the new settings ask for are made (coi-server-spec: before the OK);
  * 3. all changes go into one store commit; but where there are validation pushes to send, those about
  *    subscriptions go into one, the pushes leave, and the others follow;
- * 4. if a push was refused for good, or the others cannot be stored, the first commit is undone, but for
+ * 4. where COI was switched on, Chats is looked for again: a DELETE that came after 2 and before 3 found
+ *    nothing to switch off, and has its effect now;
+ * 5. if a push was refused for good, or the others cannot be stored, the first commit is undone, but for
  *    what somebody else changed meanwhile. Folders stay.
  *
  * @throws InvalidInputError the client broke a rule, or a push service refused
@@ -84,8 +92,23 @@ export function createChangeOwnEntries(parts: ChangeOwnEntriesParts): ChangeOwnE
   async function storeRest(user: string, { settings, alongside }: Rest, commit: CommitPlan) {
     const transition = await transitionOf(user, settings);
     const stored = await commit([...settings, ...alongside]);
-    if (stored === 'committed' && transition !== undefined) parts.onTransition?.(transition);
+    if (stored === 'committed' && transition !== undefined) {
+      parts.onTransition?.(transition);
+      if (transition === 'enabled') await hearOfDelete(user);
+    }
     return stored;
+  }
+
+  async function hearOfDelete(user: string): Promise<void> {
+    try {
+      if (await folders.hasChats(user)) return;
+      await switchEnabled(store, user, false);
+    } catch (error) {
+      // All that was asked for is done: nobody is told, and who has overtaken us has said what is.
+      if (error instanceof SidecarError) return;
+      throw error;
+    }
+    parts.onTransition?.('disabled');
   }
 
   /** Tells of COI being switched, once the switch is stored. */

@@ -29,6 +29,7 @@ class Mailboxes {
   readonly refused = new Map<string, number>();
   /** Commands to which Dovecot does not answer. */
   readonly unanswered = new Set<string>();
+  readonly specialUses = new Map<string, string>();
   readonly asked: string[] = [];
   /** What was asked about, or changed. */
   readonly touched: string[] = [];
@@ -67,16 +68,19 @@ class Mailboxes {
     if (name === 'mailboxDelete') this.names.delete(mailbox);
     if (name === 'mailboxCreate') this.names.add(mailbox);
     if (name === 'mailboxRename') this.rename(mailbox, String(parameters['newName']));
+    if (name === 'mailboxMetadataGet') return [{ value: this.specialUses.get(mailbox) ?? '' }];
     const [mask = ''] = (parameters['mailboxMask'] ?? []) as string[];
     return [...this.names].filter((one) => `${one}%` === mask).map((one) => ({ mailbox: one }));
   }
 
-  /** With what is below it, as Dovecot does. */
+  /** With what is below it; one whose place is taken stays where it is, and Dovecot 2.3 calls that done. */
   rename(from: string, to: string): void {
-    for (const name of this.names) {
+    for (const name of [...this.names]) {
       if (name !== from && !name.startsWith(`${from}/`)) continue;
+      const target = to + name.slice(from.length);
+      if (this.names.has(target)) continue;
       this.names.delete(name);
-      this.names.add(to + name.slice(from.length));
+      this.names.add(target);
     }
   }
 }
@@ -200,6 +204,28 @@ describe('what becomes of COI with the Chats mailbox', () => {
     });
   }
 
+  for (const to of ['Bin/Chats', 'Bin/2024/Chats', 'Bin']) {
+    it(`RENAME of Chats to ${to}, which has the special use or is below it, disables it`, async () => {
+      await enable();
+      const mailboxes = new Mailboxes(...ALL);
+      mailboxes.specialUses.set('Bin', '\\Junk \\Trash');
+      mailboxes.rename(names.chats, to);
+      await acting(mailboxes)('alice', renamed(names.chats, to));
+      assert.equal(await isEnabled(), false);
+      assert.ok(mailboxes.names.has(to), 'it stays there');
+      expectChange(false);
+    });
+  }
+
+  it('RENAME of Chats is undone where doveadm may not tell special uses', async () => {
+    await enable();
+    const mailboxes = new Mailboxes('Elsewhere');
+    mailboxes.unanswered.add('mailboxMetadataGet');
+    await acting(mailboxes)('alice', renamed(names.chats, 'Elsewhere'));
+    assert.equal(await isEnabled(), true);
+    assert.ok(mailboxes.names.has(names.chats));
+  });
+
   for (const [from, to] of [
     [names.chats, 'Elsewhere'],
     ['COI', 'Elsewhere'],
@@ -244,6 +270,24 @@ describe('what becomes of COI with the Chats mailbox', () => {
       expectNoChange();
     });
   }
+
+  it('RENAME of COI, and chat has Chats made anew while that is undone: the mail comes back', async () => {
+    await enable();
+    const mailboxes = new Mailboxes(...ALL);
+    mailboxes.rename('COI', 'Elsewhere');
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    mailboxes.waitFor.set('mailboxRename', promise);
+    const acted = acting(mailboxes)('alice', renamed('COI', 'Elsewhere'));
+    while (!mailboxes.asked.includes('mailboxRename'))
+      await new Promise((next) => setImmediate(next));
+    mailboxes.names.add(names.chats);
+    resolve(undefined);
+    await acted;
+    assert.deepEqual([...mailboxes.names].sort(), [...ALL].sort());
+    const query = ['mailbox', 'Elsewhere/Chats', 'keyword', '$Chat'];
+    assert.deepEqual(mailboxes.moves, [[query, names.chats]]);
+    expectNoChange();
+  });
 
   it('RENAME of Chats of which nobody knows whether it is undone: nothing yet, to be tried again', async () => {
     await enable();

@@ -85,6 +85,7 @@ describe('annotations that Dovecot keeps', () => {
         ...{ store, subscriptions },
         folders: {
           names: folderNames('COI', '/'),
+          hasChats: () => Promise.resolve(true),
           ensure,
           ensureAll: ensure,
           provide: ensure,

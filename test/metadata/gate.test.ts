@@ -48,6 +48,7 @@ describe('the gate', () => {
   let meanwhile: () => Promise<unknown>;
   let transitions: string[];
   let foldersFail: boolean;
+  let hasChats: boolean;
   let now: number;
   let throttle: AbuseThrottle;
   /** How long answers were held back, in milliseconds. */
@@ -64,6 +65,7 @@ describe('the gate', () => {
     transitions = [];
     attempt = 'accepted';
     foldersFail = false;
+    hasChats = true;
     held = [];
     now = 1_700_000_000_000;
     const clock: Clock = { now: () => now, monotonic: () => now };
@@ -97,6 +99,7 @@ describe('the gate', () => {
         subscriptions,
         folders: {
           names,
+          hasChats: () => Promise.resolve(hasChats),
           ensure,
           ensureAll: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
           provide: (user) => ensure(user, [names.chats, names.contacts, names.blocked]),
@@ -183,6 +186,18 @@ describe('the gate', () => {
   it('makes the folders before it says that COI is enabled', async () => {
     await gate.commit('alice', [set(`${SERVER}coi/config/enabled`, 'yes')]);
     assert.deepEqual(made, ['COI/Chats', 'COI/Contacts', 'COI/Blocked']);
+  });
+
+  it('has a DELETE of Chats that came while COI was being enabled disable it', async () => {
+    hasChats = false;
+    const changes = [
+      set(`${SERVER}coi/config/enabled`, 'yes'),
+      set(`${SERVER}coi/config/message-filter`, 'seen'),
+    ];
+    assert.equal(await gate.commit('alice', changes), 'committed');
+    assert.equal(await read('coi/config/enabled'), undefined);
+    assert.equal(await read('coi/config/message-filter'), 'seen');
+    assert.deepEqual(transitions, ['enabled', 'disabled']);
   });
 
   it('stores nothing when the folders cannot be made', async () => {

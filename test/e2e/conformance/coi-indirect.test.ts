@@ -13,7 +13,15 @@ import {
   subscribed,
 } from './steps.ts';
 
-conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
+/** A second trash, which `coi.trash_mailboxes` does not name. */
+const extraConfig = `namespace inbox {
+  mailbox Bin {
+    special_use = \\Trash
+  }
+}
+`;
+
+conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, section }) => {
   section('Configure COI Usage', (sentence) => {
     sentence(
       'RECOMMENDED',
@@ -38,7 +46,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'RECOMMENDED',
       'It is RECOMMENDED that servers treat the deletion of the <MAILBOX-ROOT>/Chats folder as an indirect request to disable COI for the user. A deletion can either happen either directly with the IMAP `DELETE` command or indirectly by a `RENAME` operation that moves the Chats folder under a `\\Trash` special-use or the default trash folder.',
-      'The parent counts as well, and a DELETE that leaves mailboxes below it. Trash mailboxes are those that `coi.trash_mailboxes` names',
+      'The parent counts as well, and a DELETE that leaves mailboxes below it. Mailboxes with the special use are asked for (`doveadm mailbox metadata get`), the default trash folder is what `coi.trash_mailboxes` names',
       async () => {
         for (const commands of [
           ['DELETE COI/Chats'],
@@ -46,6 +54,8 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
           ['RENAME COI/Chats Trash/Chats'],
           ['RENAME COI/Chats Trash/2024/Chats'],
           ['RENAME COI Trash/COI'],
+          ['RENAME COI/Chats Bin/Chats'],
+          ['CREATE Bin/2024', 'RENAME COI/Chats Bin/2024/Chats'],
         ]) {
           const { user, client } = await coiAccount(stage(), 'active');
           for (const command of commands) await client.ok(command);
@@ -117,7 +127,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       'If the server indirectly enables or disables COI, it MUST also update the corresponding METADATA setting under `/private/vendor/vendor.dovecot/coi/config/enabled`.',
-      'By the time that CREATE, DELETE or RENAME is answered, for every session',
+      'By the time that CREATE, DELETE or RENAME is answered, for every session; after a RENAME into a trash that only its special use tells, a moment later',
       async () => {
         const { user, client } = await newAccount(stage());
         const other = await stage().login(user);
