@@ -98,7 +98,9 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
   const run = (program: string): string => {
     const [file = '', args = []] = release?.commandLine(program, []) ?? [];
     const quoted = [file, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-    return `PATH=/usr/sbin:/usr/bin:/sbin:/bin\nexport PATH\nexec ${quoted} "$@"`;
+    // Whoever is not root was started by setpriv, and so where the program is.
+    const there = `[ "$(id -u)" = 0 ] || exec ${program} "$@"`;
+    return `PATH=/usr/sbin:/usr/bin:/sbin:/bin\nexport PATH\n${there}\nexec ${quoted} "$@"`;
   };
   const libexec = await shadow({
     'dovecot-lda': run('/usr/lib/dovecot/dovecot-lda'),
@@ -109,6 +111,9 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
     doveconf: run('doveconf'),
     doveadm: run('doveadm'),
     setpriv: run('setpriv'),
+    // Whatever MTA this machine has.
+    postconf: 'exit 1',
+    exim4: 'exit 1',
   });
 
   // What the service needs, which runs in this process.
@@ -122,9 +127,12 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
     },
     examine: async (examination = {}) => {
       const named = await writeFiles(examination);
-      const { now, path = programs } = examination;
+      const { now, path } = examination;
       const before = process.env['PATH'];
-      process.env['PATH'] = examination.elsewhere === true ? noDovecot : `${path}:${before ?? ''}`;
+      process.env['PATH'] =
+        examination.elsewhere === true
+          ? noDovecot
+          : [path, programs, before].filter(Boolean).join(':');
       try {
         return await runDoctor(
           {

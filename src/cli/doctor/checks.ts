@@ -16,6 +16,7 @@ import { eventsDriver } from './checks/events-driver.ts';
 import { eventsUrl } from './checks/events-url.ts';
 import { lda } from './checks/lda.ts';
 import { metadata } from './checks/metadata.ts';
+import { mta } from './checks/mta.ts';
 import { namespace } from './checks/namespace.ts';
 import { notices } from './checks/notices.ts';
 import { plugins } from './checks/plugins.ts';
@@ -29,7 +30,7 @@ import { trip } from './checks/trip.ts';
 /** All of them, in the order in which they are made and reported. */
 export const checks: readonly Check[] = [
   ...[configuration, service, readiness, tokens, disk, clock],
-  ...[dovecot, plugins, lda, namespace],
+  ...[dovecot, mta, plugins, lda, namespace],
   ...[eventsDriver, eventsUrl, eventsDelivery, eventLog],
   ...[sieve, classifySocket, classifyProgram, classifyDelivery],
   ...[metadata, dictSocket, notices, capability],

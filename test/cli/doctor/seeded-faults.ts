@@ -6,6 +6,7 @@ import { commandFaults } from './seeds/commands.ts';
 import { dovecotFaults } from './seeds/dovecot.ts';
 import { eventFaults } from './seeds/events.ts';
 import { metadataFaults } from './seeds/metadata.ts';
+import { mtaFaults } from './seeds/mta.ts';
 import { outsideFaults } from './seeds/outside.ts';
 import { serviceFaults } from './seeds/service.ts';
 import { tripFaults } from './seeds/trip.ts';
@@ -39,6 +40,7 @@ export type Examine = (examination?: Examination, rig?: DoctorRig) => Promise<Re
 export const seededFaults: readonly Seed[] = [
   ...serviceFaults,
   ...dovecotFaults,
+  ...mtaFaults,
   ...eventFaults,
   ...classifyFaults,
   ...metadataFaults,

@@ -5,6 +5,7 @@ import { formatReport } from '../../../src/cli/doctor/format-report.ts';
 import type { Report } from '../../../src/cli/doctor/report.ts';
 import { faultsOf, type DoctorRig, type Examination } from '../../support/doctor-rig.ts';
 import { eventually, VENDOR } from '../../support/start-stage.ts';
+import { MAILBOX_COMMAND, OWN_LOG, postconf } from './seeds/mta.ts';
 import { OWN_UIDS } from './seeds/own-uids.ts';
 import { startPushService } from '../../support/push-service.ts';
 import { notRoot } from '../../support/unprivileged.ts';
@@ -151,6 +152,26 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
     });
     assertWell(report);
     assert.match(noteOf(report, 'trip'), /delivered by dovecot-lda.*pushed/);
+  });
+
+  test('where the MTA uses dovecot-lda, it and LMTP are tried', { skip: notRoot }, async () => {
+    const path = await rig().shadow({ postconf: postconf(MAILBOX_COMMAND) });
+    const report = await rig().examine({
+      users: [rig().stage.freshUser()],
+      path,
+      dovecot: OWN_LOG,
+    });
+    assertWell(report);
+    assert.match(noteOf(report, 'mta'), /^Postfix uses dovecot-lda \(mailbox_command = \//);
+    const made = noteOf(report, 'trip');
+    assert.match(made, /delivered by dovecot-lda.*pushed.*delivered by LMTP.*pushed/);
+  });
+
+  test('where the MTA does not tell, it is said', async () => {
+    const path = await rig().shadow({ postconf: postconf({ local_transport: 'error' }) });
+    const report = await rig().examine({ only: ['mta'], path });
+    assertUnknown(report);
+    assert.match(JSON.stringify(report), /the configuration of Postfix does not say it plainly/);
   });
 
   test('without http.admin_token the push is left out, and that is said', async () => {

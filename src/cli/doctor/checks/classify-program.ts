@@ -1,11 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import type { SieveSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { shippedFile } from '../../shipped-file.ts';
-import { defineCheck } from '../check.ts';
-import { deliverySieve, usesProgram } from '../delivery.ts';
+import { defineCheck, type Reporter } from '../check.ts';
+import { sievesOf, usesProgram } from '../delivery.ts';
 import { chooseSample } from '../probes/choose-sample.ts';
 import { isClassification } from '../probes/sample-message.ts';
+import type { Setup } from '../setup/setup.ts';
 import { tryAsMailUser } from '../try-as-mail-user.ts';
 
 export const classifyProgram = defineCheck({
@@ -13,7 +14,7 @@ export const classifyProgram = defineCheck({
   part: 'classify',
   title: 'Sieve finds the program coi-classify, which gets an answer over HTTP',
   needs: ['dovecot'],
-  applies: ({ dovecot: { settings } }) => settings !== undefined && usesProgram(settings),
+  applies: (setup) => sievesOf(setup).some(usesProgram),
   faults: {
     missing: {
       severity: 'error',
@@ -48,32 +49,39 @@ export const classifyProgram = defineCheck({
     },
   },
   run: async (setup, report) => {
-    const settings = setup.dovecot.settings as DovecotSettings;
-    const { binDir = '' } = deliverySieve(settings);
-    const file = join(binDir, 'coi-classify');
-    const text = await readFile(file, 'utf8').catch(() => undefined);
-    if (text === undefined) {
-      report.fault('missing', { file });
-      return;
-    }
-    const shipped = await readFile(shippedFile('dovecot-conf/sieve-bin/coi-classify'), 'utf8');
-    if (text !== shipped) report.fault('outdated', { file });
-    const config = join(dirname(binDir), 'classify.conf');
-    const found = await stat(config).catch(() => undefined);
-    if (found === undefined) {
-      report.fault('settings-missing', { file: config });
-      return;
-    }
-    if ((found.mode & 0o004) !== 0) report.fault('settings-open', { file: config });
-
-    const { user, message } = chooseSample(setup);
-    const order = { do: 'run', file, args: [], env: { USER: user }, input: message } as const;
-    const tried = await tryAsMailUser(setup, order, report.skip);
-    if (tried === undefined) return;
-    const { outcome, who } = tried;
-    if (!outcome.done) report.fault('not-run', { who, file, problem: outcome.message });
-    else if (outcome.status === 0 && isClassification((outcome.output ?? '').trim())) {
-      report.note(file);
-    } else report.fault('fails', { file, settings: config, status: outcome.status ?? -1 });
+    for (const theirs of sievesOf(setup).filter(usesProgram))
+      await tryProgram(theirs, setup, report);
   },
 });
+
+async function tryProgram(
+  { binDir = '' }: SieveSettings,
+  setup: Setup,
+  report: Reporter<keyof typeof classifyProgram.faults>,
+): Promise<void> {
+  const file = join(binDir, 'coi-classify');
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) {
+    report.fault('missing', { file });
+    return;
+  }
+  const shipped = await readFile(shippedFile('dovecot-conf/sieve-bin/coi-classify'), 'utf8');
+  if (text !== shipped) report.fault('outdated', { file });
+  const config = join(dirname(binDir), 'classify.conf');
+  const found = await stat(config).catch(() => undefined);
+  if (found === undefined) {
+    report.fault('settings-missing', { file: config });
+    return;
+  }
+  if ((found.mode & 0o004) !== 0) report.fault('settings-open', { file: config });
+
+  const { user, message } = chooseSample(setup);
+  const order = { do: 'run', file, args: [], env: { USER: user }, input: message } as const;
+  const tried = await tryAsMailUser(setup, order, report.skip);
+  if (tried === undefined) return;
+  const { outcome, who } = tried;
+  if (!outcome.done) report.fault('not-run', { who, file, problem: outcome.message });
+  else if (outcome.status === 0 && isClassification((outcome.output ?? '').trim())) {
+    report.note(file);
+  } else report.fault('fails', { file, settings: config, status: outcome.status ?? -1 });
+}

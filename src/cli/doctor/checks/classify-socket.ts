@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
+import type { SieveSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { errorMessage } from '../../../errors.ts';
-import { defineCheck } from '../check.ts';
-import { deliverySieve, usesSocket } from '../delivery.ts';
+import { defineCheck, type Reporter } from '../check.ts';
+import { sievesOf, usesSocket } from '../delivery.ts';
 import { askScript } from '../probes/ask-script.ts';
 import { chooseSample } from '../probes/choose-sample.ts';
 import { isClassification } from '../probes/sample-message.ts';
+import type { Setup } from '../setup/setup.ts';
 import { tryAsMailUser } from '../try-as-mail-user.ts';
 
 /** The name that coi.sieve calls. */
@@ -20,7 +21,7 @@ export const classifySocket = defineCheck({
   part: 'classify',
   title: 'Sieve finds the socket of the service, which answers',
   needs: ['configuration', 'dovecot'],
-  applies: ({ dovecot: { settings } }) => settings === undefined || usesSocket(settings),
+  applies: (setup) => setup.dovecot.settings === undefined || sievesOf(setup).some(usesSocket),
   faults: {
     elsewhere: {
       severity: 'error',
@@ -55,38 +56,44 @@ export const classifySocket = defineCheck({
     },
   },
   run: async (setup, report) => {
-    const settings = setup.dovecot.settings as DovecotSettings;
-    const { socketDir = '', execTimeoutMsecs } = deliverySieve(settings);
-    if (execTimeoutMsecs > MOST_MSECS) {
-      report.fault('long-time', { seconds: execTimeoutMsecs / 1_000 });
-    }
-    const path = join(socketDir, PROGRAM);
-    const ours = setup.config.sieve.socket;
-    const found = await stat(path).catch((error: unknown) => error as NodeJS.ErrnoException);
-    if (found instanceof Error && found.code === 'ENOENT') {
-      if (path === ours) report.fault('absent', { path });
-      else report.fault('elsewhere', { theirs: path, ours });
-      return;
-    }
-    const tried = await tryAsMailUser(setup, { do: 'connect', path }, report.skip);
-    if (tried?.outcome.done === false) {
-      if (tried.outcome.code === 'ECONNREFUSED') {
-        report.fault('deaf', { path, problem: tried.outcome.message });
-      } else report.fault('forbidden', { path, who: tried.who, barrier: tried.barrier });
-      return;
-    }
-    try {
-      const { user, message } = chooseSample(setup);
-      await askScript(path, user, undefined);
-      const answer = await askScript(path, user, message);
-      if (isClassification(answer)) report.note(path);
-      else report.fault('wrong-answer', { path, problem: 'it says something else' });
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const problem = errorMessage(error);
-      if (code === 'ECONNREFUSED') report.fault('deaf', { path, problem });
-      else if (code === 'EACCES') report.skip(`${path}: only mail processes may ask it`);
-      else report.fault('wrong-answer', { path, problem });
-    }
+    for (const theirs of sievesOf(setup).filter(usesSocket)) await trySocket(theirs, setup, report);
   },
 });
+
+async function trySocket(
+  { socketDir = '', execTimeoutMsecs }: SieveSettings,
+  setup: Setup,
+  report: Reporter<keyof typeof classifySocket.faults>,
+): Promise<void> {
+  if (execTimeoutMsecs > MOST_MSECS) {
+    report.fault('long-time', { seconds: execTimeoutMsecs / 1_000 });
+  }
+  const path = join(socketDir, PROGRAM);
+  const ours = setup.config.sieve.socket;
+  const found = await stat(path).catch((error: unknown) => error as NodeJS.ErrnoException);
+  if (found instanceof Error && found.code === 'ENOENT') {
+    if (path === ours) report.fault('absent', { path });
+    else report.fault('elsewhere', { theirs: path, ours });
+    return;
+  }
+  const tried = await tryAsMailUser(setup, { do: 'connect', path }, report.skip);
+  if (tried?.outcome.done === false) {
+    if (tried.outcome.code === 'ECONNREFUSED') {
+      report.fault('deaf', { path, problem: tried.outcome.message });
+    } else report.fault('forbidden', { path, who: tried.who, barrier: tried.barrier });
+    return;
+  }
+  try {
+    const { user, message } = chooseSample(setup);
+    await askScript(path, user, undefined);
+    const answer = await askScript(path, user, message);
+    if (isClassification(answer)) report.note(path);
+    else report.fault('wrong-answer', { path, problem: 'it says something else' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem = errorMessage(error);
+    if (code === 'ECONNREFUSED') report.fault('deaf', { path, problem });
+    else if (code === 'EACCES') report.skip(`${path}: only mail processes may ask it`);
+    else report.fault('wrong-answer', { path, problem });
+  }
+}

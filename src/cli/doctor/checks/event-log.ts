@@ -1,8 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { PushDriver } from '../../../dovecot/settings/dovecot-settings.ts';
 import type { ReadinessReport } from '../../../readiness.ts';
 import { defineCheck, type Reporter } from '../check.ts';
-import { deliveryProtocol } from '../delivery.ts';
+import { agentsOf } from '../delivery.ts';
 import { runsCoi } from '../push-driver.ts';
 import type { Setup } from '../setup/setup.ts';
 import { tryAsMailUser } from '../try-as-mail-user.ts';
@@ -114,20 +115,23 @@ export const eventLog = defineCheck({
 
 type Report = Reporter<keyof typeof eventLog.faults>;
 
-const luaDriver = ({ dovecot: { settings } }: Setup) =>
-  settings?.protocols[deliveryProtocol(settings)].pushDrivers.find(runsCoi);
+const luaDrivers = (setup: Setup): PushDriver[] =>
+  agentsOf(setup)
+    .flatMap(({ protocol }) => setup.dovecot.settings?.protocols[protocol].pushDrivers ?? [])
+    .filter(runsCoi);
 
 /** @returns whether Dovecot and the service mean the same directory, as far as that can be told */
 function compare(setup: Setup, dir: string, report: Report): boolean {
-  const lua = luaDriver(setup);
-  if (lua === undefined) return true;
-  const theirs = lua.settings.eventsDir ?? '';
-  if (theirs === '') report.fault('unset', { dir });
-  else if (resolve(theirs) !== resolve(dir)) {
-    report.fault('differs', { theirs, dir });
-    return false;
+  let isSame = true;
+  for (const { settings } of luaDrivers(setup)) {
+    const theirs = settings.eventsDir ?? '';
+    if (theirs === '') report.fault('unset', { dir });
+    else if (resolve(theirs) !== resolve(dir)) {
+      report.fault('differs', { theirs, dir });
+      isSame = false;
+    }
   }
-  return true;
+  return isSame;
 }
 
 /** Whoever may write to a directory, or to one around it, can put something else in the place of a log. */
@@ -151,7 +155,7 @@ async function lookForOpenDirectories(dir: string, report: Report): Promise<void
 /** What a version before the event log left: an open directory is a danger while its scripts run. */
 async function examineOldSpool(setup: Setup, report: Report): Promise<void> {
   const { dir } = setup.config.spool;
-  const script = luaDriver(setup)?.file ?? '';
+  const script = luaDrivers(setup)[0]?.file ?? '';
   const isOld = await readFile(script, 'utf8').then(
     (text) => text.includes('coi_sidecar_spool_dir'),
     () => false,

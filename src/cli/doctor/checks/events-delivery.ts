@@ -1,10 +1,11 @@
 import type { DovecotSettings, PushDriver } from '../../../dovecot/settings/dovecot-settings.ts';
-import { defineCheck } from '../check.ts';
-import { deliveryProtocol } from '../delivery.ts';
+import { defineCheck, type Reporter } from '../check.ts';
+import { agentsOf, startedAs, type DeliveryAgent } from '../delivery.ts';
 import { deliverToNobody } from '../nobody/deliver-to-nobody.ts';
 import { onlyDriver, onlyPlugins } from '../nobody/scratch-settings.ts';
 import { findOx, runsCoi } from '../push-driver.ts';
 import type { Setup } from '../setup/setup.ts';
+import { NAME_ONE } from '../try-as-mail-user.ts';
 import { LUA_PLUGINS, OX_PLUGINS } from './plugins.ts';
 
 /** The whole road, gone by Dovecot itself; why it is blocked is told apart by the checks before it. */
@@ -16,62 +17,79 @@ export const eventsDelivery = defineCheck({
   faults: {
     'not-delivered': {
       severity: 'error',
-      what: 'Dovecot cannot deliver with its push_notification plugins: {problem}.',
+      what: '{agent} cannot deliver with its push_notification plugins: {problem}.',
       remedy: 'All mail meets the same: correct it first.',
     },
     'driver-fails': {
       severity: 'error',
-      what: 'Dovecot’s driver "{driver}" fails: {problem}.',
+      what: 'by {agent}, Dovecot’s driver "{driver}" fails: {problem}.',
       remedy:
         'Copy the scripts of lua/ again, all of them, and see what is said of plugins and driver.',
     },
     'not-heard': {
       severity: 'error',
-      what: 'what Dovecot’s driver "{driver}" says is not taken: {problem}.',
+      what: 'by {agent}, what Dovecot’s driver "{driver}" says is not taken: {problem}.',
       remedy:
-        'See events-url; if nothing is wrong there, something between mail processes and the service is (firewall, proxy).',
+        'See events-url and lda; if nothing is wrong there, something between mail processes and the service is (firewall, proxy).',
     },
     silent: {
       severity: 'error',
-      what: 'Dovecot’s driver "{driver}" does not tell of a delivery, and complains of nothing.',
+      what: 'Dovecot’s driver "{driver}" does not tell of a delivery by {agent}, and complains of nothing.',
       remedy: 'Load the plugins of {snippet}; "ox" also needs an answer from dict-socket.',
     },
   },
   run: async (setup, report) => {
-    const settings = setup.dovecot.settings as DovecotSettings;
-    const found = await findDriver(setup, settings);
-    if (typeof found === 'string') {
-      report.skip(found);
-      return;
-    }
-    const { driver } = found;
-    const { plugins } = settings.protocols[deliveryProtocol(settings)];
-    const wanted = driver === 'ox' ? OX_PLUGINS : LUA_PLUGINS;
-    const overrides = [onlyPlugins(plugins, wanted), ...onlyDriver(settings, found)];
-    const made = await deliverToNobody(setup, overrides, report.skip);
-    if (made === undefined) return;
-    const { delivered, complaints: problem } = made;
-    if (!delivered) report.fault('not-delivered', { problem });
-    else if (made.report.reported) report.note(`by "${driver}"`);
-    else if (problem === '') {
-      const snippet = driver === 'ox' ? '95-coi-events-ox.conf' : '95-coi-events.conf';
-      report.fault('silent', { driver, snippet });
-    } else if (setup.mailUser.guessed && /Permission denied/.test(problem)) {
-      report.skip(`${problem}: each user has an own uid; name one with --user`);
-    } else {
-      const answer = NOT_TAKEN.exec(problem)?.slice(1).find(Boolean);
-      if (answer === undefined) report.fault('driver-fails', { driver, problem });
-      else report.fault('not-heard', { driver, problem: answer });
-    }
+    const tried = new Set<string>();
+    for (const agent of agentsOf(setup)) await tryAgent(agent, setup, tried, report);
   },
 });
+
+/** @param tried what has been tried, so that agents that do the same are tried once */
+async function tryAgent(
+  agent: DeliveryAgent,
+  setup: Setup,
+  tried: Set<string>,
+  report: Reporter<keyof typeof eventsDelivery.faults>,
+): Promise<void> {
+  const settings = setup.dovecot.settings as DovecotSettings;
+  const { plugins, pushDrivers } = settings.protocols[agent.protocol];
+  const found = await findDriver(setup, pushDrivers);
+  if (typeof found === 'string') {
+    report.skip(found);
+    return;
+  }
+  const { driver } = found;
+  const values = { agent: agent.name, driver };
+  const wanted = driver === 'ox' ? OX_PLUGINS : LUA_PLUGINS;
+  const overrides = [onlyPlugins(plugins, wanted), ...onlyDriver(settings, found)];
+  const same = JSON.stringify([overrides, await startedAs(agent, setup.mailUser)]);
+  if (tried.has(same)) return;
+  tried.add(same);
+  const made = await deliverToNobody(setup, agent, overrides, report.skip);
+  if (made === undefined) return;
+  const { delivered, complaints: problem } = made;
+  if (!delivered) report.fault('not-delivered', { ...values, problem });
+  else if (made.report.reported) report.note(`by "${driver}"`);
+  else if (problem === '') {
+    const snippet = driver === 'ox' ? '95-coi-events-ox.conf' : '95-coi-events.conf';
+    report.fault('silent', { ...values, snippet });
+  } else if (setup.mailUser.guessed && /Permission denied/.test(problem)) {
+    report.skip(`${problem}: ${NAME_ONE}`);
+  } else {
+    const answer = NOT_TAKEN.exec(problem)?.slice(1).find(Boolean);
+    if (answer === undefined) report.fault('driver-fails', { ...values, problem });
+    else report.fault('not-heard', { ...values, problem: answer });
+  }
+}
 
 /** In the words of coi-report.lua, and of push-notification-driver-ox.c. */
 const NOT_TAKEN = /did not take events of \S+ \((.*?)\) and |Error when sending notification: (.*)/;
 
 /** @returns in words why there is nothing to try */
-async function findDriver(setup: Setup, settings: DovecotSettings): Promise<PushDriver | string> {
-  const { pushDrivers } = settings.protocols[deliveryProtocol(settings)];
+async function findDriver(
+  setup: Setup,
+  pushDrivers: readonly PushDriver[],
+): Promise<PushDriver | string> {
   const lua = pushDrivers.find(runsCoi);
   if (lua !== undefined) {
     return (lua.settings.url ?? '') === '' ? 'coi_sidecar_url is not set' : lua;

@@ -4,7 +4,7 @@ import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings
 import { LUA_SCRIPTS } from '../../lua-scripts.ts';
 import { shippedFile } from '../../shipped-file.ts';
 import { defineCheck, type Reporter } from '../check.ts';
-import { deliveryProtocol } from '../delivery.ts';
+import { agentsOf } from '../delivery.ts';
 import { findOx, runsCoi } from '../push-driver.ts';
 import type { Setup } from '../setup/setup.ts';
 import { tryAsMailUser } from '../try-as-mail-user.ts';
@@ -61,8 +61,8 @@ export const eventsDriver = defineCheck({
   run: async (setup, report) => {
     const settings = setup.dovecot.settings as DovecotSettings;
     const wanted = setup.config.events.driver;
-    const delivery = deliveryProtocol(settings);
-    const { pushDrivers } = settings.protocols[delivery];
+    const deliveries = agentsOf(setup).map(({ protocol }) => protocol);
+    const pushDrivers = deliveries.flatMap((name) => settings.protocols[name].pushDrivers);
     const lua = pushDrivers.find(runsCoi);
     const ox = await findOx(setup, pushDrivers);
     if (lua === undefined && ox !== undefined) {
@@ -72,17 +72,19 @@ export const eventsDriver = defineCheck({
     }
     if (lua !== undefined && wanted === 'ox') report.fault('lua-unexpected');
     const snippet = wanted === 'ox' ? '95-coi-events-ox.conf' : '95-coi-events.conf';
-    for (const protocol of wanted === 'ox' ? [delivery] : ([delivery, 'imap'] as const)) {
+    const protocols = wanted === 'ox' ? deliveries : ([...deliveries, 'imap'] as const);
+    for (const protocol of protocols) {
       if (!settings.protocols[protocol].pushDrivers.some(runsCoi)) {
         report.fault('no-driver', { protocol, series: settings.series, snippet });
       }
     }
-    if (lua === undefined) return;
-    const directory = dirname(lua.file ?? '');
-    for (const name of LUA_SCRIPTS) {
-      if (!(await checkScript(join(directory, name), setup, report))) return;
+    const scripts = pushDrivers.filter(runsCoi).map(({ file = '' }) => dirname(file));
+    for (const directory of new Set(scripts)) {
+      for (const name of LUA_SCRIPTS) {
+        if (!(await checkScript(join(directory, name), setup, report))) return;
+      }
+      report.note(directory);
     }
-    report.note(directory);
   },
 });
 

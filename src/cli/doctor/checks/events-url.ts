@@ -1,6 +1,6 @@
 import type { DovecotSettings, PushDriver } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck, type Reporter } from '../check.ts';
-import { deliveryProtocol } from '../delivery.ts';
+import { agentsOf } from '../delivery.ts';
 import { findService } from '../probes/find-service.ts';
 import { findOx, runsCoi } from '../push-driver.ts';
 import { readSecret } from '../read-secret.ts';
@@ -39,12 +39,14 @@ export const eventsUrl = defineCheck({
   },
   run: async (setup, report) => {
     const settings = setup.dovecot.settings as DovecotSettings;
-    const { pushDrivers } = settings.protocols[deliveryProtocol(settings)];
-    const lua = pushDrivers.find(runsCoi);
-    const ox = await findOx(setup, pushDrivers);
-    if (lua !== undefined) await tryLua(lua, setup, report);
-    else if (ox !== undefined) await tryOx(ox.url, setup, report);
-    else report.skip('Dovecot has no driver that tells the service');
+    for (const { protocol } of agentsOf(setup)) {
+      const { pushDrivers } = settings.protocols[protocol];
+      const lua = pushDrivers.find(runsCoi);
+      const ox = await findOx(setup, pushDrivers);
+      if (lua !== undefined) await tryLua(lua, setup, report);
+      else if (ox !== undefined) await tryOx(ox.url, setup, report);
+      else report.skip('Dovecot has no driver that tells the service');
+    }
   },
 });
 

@@ -2,7 +2,8 @@ import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings
 import { runCommand } from '../../demo/run-command.ts';
 import { actAs, type Identity } from '../act-as.ts';
 import { defineCheck } from '../check.ts';
-import { usesSocket } from '../delivery.ts';
+import { NAME_ONE } from '../try-as-mail-user.ts';
+import { agentsOf, startedAs, usesSocket } from '../delivery.ts';
 
 /**
  * LMTP is root, until it delivers to somebody: it has its settings from Dovecot's own service, and takes
@@ -27,13 +28,17 @@ export const lda = defineCheck({
         'Have mail come by LMTP; or give the one user who owns all mail the group coi-mail, in Dovecot (gid of the userdb, or mail_gid) and where the MTA starts it. With a dovecot-lda that root starts all is well.',
     },
   },
-  run: async ({ dovecot, config, options, mailUser }, report) => {
-    const { identity, guessed, problem } = mailUser;
+  run: async (setup, report) => {
+    const { dovecot, config, options, mailUser } = setup;
+    const { guessed, problem } = mailUser;
+    const lda = agentsOf(setup).find(({ protocol }) => protocol === 'lda');
+    const starter = lda && (await startedAs(lda, mailUser));
+    const identity = starter ?? mailUser.identity;
     if (identity === undefined) {
       report.skip(`as whom an MTA would start dovecot-lda: ${problem}`);
       return;
     }
-    if (process.getuid?.() !== 0) {
+    if (process.getuid?.() !== 0 || setup.configurationProblem !== undefined) {
       report.skip('what dovecot-lda may do as the mail user: only root can try it');
       return;
     }
@@ -47,11 +52,12 @@ export const lda = defineCheck({
         report.fault('unreadable', { uid: identity.uid, problem: reason });
       } else report.skip(`whether the mail user may read Dovecot’s configuration: ${reason}`);
     }
-    // Where there is LMTP, it is the exception.
-    if (settings.server.served.has('lmtp') || !usesSocket(settings)) return;
+    // Where nothing is known to use it, it is the exception.
+    if (lda === undefined || !usesSocket(settings.protocols.lda.sieve)) return;
     const path = config.sieve.socket;
-    if (guessed) {
-      report.skip(`whether it may use ${path}: each user has an own uid; name one with --user`);
+    // Of the users of a system none should have the group of mail processes as their own.
+    if (guessed && starter === undefined) {
+      report.skip(`whether it may use ${path}: ${NAME_ONE}`);
       return;
     }
     const [connected] = await actAs({ ...identity, groups: [] }, [{ do: 'connect', path }]);

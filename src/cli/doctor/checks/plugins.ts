@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import type { DovecotSettings, ProtocolName } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck } from '../check.ts';
+import { agentsOf } from '../delivery.ts';
 
 export const LUA_PLUGINS = ['notify', 'push_notification', 'mail_lua', 'push_notification_lua'];
 export const OX_PLUGINS = ['notify', 'push_notification'];
@@ -27,17 +28,18 @@ export const plugins = defineCheck({
       remedy: 'Install it (Debian: dovecot-core, dovecot-sieve; its Lua is in dovecot-auth-lua).',
     },
   },
-  run: async ({ dovecot }, report) => {
-    const settings = dovecot.settings as DovecotSettings;
+  run: async (setup, report) => {
+    const settings = setup.dovecot.settings as DovecotSettings;
+    const agents = agentsOf(setup).map(({ protocol }) => protocol);
     const wanted = new Set<string>();
-    for (const { protocol, names, snippet, consequence } of demands(settings)) {
+    for (const { protocol, names, snippet, consequence } of demands(settings, agents)) {
       for (const name of names) wanted.add(name);
       const loaded = settings.protocols[protocol].plugins;
       const missing = names.filter((name) => !loaded.has(name));
       if (missing.length === 0) continue;
       const plugins = missing.join(', ');
       const file = `dovecot-conf/${settings.series}/${snippet}`;
-      if (protocol === 'lda' && settings.server.served.has('lmtp')) {
+      if (protocol === 'lda' && !agents.includes('lda')) {
         report.fault('missing-for-lda', { plugins, snippet: file });
       } else report.fault('missing', { protocol, plugins, consequence, snippet: file });
     }
@@ -62,8 +64,9 @@ interface Demand {
   consequence: string;
 }
 
-function demands({ protocols, server }: DovecotSettings): Demand[] {
-  const deliveries: ProtocolName[] = server.served.has('lmtp') ? ['lmtp', 'lda'] : ['lda'];
+/** dovecot-lda is looked at where nothing is known to use it, too: another program may. */
+function demands({ protocols }: DovecotSettings, agents: readonly ProtocolName[]): Demand[] {
+  const deliveries = [...new Set<ProtocolName>([...agents, 'lda'])];
   const all: Demand[] = [];
   for (const protocol of ['imap', ...deliveries] as const) {
     const drivers = protocols[protocol].pushDrivers.map(({ driver }) => driver);

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { folderNames } from '../../../coi/folders.ts';
 import type { DovecotSettings, SieveSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck, type Reporter } from '../check.ts';
-import { deliveryProtocol } from '../delivery.ts';
+import { sievesOf } from '../delivery.ts';
 import { compiledState } from '../probes/compiled-state.ts';
 import { findCoiScript, type CoiScript } from '../probes/find-coi-script.ts';
 import type { Setup } from '../setup/setup.ts';
@@ -73,11 +73,12 @@ export const sieve = defineCheck({
   run: async (setup, report) => {
     const settings = setup.dovecot.settings as DovecotSettings;
     const { series } = settings;
-    const { sieve: theirs } = settings.protocols[deliveryProtocol(settings)];
-    checkExtensions(theirs, series, report);
-    const script = await findCoiScript(theirs.before);
-    if (script === undefined) report.fault('no-script', { series });
-    else await checkScript(script, setup, report);
+    for (const theirs of sievesOf(setup)) {
+      checkExtensions(theirs, series, report);
+      const script = await findCoiScript(theirs.before);
+      if (script === undefined) report.fault('no-script', { series });
+      else await checkScript(script, setup, report);
+    }
   },
 });
 

@@ -1,6 +1,6 @@
 import { defineCheck, type Reporter } from '../check.ts';
 import type { Setup } from '../setup/setup.ts';
-import { findPostman, type Postman } from '../trip/deliver-chat.ts';
+import { findPostmen, type Postman } from '../trip/deliver-chat.ts';
 import type { ImapAddress } from '../trip/imap-hand.ts';
 import { makeTrip, type TripLog } from '../trip/make-trip.ts';
 import { TripEnd } from '../trip/trip-end.ts';
@@ -57,9 +57,21 @@ export const trip = defineCheck({
     },
     'not-filed': {
       severity: 'error',
-      what: 'the chat message for {user} is in {mailbox}, not in {chats}.',
+      what: 'the chat message for {user} that came by {by} is in INBOX, not in {chats}.',
       remedy:
-        'Sieve got no answer, or was not asked: see "Classification" above, and Dovecot’s log.',
+        'Sieve got no answer, or was not asked: see "Classification" and "lda" above, and Dovecot’s log.',
+    },
+    'filed-elsewhere': {
+      severity: 'error',
+      what: 'the chat message for {user} that came by {by} is in {mailbox}, not in {chats}.',
+      remedy:
+        'Another Sieve script files chat and ends before coi.sieve is asked: put coi.sieve first (2.3: sieve_before, and that one in sieve_before2; 2.4: the first sieve_script), or take chat (Chat-Version) out of that script.',
+    },
+    vanished: {
+      severity: 'error',
+      what: 'the chat message for {user} was taken by {by}, and is in no mailbox of {user}.',
+      remedy:
+        'Another Sieve script discards or redirects it, or it went to another user (see "names" above): Dovecot’s log names the mailbox.',
     },
     'no-keyword': {
       severity: 'error',
@@ -84,8 +96,8 @@ export const trip = defineCheck({
       report.offer('no scratch user was named (--user USER)');
       return;
     }
-    const postman = await findPostman(setup);
-    if (postman === undefined) {
+    const postmen = await findPostmen(setup, report.skip);
+    if (postmen.length === 0) {
       report.skip('how to deliver mail is not known here: --lmtp HOST:PORT says it');
       return;
     }
@@ -93,14 +105,14 @@ export const trip = defineCheck({
     if (password !== undefined && imap === undefined) {
       report.skip('IMAP: where it is is not known here: --imap HOST:PORT says it');
     }
-    for (const user of users) await tryOne({ setup, user, postman, imap }, report);
+    for (const user of users) await tryOne({ setup, user, postmen, imap }, report);
   },
 });
 
 interface Traveller {
   setup: Setup;
   user: string;
-  postman: Postman;
+  postmen: readonly Postman[];
   imap: ImapAddress | undefined;
 }
 

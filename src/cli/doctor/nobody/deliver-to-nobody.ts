@@ -5,6 +5,7 @@ import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings
 import { PROBE_USER, probeSubject, type ProbeReport } from '../../../events/probes.ts';
 import { runCommand } from '../../demo/run-command.ts';
 import type { Identity } from '../act-as.ts';
+import { startedAs, type DeliveryAgent } from '../delivery.ts';
 import { bearer } from '../setup/ask-http.ts';
 import type { Setup } from '../setup/setup.ts';
 import { makeHome } from './make-home.ts';
@@ -29,11 +30,14 @@ export interface NobodysDelivery {
  * to a user that there is not: dovecot-lda is told who that is by a user database of ours, and where
  * their mail goes by `-o`. So nobody needs an account for it, and nothing remains.
  *
+ * @param agent whose plugins and drivers are in `overrides`; where the MTA starts it as somebody else than
+ * root, so is it here, with the one group that it has then
  * @returns undefined when it cannot be tried from here, after `skip` was told why
  * @see Dovecot src/lda/main.c
  */
 export async function deliverToNobody(
   setup: Setup,
+  agent: DeliveryAgent,
   overrides: readonly Override[],
   skip: (reason: string) => void,
 ): Promise<NobodysDelivery | undefined> {
@@ -45,7 +49,10 @@ export async function deliverToNobody(
   else if (!(await isThere(program))) skip(`there is no ${program}`);
   else if ((await readReport(setup, randomUUID())) === undefined) {
     skip('the service says nothing of such deliveries: see "service" and "tokens"');
-  } else return deliver({ setup, settings, program, identity, overrides });
+  } else {
+    const starter = await startedAs(agent, setup.mailUser);
+    return deliver({ setup, settings, program, identity: starter ?? identity, starter, overrides });
+  }
   return undefined;
 }
 
@@ -53,28 +60,30 @@ interface Delivery {
   setup: Setup;
   settings: DovecotSettings;
   program: string;
+  /** Whose mail it is. */
   identity: Identity;
+  /** Whom the MTA starts it as; undefined: root. */
+  starter: Identity | undefined;
   overrides: readonly Override[];
 }
 
-async function deliver({ setup, settings, program, identity, overrides }: Delivery) {
+async function deliver({ setup, settings, program, identity, starter, overrides }: Delivery) {
   await using home = await makeHome(identity);
   const { groupsUser } = setup.mailUser;
   await using userdb = await serveUserdb(join(home.around, 'userdb'), PROBE_USER, {
     ...{ uid: String(identity.uid), gid: String(identity.gid), home: home.path },
-    ...(groupsUser !== '' && { system_groups_user: groupsUser }),
+    ...(groupsUser !== '' && starter === undefined && { system_groups_user: groupsUser }),
   });
   const place = { userdb: userdb.path, mail: join(home.path, 'Maildir') };
   const { dovecotConfig } = setup.options;
   const id = randomUUID();
   const ran = await runCommand(
-    program,
-    [
+    ...asStarter(starter, program, [
       ...(dovecotConfig === undefined ? [] : ['-c', dovecotConfig]),
       ...settingOptions([...scratchSettings(settings, place), ...overrides]),
       // A refusal is said here and sent to nobody.
       ...['-e', '-d', PROBE_USER, '-f', ''],
-    ],
+    ]),
     { input: message(id) },
   );
   return {
@@ -84,6 +93,18 @@ async function deliver({ setup, settings, program, identity, overrides }: Delive
     report: (await readReport(setup, id)) ?? NOTHING,
   };
 }
+
+/** A command line for root, or one that becomes somebody else first. */
+export const asStarter = (
+  starter: Identity | undefined,
+  program: string,
+  args: readonly string[],
+): [file: string, args: string[]] => {
+  if (starter === undefined) return [program, [...args]];
+  const { uid, gid } = starter;
+  const become = ['--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
+  return ['setpriv', [...become, program, ...args]];
+};
 
 const settingOptions = (overrides: readonly Override[]): string[] =>
   overrides.flatMap(([name, value]) => ['-o', `${name}=${value}`]);

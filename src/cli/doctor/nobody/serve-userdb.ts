@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { chmod } from 'node:fs/promises';
 import { createServer } from 'node:net';
 
 /** A user database that knows one user. */
@@ -38,6 +39,7 @@ export async function serveUserdb(
   });
   server.listen(path);
   await once(server, 'listening');
+  await chmod(path, 0o666);
   return { path, [Symbol.asyncDispose]: () => closing(server) };
 }
 

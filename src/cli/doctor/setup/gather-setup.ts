@@ -5,10 +5,11 @@ import { errorMessage } from '../../../errors.ts';
 import type { Identity } from '../act-as.ts';
 import { serviceOrigin, serviceUsers } from '../../service-origin.ts';
 import { createAskHttp, type AskHttp } from './ask-http.ts';
+import { findMta } from './find-mta.ts';
 import { findMailUser } from './find-mail-user.ts';
 import { identityOf } from './user-database.ts';
 import { readDovecot } from './read-dovecot.ts';
-import type { Health, Setup } from './setup.ts';
+import type { Health, MailUser, Setup } from './setup.ts';
 
 /** Looks around once, before the checks; what is not there is for the checks to say. */
 export async function gatherSetup({
@@ -27,21 +28,24 @@ export async function gatherSetup({
     trustedUsers: config.doveadm.trusted_users,
     timeout: config.doveadm.timeout,
   });
-  const [service, dovecot, doveadmProblem, serviceUser] = await Promise.all([
+  const [service, dovecot, doveadmProblem, serviceUser, mta] = await Promise.all([
     readHealth(ask, origin),
     readDovecot(options.dovecotConfig),
     configurationProblem ?? doveadm.check().then(() => undefined, errorMessage),
     findServiceUser(config),
+    findMta(),
   ]);
-  const mailUser = await findMailUser({
-    dovecot,
-    doveadm: doveadmProblem === undefined ? doveadm : undefined,
-    dovecotConfig: options.dovecotConfig,
-    named: options.users[0],
-  });
+  const findUser = (named?: string): Promise<MailUser> =>
+    findMailUser({
+      dovecot,
+      doveadm: doveadmProblem === undefined ? doveadm : undefined,
+      dovecotConfig: options.dovecotConfig,
+      named,
+    });
+  const mailUser = await findUser(options.users[0]);
   return {
     ...{ options, config, configurationProblem, origin, service, dovecot, doveadm, doveadmProblem },
-    ...{ mailUser, serviceUser, ask, now },
+    ...{ mta, mailUser, findUser, serviceUser, ask, now },
     [Symbol.asyncDispose]: () => doveadm.close(),
   };
 }

@@ -4,6 +4,7 @@ import type { DoveadmClient } from '../../../dovecot/doveadm-client.ts';
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import type { Identity } from '../act-as.ts';
 import type { AskHttp } from './ask-http.ts';
+import type { MtaView } from './find-mta.ts';
 
 /** What the doctor was asked to do. */
 export interface DoctorOptions {
@@ -46,7 +47,10 @@ export interface Setup {
   readonly doveadm: DoveadmClient;
   /** Why the doveadm API cannot be used; undefined when it can. */
   readonly doveadmProblem: string | undefined;
+  readonly mta: MtaView;
   readonly mailUser: MailUser;
+  /** The same for one of the users that were named. */
+  readonly findUser: (name: string) => Promise<MailUser>;
   /** Whom the service runs as: the owner of its socket. Undefined when there is none. */
   readonly serviceUser: Identity | undefined;
   readonly ask: AskHttp;

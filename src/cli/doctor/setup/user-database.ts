@@ -28,6 +28,9 @@ export async function identityOf(uid: number): Promise<Identity> {
   return { uid, gid: gid === undefined ? NOBODY : Number(gid), groups: await groupsOf(name) };
 }
 
+/** The one that the system gives to a user; that of "nobody" for a uid without a name. */
+export const primaryGroupOf = async (uid: number): Promise<number> => (await identityOf(uid)).gid;
+
 async function entry(database: 'passwd' | 'group', key: string): Promise<string[]> {
   const { stdout, exitCode } = await runCommand('getent', [database, key]);
   return exitCode === 0 ? stdout.trim().split(':') : [];

@@ -3,6 +3,8 @@ import { access } from 'node:fs/promises';
 import { errorMessage } from '../../../errors.ts';
 import { LmtpConnection, type LmtpAddress } from '../../demo/lmtp-client.ts';
 import { runCommand } from '../../demo/run-command.ts';
+import { agentsOf, startedAs, type DeliveryAgent } from '../delivery.ts';
+import { asStarter } from '../nobody/deliver-to-nobody.ts';
 import type { Setup } from '../setup/setup.ts';
 import { TripEnd } from './trip-end.ts';
 
@@ -13,17 +15,44 @@ export interface Postman {
   deliver: (user: string, message: string) => Promise<void>;
 }
 
-/** @returns undefined when no way is known from here */
-export async function findPostman(setup: Setup): Promise<Postman | undefined> {
+/**
+ * One for each delivery agent by which mail may come in.
+ *
+ * @param skip is told which agent cannot be tried from here, and why
+ */
+export async function findPostmen(
+  setup: Setup,
+  skip: (reason: string) => void,
+): Promise<Postman[]> {
+  if (setup.options.lmtp !== undefined)
+    return [await findLmtp(setup)].filter((one) => one !== undefined);
+  const found: Postman[] = [];
+  for (const agent of agentsOf(setup)) {
+    const postman = agent.protocol === 'lmtp' ? await findLmtp(setup) : await findLda(agent, setup);
+    if (postman === undefined) skip(`${agent.name}: ${REASONS[agent.protocol]}`);
+    else found.push(postman);
+  }
+  return found;
+}
+
+const REASONS = {
+  lmtp: 'Dovecot has no listener for it; --lmtp HOST:PORT says where it is',
+  lda: 'only root, where Dovecot is, can deliver by it',
+} as const;
+
+async function findLmtp(setup: Setup): Promise<Postman | undefined> {
   const all = lmtpAddresses(setup);
   for (const one of all) if (await answers(one.address)) return byLmtp(one);
   // Nobody answers at any of them: that is for the delivery to say.
   const [first] = all;
-  return first === undefined ? findLda(setup) : byLmtp(first);
+  return first === undefined ? undefined : byLmtp(first);
 }
 
 /** dovecot-lda, as an MTA calls it; only root may call it for others. */
-async function findLda({ dovecot, options }: Setup): Promise<Postman | undefined> {
+async function findLda(
+  agent: DeliveryAgent,
+  { dovecot, options, findUser }: Setup,
+): Promise<Postman | undefined> {
   if (dovecot.settings === undefined || process.getuid?.() !== 0) return undefined;
   const program = join(dovecot.settings.server.libexecDir, 'dovecot-lda');
   const there = await access(program).then(
@@ -32,14 +61,17 @@ async function findLda({ dovecot, options }: Setup): Promise<Postman | undefined
   );
   if (!there) return undefined;
   const where = options.dovecotConfig === undefined ? [] : ['-c', options.dovecotConfig];
-  const by = 'dovecot-lda';
+  const by = agent.name;
   return {
     by,
     deliver: async (user, input) => {
-      const ran = await runCommand(program, [...where, '-d', user, '-f', ''], { input });
+      const starter = await startedAs(agent, await findUser(user));
+      const call = asStarter(starter, program, [...where, '-d', user, '-f', '']);
+      const ran = await runCommand(...call, { input });
       if (ran.exitCode === 0) return;
+      const who = starter === undefined ? by : `${by} (started as uid ${starter.uid})`;
       throw new TripEnd('not-delivered', {
-        by,
+        by: who,
         problem: ran.stderr.trim() || `exit code ${ran.exitCode}`,
       });
     },

@@ -12,7 +12,11 @@ import type { Postman } from './deliver-chat.ts';
 import { openDoveadmHand } from './doveadm-hand.ts';
 import { forgetStranger } from './forget-stranger.ts';
 import { openImapHand, type ImapAddress } from './imap-hand.ts';
-import { openScratchMailboxes, type ScratchMailboxes } from './scratch-mailboxes.ts';
+import {
+  openScratchMailboxes,
+  type FoundMessage,
+  type ScratchMailboxes,
+} from './scratch-mailboxes.ts';
 import { TripEnd } from './trip-end.ts';
 import type { UndoList } from './undo-list.ts';
 import { until } from './until.ts';
@@ -21,7 +25,8 @@ import type { UserHand } from './user-hand.ts';
 export interface TripParts {
   setup: Setup;
   user: string;
-  postman: Postman;
+  /** One for each delivery agent. */
+  postmen: readonly Postman[];
   /** Undefined: without a password there is no login. */
   imap: ImapAddress | undefined;
   undo: UndoList;
@@ -36,13 +41,13 @@ export interface TripLog {
 
 /**
  * A chat message's whole way, for a scratch user: COI is enabled and a subscription validated as a
- * client would, a message is delivered as an MTA would, and it has to be found where it belongs and
- * arrive as a push. Whatever was changed is noted in `undo`.
+ * client would, a message is delivered as an MTA would, by one delivery agent after the other, and it has
+ * to be found where it belongs and arrive as a push. Whatever was changed is noted in `undo`.
  *
  * @throws TripEnd at the first station that is not reached
  */
 export async function makeTrip(parts: TripParts, log: TripLog): Promise<void> {
-  const { setup, user, postman, undo } = parts;
+  const { setup, user, postmen, undo } = parts;
   const mailboxes = openScratchMailboxes(setup.doveadm, user);
   const before = await listBefore(mailboxes, user);
   const forget = await forgetStranger(setup, user);
@@ -63,15 +68,31 @@ export async function makeTrip(parts: TripParts, log: TripLog): Promise<void> {
   log.stations.push('COI enabled, with its folders');
 
   const receiver = await subscribe(parts, hand, log);
+  for (const postman of postmen) await sendOne(parts, postman, mailboxes, receiver, log);
+}
+
+/** A message's way from a delivery agent to the push. */
+async function sendOne(
+  parts: TripParts,
+  postman: Postman,
+  mailboxes: ScratchMailboxes,
+  receiver: PushService | undefined,
+  log: TripLog,
+): Promise<void> {
+  const { setup, user, undo } = parts;
+  const since = await mailboxes.next();
   const messageId = `<chat$${randomUUID()}@coi-sidecar.invalid>`;
   undo.push('the message', async () => {
-    const left = await mailboxes.find(messageId);
-    if (left !== undefined) await mailboxes.expunge(left);
+    for (const left of await mailboxes.find(messageId, since)) await mailboxes.expunge(left);
   });
   await postman.deliver(user, chatMessage(user, messageId));
   const deliveredAt = Date.now();
   log.stations.push(`delivered by ${postman.by}`);
-  await findFiled(parts, mailboxes, messageId);
+  const copies = await until(setup.options.patienceMsecs, async () => {
+    const found = await mailboxes.find(messageId, since);
+    return found.length > 0 ? found : undefined;
+  });
+  checkFiled(parts, postman.by, copies);
   log.stations.push(`filed in ${names(setup).chats} with $Chat`);
   if (receiver === undefined) return;
   let push = await nextPush(receiver, 'no-push', parts);
@@ -216,17 +237,22 @@ async function nextPush(
   }
 }
 
-async function findFiled(
+/** @param copies virtual mailboxes may show a message once more; undefined: there is none */
+function checkFiled(
   { setup, user }: TripParts,
-  mailboxes: ScratchMailboxes,
-  messageId: string,
-): Promise<void> {
+  by: string,
+  copies: readonly FoundMessage[] = [],
+): void {
   const { chats } = names(setup);
-  const found = await until(setup.options.patienceMsecs, () => mailboxes.find(messageId));
-  if (found?.mailbox !== chats) {
-    throw new TripEnd('not-filed', { user, chats, mailbox: found?.mailbox ?? 'no mailbox at all' });
+  const filed = copies.find(({ mailbox }) => mailbox === chats);
+  if (filed === undefined) {
+    const elsewhere = copies.find(({ mailbox }) => mailbox === 'INBOX') ?? copies[0];
+    if (elsewhere === undefined) throw new TripEnd('vanished', { user, by });
+    const { mailbox } = elsewhere;
+    if (mailbox === 'INBOX') throw new TripEnd('not-filed', { user, by, chats });
+    throw new TripEnd('filed-elsewhere', { user, by, chats, mailbox });
   }
-  if (!found.flags.some((flag) => flag.toLowerCase() === '$chat')) {
+  if (!filed.flags.some((flag) => flag.toLowerCase() === '$chat')) {
     throw new TripEnd('no-keyword', { user, chats });
   }
 }

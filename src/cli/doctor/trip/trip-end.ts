@@ -11,6 +11,8 @@ export type TripFault =
   | 'not-validated'
   | 'not-delivered'
   | 'not-filed'
+  | 'filed-elsewhere'
+  | 'vanished'
   | 'no-keyword'
   | 'no-push';
 

@@ -154,14 +154,18 @@ export const tripFaults: readonly Seed[] = [
   },
   {
     fault: 'trip.not-filed',
-    says: /is in INBOX, not in COI\/Chats/,
+    says: /came by LMTP \(.*\) is in INBOX, not in COI\/Chats/,
     break: withScript('keep;\n'),
   },
   {
-    fault: 'trip.not-filed',
-    cause: 'it is thrown away',
+    fault: 'trip.filed-elsewhere',
+    says: /is in Chat, not in COI\/Chats/,
+    break: withScript('require ["fileinto","mailbox"];\nfileinto :create "Chat";\nstop;\n'),
+  },
+  {
+    fault: 'trip.vanished',
     versions: ['2.3'],
-    says: /is in no mailbox at all/,
+    says: /is in no mailbox of user/,
     break: withScript('discard;\n'),
   },
   {
