@@ -21,6 +21,8 @@ export interface PendingCommandsOptions {
   replyMsecs: number;
   /** Resolves when the peer has read most of what was sent; undefined while there is no need to wait. */
   backlog?: (() => Promise<void> | undefined) | undefined;
+  /** Counts those of all connections. */
+  load: { commands: number };
   /** How many commands that read may be worked on at once. */
   reads: number;
 }
@@ -89,6 +91,7 @@ export class PendingCommands {
     const since = this.#options.clock.monotonic();
     const pending: Pending = { ...start, id: 0, ready: undefined, since, lastSign: since };
     this.#pending.add(pending);
+    this.#options.load.commands += 1;
     this.#queue.enter(pending);
     const reads = start.command !== 'commit';
     const begin = (): void => void this.#work(pending, reads, work);
@@ -150,6 +153,7 @@ export class PendingCommands {
 
   /** The connection is gone: what is still under way is answered to nobody. */
   close(): void {
+    this.#options.load.commands -= this.#pending.size;
     this.#pending.clear();
     this.#waiting = [];
   }
@@ -177,7 +181,8 @@ export class PendingCommands {
 
   #settle(pending: Pending, result: DictResult, reply: (times: string) => Reply): void {
     if (!this.#pending.delete(pending)) return; // expired before, or closed
-    const { clock, observe, modern } = this.#options;
+    const { clock, observe, modern, load } = this.#options;
+    load.commands -= 1;
     const msecs = clock.monotonic() - pending.since;
     const told = modern && (result === 'failed' || msecs >= SLOW_MSECS);
     this.#queue.answer(pending, reply(told ? times(clock.now(), msecs) : ''));

@@ -23,11 +23,20 @@ export interface DictSessionOptions {
   observe?: DictObserver | undefined;
   /** What the open transactions of all connections share. */
   budget: TransactionBudget;
+  /** What all connections have in hand together; nothing of it counts unless given. */
+  load?: DictLoad | undefined;
   /** See {@link PendingCommands}. */
   backlog?: (() => Promise<void> | undefined) | undefined;
   /** Milliseconds after which {@link DictSession.expire} answers in the backend's stead. */
   replyMsecs?: number | undefined;
 }
+
+export interface DictLoad {
+  /** That are not answered yet. */
+  commands: number;
+}
+
+const NOTHING = Buffer.alloc(0);
 
 type Of<Command extends DictRequest['command']> = Extract<DictRequest, { command: Command }>;
 
@@ -43,6 +52,7 @@ const MAJOR_VERSIONS = { oldest: 2, newest: 4 };
  */
 export class DictSession {
   readonly #options: DictSessionOptions;
+  readonly #load: DictLoad;
   readonly #lines: RequestLines;
   readonly #transactions: OpenTransactions;
   /** Undefined until the hello. */
@@ -50,11 +60,16 @@ export class DictSession {
   /** For commands that name no user: before version 3 only the hello did. */
   #user = '';
   #inputEnded = false;
+  /** What came and was not looked at. */
+  #input: Buffer = NOTHING;
+  /** Requests that were looked at. */
+  #taken = 0;
   /** Octets of the transactions that the backend works on. */
   #committing = 0;
 
   constructor(options: DictSessionOptions) {
     this.#options = options;
+    this.#load = options.load ?? { commands: 0 };
     this.#transactions = new OpenTransactions(
       {
         open: SOCKET_LIMITS.dictOpenTransactions,
@@ -65,7 +80,10 @@ export class DictSession {
     );
     this.#lines = new RequestLines({
       budget: options.budget,
-      onLine: (line) => this.#take(parseRequest(line)),
+      onLine: (line) => {
+        this.#taken += 1;
+        this.#take(parseRequest(line));
+      },
       onRefused: (head, problem) => this.#refuse(head, problem),
     });
   }
@@ -75,10 +93,17 @@ export class DictSession {
     return this.#commands?.size ?? 0;
   }
 
-  /** Whether no more should be read until something is answered. */
+  /** Octets that came and were not looked at. */
+  get waitingOctets(): number {
+    return this.#input.length;
+  }
+
+  /** Whether no more should be looked at until something is answered. */
   get full(): boolean {
     return (
       this.pending >= SOCKET_LIMITS.dictPendingCommands ||
+      (this.#load.commands >= SOCKET_LIMITS.dictAllCommands &&
+        this.pending >= SOCKET_LIMITS.dictReservedCommands) ||
       this.#committing >= SOCKET_LIMITS.dictConnectionOctets ||
       this.#options.budget.mustWait(this.#committing)
     );
@@ -86,13 +111,25 @@ export class DictSession {
 
   /** Whether the connection can be ended without losing anything. */
   get idle(): boolean {
-    if (this.pending > 0) return false;
+    if (this.pending > 0 || this.#input.length > 0) return false;
     return this.#inputEnded || (this.#transactions.size === 0 && !this.#lines.midLine);
   }
 
-  /** @throws DictProtocolError what came is not the dict protocol; the connection has to end */
-  push(chunk: Buffer): void {
-    this.#lines.push(chunk);
+  /**
+   * Takes what came in, and looks at requests, also at those that came before.
+   *
+   * @param most at how many requests; the others wait
+   * @returns at how many it looked
+   * @throws DictProtocolError what came is not the dict protocol; the connection has to end
+   */
+  push(chunk: Buffer, most = Infinity): number {
+    const before = this.#taken;
+    const all = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
+    this.#input = NOTHING;
+    const rest = this.#lines.push(all, most);
+    if (rest.length > 0) this.#input = rest;
+    else if (this.#inputEnded) this.#dropUnfinished();
+    return this.#taken - before;
   }
 
   /** Gives up on commands that the backend has held for too long; to be called now and then. */
@@ -103,14 +140,18 @@ export class DictSession {
   /** The client will send no more: what it began and did not commit is dropped. */
   endInput(): void {
     this.#inputEnded = true;
+    if (this.#input.length === 0) this.#dropUnfinished();
+  }
+
+  #dropUnfinished(): void {
     this.#lines.close();
     this.#transactions.clear();
   }
 
   /** The connection is gone: replies that are still under way go nowhere. */
   close(): void {
-    this.#lines.close();
-    this.#transactions.clear();
+    this.#input = NOTHING;
+    this.#dropUnfinished();
     this.#commands?.close();
   }
 
@@ -168,6 +209,7 @@ export class DictSession {
       send,
       observe,
       backlog,
+      load: this.#load,
       reads: SOCKET_LIMITS.dictReads,
       modern: major >= 4 || minor >= 1,
       replyMsecs: replyMsecs ?? SOCKET_LIMITS.dictReplyMsecs,

@@ -59,11 +59,16 @@ export class RequestLines implements Holder {
     return this.#oldest;
   }
 
-  /** @throws DictProtocolError what the callbacks throw; the connection has to end */
-  push(chunk: Buffer): void {
+  /**
+   * @param most how many lines to cut
+   * @returns the octets behind the last one
+   * @throws DictProtocolError what the callbacks throw; the connection has to end
+   */
+  push(chunk: Buffer, most: number): Buffer {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#reader.push(chunk);
+    const rest = this.#reader.push(chunk, most);
     this.#count(this.#reader.kept);
+    return rest;
   }
 
   dropOldest(): void {

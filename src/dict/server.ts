@@ -11,8 +11,9 @@ import {
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
 import type { DictBackend } from './dict-backend.ts';
 import { DictProtocolError } from './dict-protocol-error.ts';
+import { InputTurns } from './input-turns.ts';
 import type { DictObserver } from './pending-commands.ts';
-import { DictSession } from './protocol.ts';
+import { DictSession, type DictLoad } from './protocol.ts';
 import { TransactionBudget } from './transaction-budget.ts';
 
 export interface DictServerOptions extends Omit<UnixServerOptions, 'name'> {
@@ -20,7 +21,11 @@ export interface DictServerOptions extends Omit<UnixServerOptions, 'name'> {
   clock: Clock;
   observe?: DictObserver;
   replyMsecs?: number;
+  /** Octets of requests that may wait on all connections; those of SOCKET_LIMITS unless given. */
+  waitingOctets?: number;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** How often commands are looked through for those that wait for too long. */
 const EXPIRY_INTERVAL_MSECS = 1_000;
@@ -36,6 +41,8 @@ export async function serveDict(options: DictServerOptions): Promise<UnixServer>
   const shared: Shared = {
     sessions,
     stalled: new Set(),
+    turns: new InputTurns(),
+    load: { commands: 0, waiting: 0 },
     budget: new TransactionBudget({
       octets: SOCKET_LIMITS.dictAllOctets,
       reservedOctets: SOCKET_LIMITS.dictReservedOctets,
@@ -65,12 +72,17 @@ interface Shared {
   /** Whose peers do not read, those that stall longest first. */
   stalled: Set<Socket>;
   budget: TransactionBudget;
+  turns: InputTurns;
+  load: DictLoad & {
+    /** Octets that were read and not looked at. */
+    waiting: number;
+  };
 }
 
 function connect(
   socket: Socket,
   options: DictServerOptions,
-  { sessions, stalled, budget }: Shared,
+  { sessions, stalled, budget, turns, load }: Shared,
 ): Connection {
   const { log, path } = options;
   const writer = new BatchedWriter(socket);
@@ -79,6 +91,7 @@ function connect(
   const session = new DictSession({
     ...options,
     budget,
+    load,
     backlog,
     send(octets) {
       writer.write(octets);
@@ -86,6 +99,16 @@ function connect(
     },
   });
   sessions.add(session);
+  const waiting = {
+    get ready() {
+      return session.waitingOctets > 0 && !session.full && !socket.writableNeedDrain;
+    },
+    take(most: number) {
+      const taken = look(most);
+      proceed();
+      return taken;
+    },
+  };
 
   function backlog(): Promise<void> | undefined {
     if (!writer.isFull) return undefined;
@@ -102,15 +125,31 @@ function connect(
     return writer.drained().then(() => void stalled.delete(socket));
   }
 
-  function proceed(): void {
+  function proceed(isNew = false): void {
+    if (waiting.ready) turns.ask(waiting, { isNew });
     if (ending && session.idle) writer.end();
-    else if (session.full) socket.pause();
+    else if (session.waitingOctets > 0 || session.full) socket.pause();
     else if (!socket.writableNeedDrain) socket.resume();
   }
 
   function receive(chunk: Buffer): void {
+    const isNew = session.waitingOctets === 0;
+    const octets = session.waitingOctets + chunk.length;
+    const isTooMuch =
+      octets > SOCKET_LIMITS.dictReservedWaitingOctets &&
+      load.waiting + chunk.length > (options.waitingOctets ?? SOCKET_LIMITS.dictWaitingOctets);
+    if (isTooMuch) {
+      log.warn({ socket: path }, 'dict: connection closed: too many requests wait on all of them');
+      socket.destroy();
+      return;
+    }
+    counting(() => session.push(chunk, 0));
+    proceed(isNew);
+  }
+
+  function look(most: number): number {
     try {
-      session.push(chunk);
+      return counting(() => session.push(NOTHING, most));
     } catch (error) {
       const known = error instanceof DictProtocolError;
       log.warn(
@@ -118,15 +157,23 @@ function connect(
         'dict: connection closed: not what Dovecot would send',
       );
       socket.off('data', receive);
-      session.close();
+      counting(() => session.close());
       writer.end();
-      return;
+      return most;
     }
-    proceed();
+  }
+
+  function counting<T>(change: () => T): T {
+    load.waiting -= session.waitingOctets;
+    try {
+      return change();
+    } finally {
+      load.waiting += session.waitingOctets;
+    }
   }
 
   socket.on('data', receive);
-  socket.on('drain', proceed);
+  socket.on('drain', () => proceed());
   socket.once('end', () => {
     session.endInput();
     ending = true;
@@ -137,7 +184,7 @@ function connect(
   });
   socket.once('close', () => {
     sessions.delete(session);
-    session.close();
+    counting(() => session.close());
   });
   return {
     get idle() {

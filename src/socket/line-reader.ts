@@ -52,10 +52,13 @@ export class LineReader {
     this.#options.onTooLong(this.#take().subarray(0, HEAD_OCTETS));
   }
 
-  /** @returns the octets behind the line that {@link LineReader.stop} was called for */
-  push(chunk: Buffer): Buffer {
+  /**
+   * @param most how many lines to cut, if not all
+   * @returns the octets behind the last one, or behind that which {@link LineReader.stop} was called for
+   */
+  push(chunk: Buffer, most = Infinity): Buffer {
     let start = 0;
-    while (start < chunk.length && !this.#stopped) {
+    for (let lines = 0; start < chunk.length && lines < most && !this.#stopped; lines += 1) {
       const end = chunk.indexOf(LF, start);
       if (end === -1) {
         this.#keep(chunk.subarray(start));

@@ -26,6 +26,13 @@ export const SOCKET_LIMITS = {
   dictSetOctets: 2 * 1_024 * 1_024 + 64 * 1_024,
   /** Unanswered dict commands on one connection before it is no longer read, as in Dovecot's. */
   dictPendingCommands: 1_000,
+  /** The same of all connections; past it, only those are read that have few. */
+  dictAllCommands: 16_384,
+  dictReservedCommands: 8,
+  /** Requests of all connections that were read and not looked at; past it, who sends many is cut off. */
+  dictWaitingOctets: 128 * 1_024 * 1_024,
+  /** So much may wait on each connection anyway. */
+  dictReservedWaitingOctets: 16 * 1_024,
   /** Dict transactions begun on one connection and not ended; Dovecot has one or two. */
   dictOpenTransactions: 1_000,
   /** Keys and values of one dict transaction: a user may SETMETADATA any number of entries. */

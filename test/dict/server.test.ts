@@ -279,4 +279,69 @@ describe('serveDict', () => {
     assert.equal(await exchange(dict.path, `${HELLO}Lpriv/none\tanna\n`), 'N\n');
     for (const socket of asking) socket.destroy();
   });
+
+  test('a flood on many connections does not stand before the request of another', async () => {
+    await using dict = await start(new MapBackend());
+    const flood = HELLO + 'Lpriv/a\tanna\n'.repeat(1_500);
+    let asked = 0;
+    const turns: number[] = [];
+    const lookup = dict.backend.lookup.bind(dict.backend);
+    dict.backend.lookup = (user, key) => {
+      asked += 1;
+      if (user === 'bert') turns.push(asked);
+      return lookup(user, key);
+    };
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => connect(dict.path)));
+    const waiting = await connect(dict.path);
+    waiting.write(HELLO);
+    await eventually(() => dict.server.connections === 41);
+    for (const socket of sockets) socket.resume().write(flood);
+    await eventually(() => asked > 0);
+    for (let n = 0; n < 5; n++) {
+      const before = asked;
+      waiting.write('Lpriv/a\tbert\n');
+      await eventually(() => turns.length > n);
+      // Some rounds of the event loop, each of which looks at 64 requests, or at 512 of one.
+      assert.ok(turns[n]! - before <= 2_000, `${turns[n]! - before} others came first`);
+    }
+    assert.ok(asked < 40 * 1_500, 'the flood is still going on');
+    await eventually(() => asked === 40 * 1_500 + 5);
+    for (const socket of [...sockets, waiting]) socket.destroy();
+  });
+
+  test('unanswered commands are bounded in all, and a connection with few goes on', async () => {
+    await using dict = await start(new ManualBackend());
+    const { calls } = dict.backend;
+    const commit = 'B1\tanna\nU1\tpriv/a\nC1\n';
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => connect(dict.path)));
+    for (const socket of sockets) socket.write(HELLO + commit.repeat(900));
+    await eventually(() => calls.length >= SOCKET_LIMITS.dictAllCommands);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.ok(calls.length <= SOCKET_LIMITS.dictAllCommands + 512, `${calls.length} commands`);
+    const honest = await connect(dict.path);
+    honest.write(`${HELLO}B1\tbert\nS1\tpriv/a\tv\nC1\n`);
+    await eventually(() => calls.some(({ user }) => user === 'bert'));
+    for (let answered = 0; answered < 40 * 900 + 1; answered++) {
+      if (calls.length === answered) await eventually(() => calls.length > answered);
+      calls[answered]!.resolve('committed');
+    }
+    for (const socket of [...sockets, honest]) socket.destroy();
+  });
+
+  test('requests that wait are bounded in all: who sends many past it is cut off', async () => {
+    await using dict = await start(new ManualBackend(), { waitingOctets: 1_000_000 });
+    const commits = 'B1\tanna\nU1\tpriv/a\nC1\n'.repeat(10_000);
+    const sockets = await Promise.all(Array.from({ length: 60 }, () => connect(dict.path)));
+    let closed = 0;
+    for (const socket of sockets) {
+      socket.on('error', () => undefined).on('close', () => (closed += 1));
+      socket.write(HELLO + commits);
+    }
+    await eventually(() => closed >= 40);
+    assert.ok(closed < 60, 'what waits is not lost');
+    const honest = await connect(dict.path);
+    honest.write(`${HELLO}B1\tbert\nU1\tpriv/a\nC1\n`);
+    await eventually(() => dict.backend.calls.some(({ user }) => user === 'bert'));
+    for (const socket of [...sockets, honest]) socket.destroy();
+  });
 });
