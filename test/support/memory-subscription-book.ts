@@ -35,11 +35,11 @@ export class MemorySubscriptionBook implements SubscriptionBook {
     return this.#resources.delete(`${user} ${id}`);
   }
 
-  /** `user id`, for each. */
+  /** `user id`, for each, and a question mark where nobody answered. */
   readonly validationsSent: string[] = [];
 
-  validationSent(user: string, id: string, _endpoint: string): Promise<void> {
-    this.validationsSent.push(`${user} ${id}`);
+  validationSent(user: string, id: string, _endpoint: string, taken: boolean): Promise<void> {
+    this.validationsSent.push(`${user} ${id}${taken ? '' : '?'}`);
     return Promise.resolve();
   }
 

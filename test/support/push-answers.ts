@@ -9,6 +9,18 @@ export function inTurn(...answers: readonly Answer[]): Answer {
 /** The request is taken, and nothing comes back. */
 export const hang: Answer = () => undefined;
 
+/** 201, after so many milliseconds. */
+export const later =
+  (msecs: number): Answer =>
+  (response) =>
+    void setTimeout(() => response.writeHead(201).end(), msecs);
+
+/** 100 Continue, which nobody asked for, and 201. */
+export const afterContinue: Answer = (response) => {
+  response.writeContinue();
+  response.writeHead(201).end();
+};
+
 /** The connection is cut in place of an answer. */
 export const reset: Answer = (_response, _push, socket) => void socket.destroy();
 

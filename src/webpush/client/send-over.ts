@@ -47,6 +47,8 @@ class Sending implements WatchedHandler {
   #watch: AnswerWatch | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When it was written, in monotonic milliseconds. */
+  #startedAt = 0;
   #status = 0;
   #headers: AnswerHeaders = {};
   #octets = 0;
@@ -76,6 +78,7 @@ class Sending implements WatchedHandler {
       return;
     }
     this.#controller = controller;
+    this.#startedAt = performance.now();
     this.#endAfter(this.#deadlines.answerMsecs);
     this.#watch = this.#client?.watch;
     this.#watch?.begin((status) => {
@@ -136,7 +139,8 @@ class Sending implements WatchedHandler {
     }
     const failure = describeFailure(error);
     const watch = this.#watch;
-    const wasClosed = failure.reason === 'reset' && watch?.wasIdle === true;
+    const wasQuick = performance.now() - this.#startedAt < this.#deadlines.connectMsecs;
+    const wasClosed = failure.reason === 'reset' && watch?.wasIdle === true && wasQuick;
     const unanswered = watch !== undefined && !wasClosed;
     this.#settle({ result: { ...failure, ...(unanswered && { unanswered }) } });
   }

@@ -1,6 +1,7 @@
-import type { Socket } from 'node:net';
-import { Client, type Dispatcher } from 'undici';
+import { Client, type buildConnector, type Dispatcher } from 'undici';
 import type { Connector } from '../guard/guarded-connector.ts';
+
+type Socket = NonNullable<buildConnector.Options['httpSocket']>;
 
 /** Told which client, and so which connection, its request is given to. */
 export interface WatchedHandler extends Dispatcher.DispatchHandler {

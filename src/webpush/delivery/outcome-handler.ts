@@ -164,7 +164,7 @@ export class OutcomeHandler {
 
     switch (outcome.action) {
       case 'delivered':
-        if (push.kind === 'validation') await this.#validationSent(push);
+        if (push.kind === 'validation') await this.#validationSent(push, true);
         return { kind: 'settled', report: report('accepted') };
       case 'remove-subscription':
         if (!awaited || push.kind !== 'validation') await this.#removeSubscription(push, why);
@@ -182,7 +182,7 @@ export class OutcomeHandler {
       case 'repeat':
         push.unanswered += 1;
         // Perhaps the client has it, and is about to validate.
-        if (push.kind === 'validation') await this.#validationSent(push);
+        if (push.kind === 'validation') await this.#validationSent(push, false);
         break;
       case 'pause':
       case 'retry':
@@ -211,11 +211,10 @@ export class OutcomeHandler {
     return { ...again, delayMsecs, pauses: true };
   }
 
-  async #validationSent({
-    lane: { user, subscriptionId: id, endpoint },
-  }: QueuedPush): Promise<void> {
+  async #validationSent({ lane }: QueuedPush, taken: boolean): Promise<void> {
+    const { user, subscriptionId: id, endpoint } = lane;
     try {
-      await this.#parts.subscriptions.validationSent(user, id, endpoint);
+      await this.#parts.subscriptions.validationSent(user, id, endpoint, taken);
     } catch (error) {
       const facts = { user, id, error: errorMessage(error) };
       this.#parts.log.warn(facts, 'the time for a validation goes on from the registration');

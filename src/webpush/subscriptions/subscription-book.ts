@@ -18,8 +18,8 @@ export interface SubscriptionBook {
    */
   remove(user: string, id: string, endpoint: string, reason: string): Promise<unknown>;
 
-  /** Says that a validation push has been taken; {@link SubscriptionPlan.validationSent}. */
-  validationSent(user: string, id: string, endpoint: string): Promise<unknown>;
+  /** Says that a validation push went out; {@link SubscriptionPlan.validationSent}. */
+  validationSent(user: string, id: string, endpoint: string, taken: boolean): Promise<unknown>;
 
   /** Notes how one attempt ended; called for each, so it should not write to disk for each. */
   record(user: string, id: string, endpoint: string, result: PushResult): void;

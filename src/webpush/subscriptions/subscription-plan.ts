@@ -94,14 +94,18 @@ export class SubscriptionPlan {
   }
 
   /**
-   * Has the time for validation begin anew, because the push service has taken the validation push: to
-   * validate is possible from then on ("within a certain timeframe … of sending the validation push
-   * message"). Until then it counts from the registration, and so does the life of that push: together
-   * they last no longer than twice the time.
+   * Has the time for validation begin anew, because the validation push went out: to validate is
+   * possible from then on ("within a certain timeframe … of sending the validation push message"), also
+   * when it went out before. Until then it counts from the registration, and so does the life of that
+   * push: together they last no longer than twice the time.
+   *
+   * @param taken whether the push service said so; else it did not answer, and nobody can be blamed for
+   *   not validating
    */
-  validationSent(id: string, endpoint: string): void {
+  validationSent(id: string, endpoint: string, taken: boolean): void {
     const { active, pending } = this.#records.get(id) ?? {};
-    const time = { expiresAt: this.#now + this.#rules.expireMsecs, sentAt: this.#now };
+    const expiresAt = this.#now + this.#rules.expireMsecs;
+    const time = { expiresAt, ...(taken && { sentAt: this.#now }) };
     if (pending && goesTo(endpoint, pending)) {
       this.#put(id, { active, pending: { ...pending, ...time } });
     } else if (active && goesTo(endpoint, active) && !isExpired(active, this.#now)) {

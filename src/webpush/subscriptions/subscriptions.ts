@@ -80,8 +80,8 @@ export class Subscriptions {
   }
 
   /** {@link SubscriptionPlan.validationSent} */
-  validationSent(user: string, id: string, endpoint: string): Promise<void> {
-    return this.#change(user, (plan) => plan.validationSent(id, endpoint));
+  validationSent(user: string, id: string, endpoint: string, taken: boolean): Promise<void> {
+    return this.#change(user, (plan) => plan.validationSent(id, endpoint, taken));
   }
 
   /** {@link SubscriptionPlan.validate} */

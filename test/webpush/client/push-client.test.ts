@@ -121,7 +121,7 @@ describe('createPushClient: answers that break the rules', () => {
   const created = 'HTTP/1.1 201 Created\r\n';
   const complete = `${created}Content-Length: 0\r\n\r\n`;
   const long = `X-Long: ${'x'.repeat(8_000)}\r\n`;
-  const oneByOne = [...`HTTP/1.1 100 Continue\r\n\r\n${complete}`];
+  const oneByOne = Array.from(`HTTP/1.1 100 Continue\r\n\r\n${complete}`);
   for (const [what, pieces] of [
     ['an unexpected 100 Continue before it', ['HTTP/1.1 100 Continue\r\n\r\n', complete]],
     ['100, 102 and 103 before it', [100, 102, 103].map((c) => `HTTP/1.1 ${c} X\r\nA: b\r\n\r\n`)],

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer as createPlainServer, type AddressInfo, type Server } from 'node:net';
+import {
+  createServer as createPlainServer,
+  type AddressInfo,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { describe, it, type TestContext } from 'node:test';
 import { createPushClient } from '../../../src/webpush/client/push-client.ts';
@@ -23,7 +28,7 @@ const TARGETS = [
 async function startService(t: TestContext, tls: boolean) {
   const heads: string[] = [];
   const server: Server = tls ? createTlsServer(makeCertificates()) : createPlainServer();
-  server.on(tls ? 'secureConnection' : 'connection', (socket) => {
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.on('data', (chunk: Buffer) => {
       const [head = ''] = chunk.toString('latin1').split('\r\n\r\n');
       if (!head.startsWith('POST ')) return; // a body that came by itself

@@ -278,7 +278,7 @@ describe('validate', () => {
 describe('"within a certain timeframe … of sending the validation push message"', () => {
   const { records, token } = store(new Map(), ID, { validated: false });
   const sending = plan(records, START + 4 * MINUTE);
-  sending.validationSent(ID, ENDPOINT);
+  sending.validationSent(ID, ENDPOINT, true);
   const sent = apply(records, sending.changes());
 
   it('begins when the push service takes that push', () => {
@@ -294,27 +294,40 @@ describe('"within a certain timeframe … of sending the validation push message
     assert.deepEqual(plan(records, START + 5 * MINUTE + 1).events, ['unsent']);
   });
 
+  it('begins anew each time that the push goes out, be it without an answer', () => {
+    const unsure = plan(records, START + 3 * MINUTE);
+    unsure.validationSent(ID, ENDPOINT, false);
+    const once = apply(records, unsure.changes());
+    plan(once, START + 8 * MINUTE).validate(ID, token);
+    assert.deepEqual(plan(once, START + 8 * MINUTE + 1).events, ['unsent'], 'nobody is to blame');
+    const taken = plan(once, START + 7 * MINUTE);
+    taken.validationSent(ID, ENDPOINT, true);
+    const twice = apply(once, taken.changes());
+    plan(twice, START + 12 * MINUTE).validate(ID, token);
+    assert.deepEqual(plan(twice, START + 12 * MINUTE + 1).events, ['expired']);
+  });
+
   it('begins no more when the subscription was discarded meanwhile', () => {
     const late = plan(records, START + 5 * MINUTE + 1);
-    late.validationSent(ID, ENDPOINT);
+    late.validationSent(ID, ENDPOINT, true);
     assert.equal(apply(records, late.changes()).size, 0);
   });
 
   it('has nothing to do with a subscription to another endpoint', () => {
     const other = plan(records, START + MINUTE);
-    other.validationSent(ID, OTHER_ENDPOINT);
-    other.validationSent(OTHER_ID, ENDPOINT);
+    other.validationSent(ID, OTHER_ENDPOINT, true);
+    other.validationSent(OTHER_ID, ENDPOINT, true);
     assert.deepEqual(other.changes(), []);
   });
 
   it('begins for one that was validated before the push service had answered', () => {
     const validated = store(new Map(), ID);
     const after = plan(validated.records, START + 1_000);
-    after.validationSent(ID, ENDPOINT);
+    after.validationSent(ID, ENDPOINT, true);
     const again = plan(apply(validated.records, after.changes()), START + 5 * MINUTE + 500);
     again.validate(ID, validated.token);
     const old = plan(validated.records, START + 6 * MINUTE);
-    old.validationSent(ID, ENDPOINT);
+    old.validationSent(ID, ENDPOINT, true);
     assert.deepEqual(old.changes(), [], 'a validated one has no time to begin anew');
   });
 });

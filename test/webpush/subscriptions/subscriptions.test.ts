@@ -301,7 +301,7 @@ describe('the time to validate', () => {
       const push = await subscriptions.register(USER, ID, subscriptionJson());
       clock.set(step);
       clock.msecs += 4 * MINUTE;
-      await subscriptions.validationSent(USER, ID, ENDPOINT);
+      await subscriptions.validationSent(USER, ID, ENDPOINT, true);
       clock.set(-2 * step);
       clock.msecs += 4 * MINUTE;
       await subscriptions.validate(USER, ID, tokenOf(push));
