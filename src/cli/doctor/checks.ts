@@ -1,4 +1,5 @@
 import type { Check } from './check.ts';
+import { annotations } from './checks/annotations.ts';
 import { capability } from './checks/capability.ts';
 import { classifyDelivery } from './checks/classify-delivery.ts';
 import { classifyProgram } from './checks/classify-program.ts';
@@ -33,7 +34,7 @@ export const checks: readonly Check[] = [
   ...[dovecot, mta, plugins, lda, namespace],
   ...[eventsDriver, eventsUrl, eventsDelivery, eventLog],
   ...[sieve, classifySocket, classifyProgram, classifyDelivery],
-  ...[metadata, dictSocket, notices, capability],
+  ...[metadata, dictSocket, annotations, notices, capability],
   ...[doveadmApi, doveadmSocket],
   pushServices,
   trip,

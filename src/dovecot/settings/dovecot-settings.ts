@@ -27,6 +27,8 @@ export interface ServerSettings {
   readonly lmtp: readonly (InetListener | UnixListener)[];
   readonly exporters: readonly EventExporter[];
   readonly namespaces: readonly NamespaceSettings[];
+  /** Blocks in which imap_metadata is off, whatever it is elsewhere: `remote 10.0.0.0/8`. */
+  readonly metadataOffFor: readonly string[];
 }
 
 /** One that is asked who a user is. */
@@ -58,6 +60,8 @@ export interface NamespaceSettings {
   /** Of levels of mailboxes; undefined where it is up to a mail format that cannot be told from here. */
   readonly separator: string | undefined;
   readonly hasInbox: boolean;
+  /** Full names of its mailboxes with special_use = \Trash. */
+  readonly trash: readonly string[];
 }
 
 export interface UnixListener {
@@ -86,7 +90,10 @@ export interface ProtocolSettings {
   readonly pushDrivers: readonly PushDriver[];
   readonly sieve: SieveSettings;
   readonly imapMetadata: boolean;
-  readonly attributeDict: AttributeDict | undefined;
+  /** What becomes of the name that mail or a login comes for: `%Lu`, `%{user | username | lower}`. */
+  readonly usernameFormat: string;
+  /** More than one is a fault, which 2.4 lets pass until the dict is used. */
+  readonly attributeDicts: readonly AttributeDict[];
   /** Words that imap_capability adds. */
   readonly capability: ReadonlySet<string>;
 }

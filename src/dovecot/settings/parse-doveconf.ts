@@ -80,8 +80,9 @@ export const sectionsOf = (
 ): DoveconfSection[] =>
   sections.filter((one) => one.kind === kind && (name === undefined || one.name === name));
 
+/** A list may have several that are quoted: `"\\Trash" "\\Junk"`. */
 const isUnclosed = (value: string): boolean =>
-  value.startsWith('"') && !/^"(?:[^"\\]|\\.)*"$/s.test(value);
+  value.startsWith('"') && !/^"(?:[^"\\]|\\.)*"(?: "(?:[^"\\]|\\.)*")*$/s.test(value);
 
 /** str_escape of lib/strescape.c put a backslash before quotes, apostrophes and backslashes. */
 const unquote = (text: string): string =>

@@ -41,8 +41,16 @@ function readNamespaces(
       prefix: namespace.values.get('prefix') ?? '',
       separator: namespace.values.get('separator') || usual(namespace),
       hasInbox: namespace.values.get('inbox') === 'yes',
+      trash: trashOf(namespace),
     }));
 }
+
+const trashOf = (namespace: DoveconfSection): string[] =>
+  sectionsOf(namespace, 'mailbox')
+    .filter(({ values }) => /\\Trash\b/i.test(values.get('special_use') ?? ''))
+    .map(
+      ({ name, values }) => `${namespace.values.get('prefix') ?? ''}${values.get('name') ?? name}`,
+    );
 
 const LAYOUTS: Readonly<Record<string, string>> = { 'maildir++': '.', fs: '/', index: '/' };
 const USUAL_LAYOUTS: Readonly<Record<string, string>> = {

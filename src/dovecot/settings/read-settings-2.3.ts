@@ -13,6 +13,7 @@ import { inetListener, isDisabled } from './inet-listener.ts';
 import { listsUsers } from './lists-users.ts';
 import { readNamespaces23 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
+import { metadataOffFor } from './metadata-off-for.ts';
 import { readDuration } from './read-duration.ts';
 
 /** What `doveconf -a` of Dovecot 2.3 says of the server. */
@@ -56,6 +57,7 @@ export function readServer23(root: DoveconfSection): ServerSettings {
           .map((metric) => metric.values.get('filter') ?? ''),
       })),
     namespaces: readNamespaces23(root),
+    metadataOffFor: metadataOffFor(root),
   };
 }
 
@@ -92,8 +94,9 @@ export function readProtocol23(root: DoveconfSection): ProtocolSettings {
       binDir: plugin.get('sieve_execute_bin_dir') || undefined,
       execTimeoutMsecs: readDuration(plugin.get('sieve_execute_exec_timeout'), 10_000),
     },
+    usernameFormat: root.values.get('auth_username_format') ?? '',
     imapMetadata: root.values.get('imap_metadata') === 'yes',
-    attributeDict: attributeDict(root.values.get('mail_attribute_dict') ?? ''),
+    attributeDicts: attributeDicts(root.values.get('mail_attribute_dict') ?? ''),
     capability: words(root.values.get('imap_capability')),
   };
 }
@@ -144,13 +147,13 @@ function beforeScript(text: string): BeforeScript {
 }
 
 /** `proxy:idle_msecs=5000:/run/coi-sidecar/dict.sock:coi`, `file:%h/dovecot-attributes` */
-function attributeDict(text: string): AttributeDict | undefined {
+function attributeDicts(text: string): AttributeDict[] {
   const [name = '', ...rest] = text.split(':');
-  if (name === '') return undefined;
-  if (name !== 'proxy') return { driver: name, socket: undefined, idleMsecs: 0 };
+  if (name === '') return [];
+  if (name !== 'proxy') return [{ driver: name, socket: undefined, idleMsecs: 0 }];
   const idle = rest.find((part) => part.startsWith('idle_msecs='))?.slice('idle_msecs='.length);
   const socket = rest.find((part) => !/^(idle_msecs|warn_slow_msecs)=/.test(part));
-  return { driver: name, socket, idleMsecs: Number(idle ?? 0) };
+  return [{ driver: name, socket, idleMsecs: Number(idle ?? 0) }];
 }
 
 /** Those that have a port. */

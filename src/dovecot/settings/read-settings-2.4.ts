@@ -12,6 +12,7 @@ import { inetListener, isDisabled } from './inet-listener.ts';
 import { listsUsers } from './lists-users.ts';
 import { readNamespaces24 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
+import { metadataOffFor } from './metadata-off-for.ts';
 import { readDuration } from './read-duration.ts';
 
 /** doveconf shows no listener that nobody changed. */
@@ -60,6 +61,7 @@ export function readServer24(root: DoveconfSection, layout?: string): ServerSett
           .map((metric) => metric.values.get('filter') ?? ''),
       })),
     namespaces: readNamespaces24(root, layout),
+    metadataOffFor: metadataOffFor(root),
   };
 }
 
@@ -103,8 +105,11 @@ export function readProtocol24(root: DoveconfSection): ProtocolSettings {
       binDir: value('sieve_execute_bin_dir') || undefined,
       execTimeoutMsecs: readDuration(value('sieve_execute_exec_timeout'), 10_000),
     },
+    usernameFormat: root.values.get('auth_username_format') ?? '',
     imapMetadata: value('imap_metadata') === 'yes',
-    attributeDict: attributeDict(sectionsOf(root, 'mail_attribute')),
+    attributeDicts: sectionsOf(root, 'mail_attribute')
+      .flatMap((section) => sectionsOf(section, 'dict'))
+      .map(attributeDict),
     capability: new Set(
       [root, ...imap].flatMap((section) => [...boolList(section, 'imap_capability')]),
     ),
@@ -143,15 +148,11 @@ function driver(section: DoveconfSection): PushDriver {
 }
 
 /** `mail_attribute { dict proxy { socket_path = … } }` */
-function attributeDict(sections: readonly DoveconfSection[]): AttributeDict | undefined {
-  const dict = sections.flatMap((section) => sectionsOf(section, 'dict')).at(-1);
-  if (dict === undefined) return undefined;
-  return {
-    driver: dict.values.get('driver') ?? dict.name,
-    socket: dict.values.get('socket_path'),
-    idleMsecs: readDuration(dict.values.get('idle_timeout'), 0),
-  };
-}
+const attributeDict = ({ name, values }: DoveconfSection): AttributeDict => ({
+  driver: values.get('driver') ?? name,
+  socket: values.get('socket_path'),
+  idleMsecs: readDuration(values.get('idle_timeout'), 0),
+});
 
 function inetListeners(services: readonly DoveconfSection[], listen: string): InetListener[] {
   return services

@@ -60,14 +60,14 @@ describe('namespaces', () => {
       'mail_location = mdbox:~/x\nnamespace a {\n  prefix = INBOX/\n  inbox = yes\n}\nnamespace b {\n  prefix = b/\n  disabled = yes\n}\nnamespace {\n  prefix = c.\n  separator = .\n}',
     );
     assert.deepEqual(readNamespaces23(root), [
-      { name: 'a', prefix: 'INBOX/', separator: '/', hasInbox: true },
-      { name: '', prefix: 'c.', separator: '.', hasInbox: false },
+      { name: 'a', prefix: 'INBOX/', separator: '/', hasInbox: true, trash: [] },
+      { name: '', prefix: 'c.', separator: '.', hasInbox: false, trash: [] },
     ]);
   });
 
   it('are one, for INBOX, where none is written down', () => {
     assert.deepEqual(readNamespaces23(parsed('mail_location = maildir:~/x')), [
-      { name: '', prefix: '', separator: '.', hasInbox: true },
+      { name: '', prefix: '', separator: '.', hasInbox: true, trash: [] },
     ]);
   });
 });

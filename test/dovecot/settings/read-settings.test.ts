@@ -37,7 +37,7 @@ for (const version of ['2.3', '2.4'] as const) {
         mailUid: '8',
         mailGid: '8',
         accessGroups: [],
-        userdbs: [],
+        userdbs: settings.userdbs,
         doveadm: {
           http: [{ name: 'http', host: '127.0.0.1', port: 8080, tls: false, everywhere: false }],
           httpSockets: [],
@@ -50,7 +50,8 @@ for (const version of ['2.3', '2.4'] as const) {
           { path: '/srv/test/dovecot/lmtp' },
         ],
         exporters: [],
-        namespaces: [{ name: 'inbox', prefix: '', separator: '/', hasInbox: true }],
+        namespaces: [{ name: 'inbox', prefix: '', separator: '/', hasInbox: true, trash: ['Trash'] }],
+        metadataOffFor: [],
       } as ServerSettings);
     });
 
@@ -88,11 +89,10 @@ for (const version of ['2.3', '2.4'] as const) {
           execTimeoutMsecs: 2_000,
         },
         imapMetadata: false,
-        attributeDict: {
-          driver: 'proxy',
-          socket: '/srv/test/coi-sidecar/dict.sock',
-          idleMsecs: 5_000,
-        },
+        usernameFormat: settings.usernameFormat,
+        attributeDicts: [
+          { driver: 'proxy', socket: '/srv/test/coi-sidecar/dict.sock', idleMsecs: 5_000 },
+        ],
         capability: settings.capability,
       } as ProtocolSettings);
     });
@@ -114,7 +114,7 @@ for (const version of ['2.3', '2.4'] as const) {
         },
       ]);
       const imap = protocol(printed(`${version}-doveadm-imap`));
-      assert.deepEqual(imap.attributeDict, { driver: 'file', socket: undefined, idleMsecs: 0 });
+      assert.deepEqual(imap.attributeDicts, [{ driver: 'file', socket: undefined, idleMsecs: 0 }]);
       assert.equal(imap.sieve.binDir, '/srv/test/coi/bin');
       assert.equal(imap.sieve.socketDir, undefined);
       assert.equal(imap.sieve.execTimeoutMsecs, 3_000);
@@ -143,7 +143,7 @@ for (const version of ['2.3', '2.4'] as const) {
       );
       const all = protocol(printed(`${version}-stock`));
       assert.deepEqual([all.plugins.size, all.pushDrivers, all.sieve.before], [0, [], []]);
-      assert.equal(all.attributeDict, undefined);
+      assert.deepEqual(all.attributeDicts, []);
       assert.equal(all.imapMetadata, false);
     });
   });
@@ -175,7 +175,7 @@ describe('what may be written otherwise, in 2.3', () => {
 
   it('an attribute dict without idle_msecs', () => {
     const dict = (text: string) =>
-      readProtocol23(parsed(`mail_attribute_dict = ${text}\n`)).attributeDict;
+      readProtocol23(parsed(`mail_attribute_dict = ${text}\n`)).attributeDicts[0];
     assert.deepEqual(dict('proxy:/run/x:coi'), { driver: 'proxy', socket: '/run/x', idleMsecs: 0 });
     assert.deepEqual(dict('proxy:idle_msecs=9:warn_slow_msecs=1:/run/x:coi'), {
       driver: 'proxy',
@@ -209,7 +209,7 @@ describe('what may be written otherwise, in 2.4', () => {
     const settings = readProtocol24(
       parsed(
         'mail_plugins = notify push_notification\npush_notification ox {\n  ox_url = http://127.0.0.1:9380/x\n}\n' +
-          'mail_attribute {\n  dict mine {\n    driver = proxy\n    socket_path = /run/x\n  }\n}\n' +
+          'mail_attribute {\n  dict mine {\n    driver = proxy\n    socket_path = /run/x\n  }\n  dict file {\n  }\n}\n' +
           'sieve_script a {\n  type = before\n  driver = file\n  path = /x.sieve\n  bin_path = /var/b\n}\nsieve_script b {\n  type = after\n  path = /y\n}\n',
       ),
     );
@@ -217,7 +217,118 @@ describe('what may be written otherwise, in 2.4', () => {
     assert.equal(settings.pushDrivers[0]?.driver, 'ox');
     assert.equal(settings.pushDrivers[0].url, 'http://127.0.0.1:9380/x');
     assert.equal(settings.pushDrivers[0].userFromMetadata, false);
-    assert.deepEqual(settings.attributeDict, { driver: 'proxy', socket: '/run/x', idleMsecs: 0 });
+    assert.deepEqual(settings.attributeDicts, [
+      { driver: 'proxy', socket: '/run/x', idleMsecs: 0 },
+      { driver: 'file', socket: undefined, idleMsecs: 0 },
+    ]);
     assert.deepEqual(settings.sieve.before, [{ name: 'a', path: '/x.sieve', binDir: '/var/b' }]);
   });
+});
+
+describe('who users are, and what is not the same for all', () => {
+  const DATABASES = {
+    '2.3': `userdb {
+  driver = prefetch
+}
+userdb {
+  args = uid=vmail gid=5000 home=/srv/%u
+  driver = static
+}
+userdb {
+  args = scheme=crypt /etc/users
+  default_fields = uid=vmail gid=vmail
+  driver = passwd-file
+  override_fields = home=/srv/%d/%n
+}
+userdb {
+  args = /etc/%d/users
+  driver = passwd-file
+}
+userdb {
+  driver = passwd
+}
+`,
+    '2.4': `userdb prefetch {
+}
+userdb static {
+  fields {
+    uid = vmail
+    gid = 5000
+    home = /srv/%u
+  }
+}
+userdb mine {
+  driver = passwd-file
+  passwd_file_path = /etc/users
+  fields {
+    "uid:default" = vmail
+    "gid:default" = vmail
+    home = /srv/%d/%n
+  }
+}
+userdb passwd-file {
+  passwd_file_path = /etc/%{user | domain}/users
+}
+userdb passwd {
+}
+`,
+  };
+
+  for (const version of ['2.3', '2.4'] as const) {
+    const { server, protocol } = READERS[version];
+    const read = (text: string) => ({
+      ...server(parsed(text)),
+      ...protocol(parsed(text)),
+    });
+
+    it(`user databases, with what they give to all, in ${version}`, () => {
+      assert.deepEqual(
+        read(DATABASES[version]).userdbs.map(({ driver, fields, lists }) => [
+          ...[driver, Object.fromEntries(fields), lists],
+        ]),
+        [
+          ['static', { uid: 'vmail', gid: '5000', home: '/srv/%u' }, false],
+          ['passwd-file', { uid: 'vmail', gid: 'vmail', home: '/srv/%d/%n' }, true],
+          ['passwd-file', {}, false],
+          ['passwd', {}, true],
+        ],
+      );
+    });
+
+    it(`blocks for some clients, trash and names of users, in ${version}`, () => {
+      const { metadataOffFor, namespaces, usernameFormat } = read(
+        `auth_username_format = %Ln
+remote 10.0.0.0/8 {
+  protocol imap {
+    imap_metadata = no
+  }
+  protocol lmtp {
+    imap_metadata = no
+  }
+}
+protocol imap {
+  local 192.0.2.1 {
+    imap_metadata = no
+  }
+}
+local 192.0.2.2 {
+  imap_metadata = yes
+}
+namespace inbox {
+  inbox = yes
+  prefix = INBOX/
+  mailbox "Deleted Items" {
+    special_use = "\\\\Trash" "\\\\Junk"
+  }
+  mailbox Trash {
+    special_use =
+  }
+}
+`,
+      );
+      assert.deepEqual(metadataOffFor, ['remote 10.0.0.0/8', 'local 192.0.2.1']);
+      assert.deepEqual(namespaces[0]?.trash, ['INBOX/Deleted Items']);
+      assert.equal(usernameFormat, '%Ln');
+    });
+  }
 });

@@ -17,6 +17,12 @@ export const metadata = defineCheck({
       what: 'Dovecot has no attribute dict ({setting}): annotations are refused.',
       remedy: 'Copy dovecot-conf/{series}/95-coi-metadata-{source}.conf to conf.d, and reload.',
     },
+    'second-dict': {
+      severity: 'error',
+      what: 'mail_attribute has several dicts ({drivers}), of which Dovecot uses none: every GETMETADATA and SETMETADATA is answered NO.',
+      remedy:
+        'Import what is in the other one (docs/import-export.md, "Moving a site"), take its dict { … } out of mail_attribute, and reload Dovecot.',
+    },
     elsewhere: {
       severity: 'error',
       what: 'metadata.source is "dict", but Dovecot’s attribute dict is {theirs}, not {ours}.',
@@ -38,11 +44,16 @@ export const metadata = defineCheck({
     const settings = dovecot.settings as DovecotSettings;
     const { series, protocols } = settings;
     const { source } = config.metadata;
-    const { attributeDict: dict, imapMetadata } = protocols.imap;
+    const { attributeDicts: dicts, imapMetadata } = protocols.imap;
+    const dict = dicts.at(-1);
     const setting = series === '2.3' ? 'mail_attribute_dict' : 'mail_attribute { dict … }';
     if (!imapMetadata) report.fault('imap-off', { series, source });
     if (dict === undefined) {
       report.fault('no-dict', { series, source, setting });
+      return;
+    }
+    if (dicts.length > 1) {
+      report.fault('second-dict', { drivers: dicts.map(({ driver }) => driver).join(', ') });
       return;
     }
     const theirs = dict.socket ?? `of the kind "${dict.driver}"`;

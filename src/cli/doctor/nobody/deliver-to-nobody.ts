@@ -8,10 +8,9 @@ import type { Identity } from '../act-as.ts';
 import { startedAs, type DeliveryAgent } from '../delivery.ts';
 import { bearer } from '../setup/ask-http.ts';
 import type { Setup } from '../setup/setup.ts';
-import { makeHome } from './make-home.ts';
+import { openNobody } from './open-nobody.ts';
 import { readComplaints } from './read-complaints.ts';
-import { scratchSettings, type Override } from './scratch-settings.ts';
-import { serveUserdb } from './serve-userdb.ts';
+import type { Override } from './scratch-settings.ts';
 
 /** What became of a message to nobody. */
 export interface NobodysDelivery {
@@ -68,19 +67,11 @@ interface Delivery {
 }
 
 async function deliver({ setup, settings, program, identity, starter, overrides }: Delivery) {
-  await using home = await makeHome(identity);
-  const { groupsUser } = setup.mailUser;
-  await using userdb = await serveUserdb(join(home.around, 'userdb'), PROBE_USER, {
-    ...{ uid: String(identity.uid), gid: String(identity.gid), home: home.path },
-    ...(groupsUser !== '' && starter === undefined && { system_groups_user: groupsUser }),
-  });
-  const place = { userdb: userdb.path, mail: join(home.path, 'Maildir') };
-  const { dovecotConfig } = setup.options;
+  await using nobody = await openNobody(setup, settings, identity, starter);
   const id = randomUUID();
   const ran = await runCommand(
     ...asStarter(starter, program, [
-      ...(dovecotConfig === undefined ? [] : ['-c', dovecotConfig]),
-      ...settingOptions([...scratchSettings(settings, place), ...overrides]),
+      ...nobody.options(overrides),
       // A refusal is said here and sent to nobody.
       ...['-e', '-d', PROBE_USER, '-f', ''],
     ]),
@@ -89,7 +80,7 @@ async function deliver({ setup, settings, program, identity, starter, overrides 
   return {
     delivered: ran.exitCode === 0,
     complaints: readComplaints(ran.stderr),
-    hasChatKeyword: await home.hasKeyword('$Chat'),
+    hasChatKeyword: await nobody.home.hasKeyword('$Chat'),
     report: (await readReport(setup, id)) ?? NOTHING,
   };
 }
@@ -106,10 +97,7 @@ export const asStarter = (
   return ['setpriv', [...become, program, ...args]];
 };
 
-const settingOptions = (overrides: readonly Override[]): string[] =>
-  overrides.flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-
-const isThere = (path: string): Promise<boolean> =>
+export const isThere = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,

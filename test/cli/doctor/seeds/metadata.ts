@@ -1,5 +1,5 @@
 import { chmod, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../../../support/start-stage.ts';
 import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
@@ -16,6 +16,27 @@ const is23 = ({ stage }: DoctorRig): boolean => stage.dovecot.version === '2.3';
 const dict = (rig: DoctorRig, text23: string, text24: string): Examination => ({
   dovecot: is23(rig) ? `mail_attribute_dict = ${text23}` : `mail_attribute {\n${text24}\n}`,
 });
+
+/** A site's own dict beside ours. */
+const SECOND_DICT = '  dict file {\n    path = %{home}/a\n  }';
+
+/** Says yes to everything and has nothing. */
+async function startForgetfulDict(path: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket
+      .on('error', () => undefined)
+      .on('data', (said) => {
+        for (const line of said.toString().split('\n')) {
+          if (/^[CD]\d/.test(line)) socket.write(`O${line.slice(1).split('\t')[0] ?? ''}\n`);
+          if (line.startsWith('L')) socket.write('N\n');
+          if (line.startsWith('I')) socket.write('\n');
+        }
+      });
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  await chmod(path, 0o666);
+  return server;
+}
 
 const DOVEADM = { metadata: { source: 'doveadm' } };
 
@@ -53,8 +74,54 @@ export const metadataFaults: readonly Seed[] = [
   },
   {
     fault: 'metadata.elsewhere',
+    versions: ['2.3'],
     says: /of the kind "file"/,
-    break: (rig) => dict(rig, 'file:%h/attributes', '  dict file {\n    path = %{home}/a\n  }'),
+    break: (rig) => dict(rig, 'file:%h/attributes', ''),
+  },
+  {
+    fault: 'metadata.second-dict',
+    versions: ['2.4'],
+    says: /\(proxy, file\)|\(file, proxy\)/,
+    break: (rig) => dict(rig, '', SECOND_DICT),
+  },
+  {
+    fault: 'annotations.refused',
+    versions: ['2.4'],
+    cause: 'two dicts',
+    says: /answered NO: .*doesn't support a child dict/,
+    skip: notRoot,
+    break: (rig) => dict(rig, '', SECOND_DICT),
+  },
+  {
+    fault: 'annotations.refused',
+    cause: 'the socket is not for mail processes',
+    says: /answered NO: .*Permission denied/,
+    skip: notRoot,
+    break: ({ stage }, examine) => withMode(0o600)(stage.dovecot.sockets.dict, examine),
+  },
+  {
+    fault: 'annotations.refused',
+    cause: 'imap_metadata is off',
+    says: /answered NO: \S/,
+    skip: notRoot,
+    break: () => ({ dovecot: 'protocol imap {\n  imap_metadata = no\n}' }),
+  },
+  {
+    fault: 'annotations.not-served',
+    says: /first_valid_uid|uid/i,
+    skip: notRoot,
+    break: () => ({ dovecot: 'protocol imap {\n  first_valid_uid = 5000\n}' }),
+  },
+  {
+    fault: 'annotations.lost',
+    skip: notRoot,
+    // A dict that forgets: nothing of Dovecot's own does.
+    break: async (rig, examine) => {
+      const path = join(rig.stage.dovecot.layout.sidecarDir, 'forgetful.sock');
+      const forgetful = await startForgetfulDict(path);
+      const text24 = `  dict proxy {\n    socket_path = ${path}\n  }`;
+      return examine(dict(rig, `proxy:${path}:coi`, text24)).finally(() => forgetful.close());
+    },
   },
   {
     fault: 'metadata.elsewhere',
