@@ -116,11 +116,38 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     const { host } = new URL(agent.resource.endpoint);
     const row = watched.page.locator('#services tr', { hasText: host });
     await row.waitFor(A_FEW_LOOKS);
-    assert.match(await row.innerText(), /open\s+1\s+1$/);
+    assert.match(await row.innerText(), /throttled\s+1\s+1$/);
     assert.equal(await text(watched, '#headline'), 'Everything works');
     assert.match(await text(watched, '#attempts'), /throttled 429/);
     assert.equal(await figure(watched, 'Outbox'), '1 owed');
     await watched.close();
+  });
+
+  it('does not say that everything works where pushes are refused; nor do /readyz and the metrics', async () => {
+    const { user, client } = await coiAccount(stage, 'active');
+    const agent = await stage.userAgent();
+    await subscribe(client, agent);
+    agent.answer = answerWith(403);
+    await deliverTo(stage, user, chat());
+    const watched = await open();
+    const { host } = new URL(agent.resource.endpoint);
+    const row = watched.page.locator('#services tr', { hasText: host });
+    await row.getByText('failing').waitFor(A_FEW_LOOKS);
+    assert.match(await row.innerText(), /failing\s+forbidden\s+1\s/);
+    await watched.page.getByText('Works, with something to look at').waitFor(A_FEW_LOOKS);
+    assert.match(
+      await text(watched, '#problems'),
+      /pushes 3 attempts refused with 401, 403 or 407/,
+    );
+    await watched.close();
+    const get = async (path: string): Promise<string> =>
+      (await fetch(new URL(path, stage.app.url))).text();
+    const { checks } = JSON.parse(await get('/readyz')) as { checks: Record<string, string> };
+    assert.match(checks['traffic'] ?? '', /^ok; pushes: \d attempts refused/);
+    const metrics = await get('/metrics');
+    assert.match(metrics, /^coi_problem\{problem="pushes_refused",severity="warning"\} 1$/m);
+    assert.match(metrics, /^coi_problem\{problem="pushes_refused",severity="critical"\} 0$/m);
+    assert.match(metrics, /^coi_ready\{check="outbox"\} 1$/m);
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {
@@ -149,7 +176,7 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     const sparklines = await page.getByRole('img').all();
     assert.equal(sparklines.length, 6);
     for (const one of sparklines) {
-      assert.match((await one.getAttribute('aria-label')) ?? '', /in the last 30 minutes$/);
+      assert.match((await one.getAttribute('aria-label')) ?? '', / since the start$/);
     }
     for (const state of await page.locator('.state').all()) {
       assert.match(await state.innerText(), /\w/);
