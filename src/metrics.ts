@@ -164,6 +164,12 @@ export function createMetrics(registry = new Registry()) {
       collect,
     }),
 
+    doveadmRequests: new Counter({
+      name: 'coi_doveadm_requests_total',
+      help: 'Requests to the doveadm API, by first command and result (ok, refused, failed).',
+      labelNames: ['command', 'result'],
+      registers,
+    }),
     doveadmDuration: new Histogram({
       name: 'coi_doveadm_duration_seconds',
       help: 'Time of doveadm API requests, by first command and result (ok, refused, failed).',

@@ -1,5 +1,11 @@
 import type { Folders } from '../coi/folders.ts';
-import { COI_ENTRIES, COI_PREFIX, judgeCoiChange, readSettings } from '../coi/settings.ts';
+import {
+  COI_ENTRIES,
+  COI_PREFIX,
+  judgeCoiChange,
+  readSettings,
+  type CoiTransition,
+} from '../coi/settings.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Change, CommitResult, Store } from '../stores/store.ts';
 import type { RecordChange } from '../webpush/subscriptions/restore-record.ts';
@@ -15,7 +21,7 @@ export interface ChangeOwnEntriesParts {
   subscriptions: Subscriptions;
   folders: Folders;
   sendValidation: (push: ValidationPush) => Promise<FirstAttempt>;
-  onTransition?: (state: 'enabled' | 'disabled') => void;
+  onTransition?: (state: CoiTransition) => void;
 }
 
 /** A client's changes to COI's and WebPush's entries, with others that belong to the same commit. */

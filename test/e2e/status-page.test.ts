@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
+import { startAtZero } from '../../src/app/start-at-zero.ts';
+import { createMetrics } from '../../src/metrics.ts';
 import { noBrowser, openPage, startBrowser, type WatchedPage } from '../support/browser.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
@@ -239,6 +241,20 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     await watched.close();
   });
 
+  it('counts under no label that was not there from the start', async () => {
+    const fresh = createMetrics();
+    startAtZero(fresh);
+    const known = countersIn(await fresh.registry.metrics());
+    const text = await (await fetch(new URL('/metrics', stage.app.url))).text();
+    assert.ok(known.length > 100);
+    assert.deepEqual(
+      countersIn(text).filter((series) => !known.includes(series)),
+      [],
+    );
+    assert.match(text, /^coi_pushes_total\{kind="message",outcome="forbidden"\} [1-9]/m);
+    assert.match(text, /^coi_doveadm_requests_total\{command="fetch",result="failed"\} 0$/m);
+  });
+
   it('says when the service is gone, and is live again when it is back', async () => {
     const watched = await open();
     const { page } = watched;
@@ -251,6 +267,10 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     await watched.close();
   });
 });
+
+/** The series of our counters, with their labels. */
+const countersIn = (text: string): string[] =>
+  [...text.matchAll(/^(coi_\w+_total(?:\{[^}]*\})?) /gm)].map(([, series = '']) => series);
 
 /**
  * Text whose contrast with what is behind it is less than WCAG 2.2 asks for at level AA (1.4.3): runs

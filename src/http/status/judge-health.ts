@@ -37,6 +37,7 @@ export interface Problem {
 type Finding = [severity: Severity, says: string] | undefined;
 interface Rule {
   place: HealthPlace;
+  worst: Severity;
   judge: (facts: HealthFacts) => Finding;
 }
 
@@ -51,9 +52,10 @@ const YOUNG_MINUTES = 5;
  * What can be wrong though all parts work: judged from what happened. The only place where it is said what
  * counts as broken; headline, remark and alerts ask here. The names are label values of `coi_problem`.
  */
-const RULES = {
+export const RULES = {
   events_missing: {
     place: 'events',
+    worst: 'critical',
     judge: ({ samples }) => {
       const chat = growth(samples, 'chat', 30);
       if (chat <= 5 || growth(samples, 'events', 30) > 0) return undefined;
@@ -65,6 +67,7 @@ const RULES = {
   },
   classify_failing: {
     place: 'classify',
+    worst: 'warning',
     judge: (facts) =>
       share(facts, 'classifyFailed', 'classified', { of: 'classifications', most: 0.05 }, [
         'warning',
@@ -73,6 +76,7 @@ const RULES = {
   },
   annotations_failing: {
     place: 'metadata',
+    worst: 'critical',
     judge: (facts) =>
       share(facts, 'dictFailed', 'dict', { of: 'dict commands', most: 0.01 }, [
         'critical',
@@ -81,6 +85,7 @@ const RULES = {
   },
   commands_failing: {
     place: 'commands',
+    worst: 'critical',
     judge: (facts) =>
       share(facts, 'doveadmFailed', 'doveadm', { of: 'doveadm calls', most: 0.05 }, [
         'critical',
@@ -89,6 +94,7 @@ const RULES = {
   },
   pushes_refused: {
     place: 'pushes',
+    worst: 'critical',
     judge: (facts) => {
       const refused = growth(facts.samples, 'refused', 15);
       if (refused < A_FEW) return undefined;
@@ -101,6 +107,7 @@ const RULES = {
   },
   pushes_failing: {
     place: 'pushes',
+    worst: 'critical',
     judge: (facts) => {
       const faults = growth(facts.samples, 'faults', 15);
       const accepted = growth(facts.samples, 'accepted', 15);
@@ -115,6 +122,7 @@ const RULES = {
   },
   pushes_late: {
     place: 'outbox',
+    worst: 'critical',
     judge: (facts) => {
       const { samples, delivery } = facts;
       if (delivery.owed === 0 || delivery.oldestAgeMsecs < OLD_PUSH_MSECS) return undefined;
@@ -131,6 +139,7 @@ const RULES = {
   },
   outbox_filling: {
     place: 'outbox',
+    worst: 'warning',
     judge: ({ delivery: { owed }, outboxLimit }) =>
       owed <= outboxLimit / 2
         ? undefined
@@ -141,6 +150,7 @@ const RULES = {
   },
   pushes_dropped: {
     place: 'outbox',
+    worst: 'warning',
     judge: ({ samples }) => {
       const lost = growth(samples, 'lost', 15);
       return lost <= 10
@@ -150,6 +160,7 @@ const RULES = {
   },
   events_waiting: {
     place: 'event log',
+    worst: 'warning',
     judge: ({ oldestEventMsecs }) =>
       oldestEventMsecs < OLD_EVENT_MSECS
         ? undefined
@@ -160,6 +171,7 @@ const RULES = {
   },
   events_given_up: {
     place: 'event log',
+    worst: 'warning',
     judge: ({ samples }) => {
       const givenUp = growth(samples, 'eventsGivenUp', 15);
       return givenUp === 0

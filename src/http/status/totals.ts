@@ -39,7 +39,7 @@ export async function readTotals(metrics: Metrics): Promise<Totals> {
     valuesOf(metrics.events),
     valuesOf(metrics.classifications),
     valuesOf(metrics.dictCommands),
-    valuesOf(metrics.doveadmDuration, 'coi_doveadm_duration_seconds_count'),
+    valuesOf(metrics.doveadmRequests),
     valuesOf(metrics.pushes),
     valuesOf(metrics.outboxDropped),
     valuesOf(metrics.eventsGivenUp),

@@ -4,6 +4,7 @@ import { assembleStatus } from '../../../src/http/status/assemble-status.ts';
 import {
   judgeHealth,
   PROBLEM_NAMES,
+  RULES,
   type HealthFacts,
 } from '../../../src/http/status/judge-health.ts';
 import type { Totals } from '../../../src/http/status/totals.ts';
@@ -156,6 +157,14 @@ describe('the judgement of what happened', () => {
   it('has a case for each rule', () => {
     const met = Object.values(CASES).flatMap(([, says]) => says.map((one) => one.split(':')[0]));
     assert.deepEqual([...new Set(met)].sort(), [...PROBLEM_NAMES].sort());
+  });
+
+  it('calls nothing worse than its rule says, and is seen to call it that', () => {
+    const met = new Set(Object.values(CASES).flatMap(([, says]) => says));
+    for (const name of PROBLEM_NAMES) {
+      assert.ok(met.has(`${name}: ${RULES[name].worst}`), name);
+      if (RULES[name].worst === 'warning') assert.ok(!met.has(`${name}: critical`), name);
+    }
   });
 
   it('does not blame a process that began a moment ago for what the one before left', () => {
