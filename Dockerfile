@@ -33,6 +33,7 @@ COPY --from=build /src/sbom.cdx.json /usr/share/doc/coi-sidecar/
 COPY package.json LICENSE config.example.yaml ./
 COPY lua lua
 COPY web web
+COPY docs/doctor.md docs/troubleshooting.md docs/
 COPY dovecot-conf dovecot-conf
 USER $MAIL_UID:$MAIL_GID
 VOLUME ["/var/lib/coi-sidecar"]

@@ -3,6 +3,7 @@ import { buildDomain, type Domain } from './app/build-domain.ts';
 import { buildDoors } from './app/build-doors.ts';
 import { buildFlows, type Flows } from './app/build-flows.ts';
 import { buildGround, type Ground } from './app/build-ground.ts';
+import { buildHealth } from './app/build-health.ts';
 import { buildStatus } from './app/build-status.ts';
 import { systemClock, systemSleep, type Clock, type Sleep } from './clock.ts';
 import type { Config } from './config/schema.ts';
@@ -56,7 +57,7 @@ export async function createApp(
   });
   const flows = buildFlows(ground, domain);
   const { clockWatch, doveadm, doveadmSocket } = ground;
-  const checks: ReadinessCheck[] = [
+  const parts: ReadinessCheck[] = [
     { name: 'doveadm', check: () => doveadm.check().then(() => undefined) },
     ...(doveadmSocket ? [{ name: 'doveadm.socket', check: () => doveadmSocket.check() }] : []),
     {
@@ -81,7 +82,9 @@ export async function createApp(
     },
     { name: 'clock', check: () => Promise.resolve(), remark: () => clockWatch.remark() },
   ];
-  const status = buildStatus(ground, domain, flows, checks);
+  const health = buildHealth(ground, domain, flows, parts);
+  const { checks } = health;
+  const status = buildStatus(ground, domain, flows, health);
   const doors = buildDoors(ground, flows, checks, {
     adminRoutes: buildAdmin(ground, domain, flows),
     statusRoutes: status.routes,

@@ -37,6 +37,27 @@ export function createMetrics(registry = new Registry()) {
     /** Has gauges brought up to date whenever Prometheus asks. */
     onCollect: (read: () => void | Promise<void>): void => void readers.push(read),
 
+    buildInfo: new Gauge({
+      name: 'coi_build_info',
+      help: 'Always 1; which version runs, and on which Node.',
+      labelNames: ['version', 'node'],
+      registers,
+    }),
+    ready: new Gauge({
+      name: 'coi_ready',
+      help: 'Whether what GET /readyz looks at is ready (1) or not (0), by check.',
+      labelNames: ['check'],
+      registers,
+      collect,
+    }),
+    problems: new Gauge({
+      name: 'coi_problem',
+      help: 'Whether a problem is there (1) or not (0): the judgement that the status page shows.',
+      labelNames: ['problem', 'severity'],
+      registers,
+      collect,
+    }),
+
     events: new Counter({
       name: 'coi_events_total',
       help: 'Dovecot events taken in, by event.',
@@ -143,6 +164,12 @@ export function createMetrics(registry = new Registry()) {
       collect,
     }),
 
+    doveadmRequests: new Counter({
+      name: 'coi_doveadm_requests_total',
+      help: 'Requests to the doveadm API, by first command and result (ok, refused, failed).',
+      labelNames: ['command', 'result'],
+      registers,
+    }),
     doveadmDuration: new Histogram({
       name: 'coi_doveadm_duration_seconds',
       help: 'Time of doveadm API requests, by first command and result (ok, refused, failed).',

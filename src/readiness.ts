@@ -15,6 +15,9 @@ export interface ReadinessReport {
   checks: Record<string, string>;
 }
 
+/** @param says of a check, in a {@link ReadinessReport} */
+export const isReady = (says: string): boolean => /^ok(?:;|$)/.test(says);
+
 /**
  * A check that takes longer counts as failed. Longer than the stores give themselves: they know what
  * they wait for, and say it.

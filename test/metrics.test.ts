@@ -45,6 +45,11 @@ describe('metrics', () => {
       'change',
       'kind',
       'outcome',
+      'check',
+      'problem',
+      'severity',
+      'version',
+      'node',
     ];
     for (const { name, labelNames = [] } of ours) {
       for (const label of labelNames) assert.ok(known.includes(label), `${name}: ${label}`);

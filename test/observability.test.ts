@@ -7,7 +7,9 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { runCommand } from '../src/cli/demo/run-command.ts';
-import { createMetrics } from '../src/metrics.ts';
+import { startAtZero } from '../src/app/start-at-zero.ts';
+import { PROBLEM_NAMES, RULES } from '../src/http/status/judge-health.ts';
+import { createMetrics, type Metrics } from '../src/metrics.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROMETHEUS = join(ROOT, 'docker/prometheus');
@@ -117,6 +119,7 @@ describe('dashboard, alert rules and metrics are in step', () => {
   it('no expression waits for a label value that the code never writes', () => {
     const code = globSync('src/**/*.ts', { cwd: ROOT })
       .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+      .concat(PROBLEM_NAMES.map((name) => `'${name}'`))
       .join('\n');
     for (const { where, expr } of expressions) {
       for (const { values } of usesOf(where, expr)) {
@@ -196,6 +199,16 @@ describe('the dashboard', () => {
   });
 });
 
+describe('dashboard and alert rules', () => {
+  it('leave out what other programs call by the same names', () => {
+    for (const { where, expr } of expressions) {
+      for (const [use, , selector = ''] of expr.matchAll(/\b(nodejs|process)_\w+(\{[^}]*\})?/g)) {
+        assert.match(selector, /\bjob="coi-sidecar"/, `${where}: ${use}`);
+      }
+    }
+  });
+});
+
 describe('the alert rules', () => {
   it('each have a severity, a summary and a description that says what to do', () => {
     assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
@@ -203,6 +216,19 @@ describe('the alert rules', () => {
       assert.ok(['warning', 'critical'].includes(labels.severity), alert);
       assert.ok(annotations.summary.length > 0 && annotations.description.length > 40, alert);
     }
+  });
+
+  it('are there for each problem that the service can judge to be critical, and for no other', () => {
+    const asked = rules.flatMap(({ expr }) =>
+      [...expr.matchAll(/coi_problem\{problem="(\w+)"/g)].map(([, name]) => name),
+    );
+    for (const name of PROBLEM_NAMES) {
+      if (RULES[name].worst === 'critical') assert.ok(asked.includes(name), name);
+    }
+    assert.deepEqual(
+      asked.filter((name) => !PROBLEM_NAMES.some((one) => one === name)),
+      [],
+    );
   });
 
   it('each have a test in which they fire, and one in which they do not', () => {
@@ -224,6 +250,17 @@ describe('the alert rules', () => {
   });
 });
 
+/** What Prometheus would get, by series; the counters only. */
+async function samplesOf(metrics: Metrics): Promise<Map<string, number>> {
+  const lines = (await metrics.registry.metrics()).split('\n');
+  return new Map(
+    lines.flatMap((line) => {
+      const [, name = '', value] = /^(coi_\w+_total(?:\{[^}]*\})?) (\S+)$/.exec(line) ?? [];
+      return value === undefined ? [] : [[name, Number(value)] as const];
+    }),
+  );
+}
+
 const { exitCode: promtool } = await runCommand('promtool', ['--version']);
 const skip =
   promtool !== 0 && 'no promtool here: as root, run "sh scripts/setup.sh prometheus" on Debian';
@@ -241,6 +278,47 @@ describe('promtool', { skip }, () => {
 
   it('passes the tests of the rules', async () => {
     await check('test', 'rules', join(PROMETHEUS, 'alerts.test.yml'));
+  });
+
+  it('sees what happened for the first time, and all at once', async () => {
+    const metrics = createMetrics();
+    startAtZero(metrics);
+    const before = await samplesOf(metrics);
+    metrics.pushes.inc({ kind: 'validation', outcome: 'guard' }, 12);
+    metrics.outboxDropped.inc({ reason: 'overflow' }, 12);
+    metrics.eventsGivenUp.inc({ reason: 'oversized' }, 3);
+    const after = await samplesOf(metrics);
+    const series = [...after].map(([name, value]) => ({
+      series: name.replace(/\}?$/, `${name.endsWith('}') ? ',' : '{'}instance="mail:9380"}`),
+      // What was not there before has no value.
+      values: `${before.get(name) ?? '_'}x5 ${value}x20`,
+    }));
+    const fires = (alert: string, labels = '') => ({
+      ...{ expr: `ALERTS{alertname="${alert}",alertstate="firing"}`, eval_time: '8m' },
+      exp_samples: [
+        {
+          labels: `ALERTS{alertname="${alert}",alertstate="firing",severity="warning",instance="mail:9380"${labels}}`,
+          value: 1,
+        },
+      ],
+    });
+    const promql_expr_test = [
+      fires('CoiGuardedPushes'),
+      fires('CoiPushesDropped', ',reason="overflow"'),
+      fires('CoiEventsGivenUp', ',reason="oversized"'),
+    ];
+    const test = {
+      ...{ rule_files: [join(PROMETHEUS, 'alerts.yml')], evaluation_interval: '1m' },
+      tests: [{ interval: '1m', input_series: series, promql_expr_test }],
+    };
+    const dir = await mkdtemp(join(tmpdir(), 'coi-promtool-'));
+    try {
+      const file = join(dir, 'first.test.yml');
+      await writeFile(file, JSON.stringify(test));
+      await check('test', 'rules', file);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 
   it('understands every expression of the dashboard', async () => {

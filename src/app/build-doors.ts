@@ -18,6 +18,7 @@ import { serveUnixSocket, type UnixServer } from '../socket/serve-unix-socket.ts
 import { SOCKET_LIMITS } from '../socket/socket-limits.ts';
 import { systemErrorCode } from '../socket/socket-setup-error.ts';
 import { createAnswerScript } from './create-answer-script.ts';
+import type { CLASSIFY_ROADS, ClassifyAnswer } from './start-at-zero.ts';
 import type { Ground } from './build-ground.ts';
 import type { Flows } from './build-flows.ts';
 
@@ -158,7 +159,11 @@ export function buildDoors(
 const CLASSIFY_DEADLINE_MSECS = 750;
 
 /** Both roads to the classifier count alike. */
-function observe(classify: Classify, road: 'socket' | 'http', { metrics }: Ground): Observed {
+function observe(
+  classify: Classify,
+  road: (typeof CLASSIFY_ROADS)[number],
+  { metrics }: Ground,
+): Observed {
   return {
     classify: async (user, message) => {
       const end = metrics.classifyDuration.startTimer();
@@ -175,14 +180,14 @@ function observe(classify: Classify, road: 'socket' | 'http', { metrics }: Groun
 /** A classifier, and whom to tell what came of a message: `failed`, or the action. */
 interface Observed {
   classify: Classify;
-  count: (answer: string) => void;
+  count: (answer: ClassifyAnswer) => void;
 }
 
 /** Where each classification is an answer. */
 const counting =
   ({ classify, count }: Observed): Classify =>
   async (user, message) => {
-    let answer = 'failed';
+    let answer: ClassifyAnswer = 'failed';
     try {
       const classification = await classify(user, message);
       answer = classification.action;

@@ -49,6 +49,8 @@ export interface Flows {
   oldSpool: OldSpool;
   held: HeldTransactions;
   probes: Probes;
+  /** For how long the oldest event waits to be handled, in milliseconds; zero when none does. */
+  oldestEventMsecs: () => Promise<number>;
   /** With `events.driver: ox` only. */
   ox: OxRoad | undefined;
 }
@@ -68,7 +70,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   const handle: HandleTransaction = async (transaction, receivedAt, isLive) => {
     if (!probes.take(transaction)) await handleMail(transaction, receivedAt, isLive);
   };
-  const { journal, logs, oldSpool } = buildWaiting(ground, handle);
+  const { journal, logs, oldSpool, oldestEventMsecs } = buildWaiting(ground, handle);
   const held = createHeldTransactions({ journal, log });
   const intake = createIntake({
     handle: async (transaction) => {
@@ -106,6 +108,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   const guarded = probes.guard(classify);
   return {
     ...{ gate, source, classify: guarded, journal, logs, oldSpool, held, probes, ox },
+    oldestEventMsecs,
     intake: { ...intake, take },
   };
 }
@@ -114,7 +117,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
 function buildWaiting(
   { config, clock, clockWatch, log, metrics, outbox, eventDirectory, logPositions }: Ground,
   handle: HandleTransaction,
-): Pick<Flows, 'journal' | 'logs' | 'oldSpool'> {
+): Pick<Flows, 'journal' | 'logs' | 'oldSpool' | 'oldestEventMsecs'> {
   const { poll_interval: pollInterval } = config.spool;
   const worker = new JournalWorker({
     journal: outbox.journal,
@@ -134,13 +137,16 @@ function buildWaiting(
     ...{ dir: config.spool.dir, journal: outbox.journal, worker, pollInterval, clock, log },
     onFile: (result) => metrics.spoolFiles.inc({ result }),
   });
+  const oldestEventMsecs = async (): Promise<number> => {
+    const oldest = Math.min(logs.oldest(), await outbox.journal.oldest().catch(() => Infinity));
+    return oldest === Infinity ? 0 : Math.max(0, clock.now() - oldest);
+  };
   metrics.onCollect(async () => {
     metrics.eventsPending.set(worker.waiting());
     metrics.logUnread.set(logs.unread());
-    const oldest = Math.min(logs.oldest(), await outbox.journal.oldest().catch(() => Infinity));
-    metrics.logOldest.set(oldest === Infinity ? 0 : Math.max(0, clock.now() - oldest) / 1_000);
+    metrics.logOldest.set((await oldestEventMsecs()) / 1_000);
   });
-  return { journal: worker, logs, oldSpool };
+  return { journal: worker, logs, oldSpool, oldestEventMsecs };
 }
 
 function buildMetadata(

@@ -13,6 +13,7 @@ import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import { createRecentMessages, type RecentMessages } from '../messages/recent-messages.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import { startAtZero } from './start-at-zero.ts';
 import type { AnnotationLimits } from '../stores/annotation-limits.ts';
 import { DamageWatch } from '../stores/damage-watch.ts';
 import { addStoredUsers, noteUsers } from '../stores/note-users.ts';
@@ -77,14 +78,17 @@ export async function buildGround(
   const clockWatch = createClockWatch(clock, log);
   const descriptorWatch = createDescriptorWatch(clock, log);
   const metrics = createMetrics();
+  startAtZero(metrics);
   const openDoveadm = (timeoutMsecs: number): DoveadmClient =>
     createDoveadmClient({
       url: config.doveadm.url,
       apiKey: config.doveadm.api_key,
       trustedUsers: config.doveadm.trusted_users,
       timeout: timeoutMsecs,
-      observe: (command, seconds, result) =>
-        metrics.doveadmDuration.observe({ command, result }, seconds),
+      observe: (command, seconds, result) => {
+        metrics.doveadmRequests.inc({ command, result });
+        metrics.doveadmDuration.observe({ command, result }, seconds);
+      },
     });
   const doveadm = openDoveadm(config.doveadm.timeout);
   const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));

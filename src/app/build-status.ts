@@ -2,17 +2,15 @@ import { hostname } from 'node:os';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { statusRoutes } from '../http/routes/status.ts';
 import { assembleStatus } from '../http/status/assemble-status.ts';
-import { createHistory } from '../http/status/history.ts';
 import { readPageAssets } from '../http/status/page-assets.ts';
-import { createReadinessWatch } from '../http/status/readiness-watch.ts';
 import { renderStatus } from '../http/status/render-status.ts';
 import type { StatusFacts } from '../http/status/status-facts.ts';
-import { readLatency, readTotals } from '../http/status/totals.ts';
-import type { ReadinessCheck } from '../readiness.ts';
+import { timeOfDay } from '../http/status/words.ts';
 import { VERSION } from '../version.ts';
 import type { Domain } from './build-domain.ts';
 import type { Flows } from './build-flows.ts';
 import type { Ground } from './build-ground.ts';
+import type { Health } from './build-health.ts';
 
 /** The status page, and the little memory behind it. */
 export interface Status {
@@ -26,20 +24,11 @@ const PERIOD = 5;
 const RELOAD = 15;
 
 export function buildStatus(
-  { config, clock, metrics, store }: Ground,
+  { config, clock, store }: Ground,
   { delivery, throttle, attempts }: Domain,
   { journal }: Flows,
-  checks: readonly ReadinessCheck[],
+  { history, watch, readiness }: Health,
 ): Status {
-  const history = createHistory({
-    read: async () => ({
-      totals: await readTotals(metrics),
-      latency: await readLatency(metrics),
-      owed: delivery.levels().owed,
-    }),
-    clock,
-  });
-  const readiness = createReadinessWatch(checks, clock);
   const startedAt = clock.now();
   const service = {
     version: VERSION,
@@ -51,9 +40,13 @@ export function buildStatus(
   };
 
   async function facts(): Promise<StatusFacts> {
-    const [latest, samples] = await Promise.all([readiness(), history.samples()]);
+    const [latest, samples, problems] = await Promise.all([
+      readiness(),
+      history.samples(),
+      watch.look(),
+    ]);
     return {
-      ...{ startedAt, service, samples, readiness: latest },
+      ...{ startedAt, service, samples, problems, readiness: latest },
       pending: journal.waiting(),
       now: clock.now(),
       heard: history.lastGrowth(),
@@ -70,7 +63,7 @@ export function buildStatus(
     return renderStatus(assembleStatus(found), {
       ...{ host: service.host, period: PERIOD, reload: RELOAD },
       time: time.toISOString(),
-      clock: time.toLocaleTimeString('en-GB', { timeZoneName: 'short' }),
+      clock: timeOfDay(time),
       assets,
     });
   };

@@ -2,11 +2,12 @@ import { formatClassification, type Classify } from '../coi/classify.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { ScriptHandler } from '../script/script-handler.ts';
 import { checkUserName } from '../user-name.ts';
+import type { ClassifyAnswer } from './start-at-zero.ts';
 
 export interface AnswerScriptParts {
   classify: Classify;
   /** Told what came of a message: the action, or `failed`. A wrong guess is asked about again. */
-  count: (answer: string) => void;
+  count: (answer: ClassifyAnswer) => void;
 }
 
 /**

@@ -14,6 +14,13 @@ export type Classification =
   /** From a blocked contact, for this mailbox: the user's own rules do not run. */
   | { action: 'block'; mailbox: string };
 
+export const ACTIONS = [
+  'keep',
+  'flag',
+  'file',
+  'block',
+] as const satisfies Classification['action'][];
+
 export interface ClassifierParts {
   /** The user's settings, as current as the source of metadata can tell. */
   settings: (user: string) => Promise<CoiSettings>;

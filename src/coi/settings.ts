@@ -102,3 +102,7 @@ function judgeValue(
 /** A value as it may stand in a log line. */
 const abbreviate = (text: string): string =>
   (text.length > 40 ? `${text.slice(0, 40)}…` : text).replace(/\p{Cc}/gu, '?');
+
+/** What COI is from then on. */
+export const COI_TRANSITIONS = ['enabled', 'disabled'] as const;
+export type CoiTransition = (typeof COI_TRANSITIONS)[number];

@@ -5,8 +5,10 @@ import { AnnotationLimitError } from '../stores/annotation-limits.ts';
 import { failedReply, type Reply } from './format-reply.ts';
 import { ReplyQueue, type Turn } from './reply-queue.ts';
 
-export type DictCommand = 'lookup' | 'iterate' | 'commit';
-export type DictResult = 'ok' | 'missing' | 'refused' | 'failed';
+export const DICT_COMMANDS = ['lookup', 'iterate', 'commit'] as const;
+export type DictCommand = (typeof DICT_COMMANDS)[number];
+export const DICT_RESULTS = ['ok', 'missing', 'refused', 'failed'] as const;
+export type DictResult = (typeof DICT_RESULTS)[number];
 /** Told of each answered command; for metrics. */
 export type DictObserver = (command: DictCommand, result: DictResult, msecs: number) => void;
 

@@ -5,6 +5,20 @@ import { createCheckedConnector, type HttpPlace } from '../peer/checked-connecto
 import { checkUserName } from '../user-name.ts';
 import { sayAskingDovecot } from './asking-dovecot.ts';
 
+/**
+ * What requests are counted as: by their first command. `list` stands for the question what the API can do,
+ * and so whether it is there; `other` for commands that are not named here.
+ */
+export const DOVEADM_REQUESTS = [
+  ...(['fetch', 'flagsAdd', 'list', 'move', 'user', 'mailboxCreate', 'mailboxDelete'] as const),
+  ...(['mailboxRename', 'mailboxStatus', 'mailboxSubscribe', 'mailboxMetadataGet'] as const),
+  ...(['mailboxMetadataList', 'mailboxMetadataSet', 'mailboxMetadataUnset', 'other'] as const),
+] as const;
+type DoveadmRequest = (typeof DOVEADM_REQUESTS)[number];
+
+export const DOVEADM_RESULTS = ['ok', 'refused', 'failed'] as const;
+type DoveadmResult = (typeof DOVEADM_RESULTS)[number];
+
 /** One command of the doveadm HTTP API, named as there (`mailboxCreate`, `fetch` …). */
 export interface DoveadmCommand {
   name: string;
@@ -54,7 +68,7 @@ export interface DoveadmClientOptions {
   /** Milliseconds that one request may take. */
   timeout: number;
   /** Told of each request: the first command's name, seconds, and whether it succeeded. */
-  observe?: (command: string, seconds: number, result: 'ok' | 'refused' | 'failed') => void;
+  observe?: (request: DoveadmRequest, seconds: number, result: DoveadmResult) => void;
 }
 
 export interface DoveadmClient {
@@ -147,9 +161,10 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
   }
 
   async function observed<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const request = DOVEADM_REQUESTS.find((known) => known === name) ?? 'other';
     const started = performance.now();
-    const done = (result: 'ok' | 'refused' | 'failed'): void =>
-      options.observe?.(name, (performance.now() - started) / 1_000, result);
+    const done = (result: DoveadmResult): void =>
+      options.observe?.(request, (performance.now() - started) / 1_000, result);
     try {
       const value = await work();
       const refused =

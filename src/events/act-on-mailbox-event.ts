@@ -1,4 +1,4 @@
-import { readSettings, switchEnabled } from '../coi/settings.ts';
+import { readSettings, switchEnabled, type CoiTransition } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
 import { DoveadmCommandError, isTemporary, type DoveadmClient } from '../dovecot/doveadm-client.ts';
@@ -22,7 +22,7 @@ export interface MailboxEventParts {
   takeRestored: RestoreChats['takeRestored'];
   /** Shows clients the new state of `enabled`. */
   publish: (user: string) => Promise<void>;
-  onTransition?: (state: 'enabled' | 'disabled') => void;
+  onTransition?: (state: CoiTransition) => void;
   log: Logger;
 }
 

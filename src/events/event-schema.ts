@@ -110,6 +110,10 @@ export const TransactionSchema = Type.Object({
   ),
 });
 
+/** The events that there are. */
+export const EVENT_NAMES: readonly DovecotEvent['event'][] =
+  TransactionSchema.properties.events.items.anyOf.map(({ properties }) => properties.event.const);
+
 export type Transaction = Static<typeof TransactionSchema>;
 export type DovecotEvent = Transaction['events'][number];
 export type MessageNewEvent = Static<typeof MessageNew>;

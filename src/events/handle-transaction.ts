@@ -40,9 +40,13 @@ export interface TransactionParts {
   contacts: string;
   /** They have changed, or may have. */
   onContactsChanged: (user: string) => void;
-  onEvent?: (event: string) => void;
-  onMoved?: (reason: 'seen' | 'late', count: number) => void;
+  onEvent?: (event: DovecotEvent['event']) => void;
+  onMoved?: (reason: Exclude<MoveReason, 'blocked'>, count: number) => void;
 }
+
+/** Why chat messages are moved after their delivery. */
+export const MOVE_REASONS = ['late', 'seen', 'blocked'] as const;
+export type MoveReason = (typeof MOVE_REASONS)[number];
 
 /**
  * @param receivedAt milliseconds since the epoch

@@ -19,8 +19,12 @@ export interface JournalWorkerParts {
   /** {@link ClockWatch.byToday}, for the times of entries. */
   byToday: (noted: number) => number;
   log: Logger;
-  onGivenUp?: (reason: 'refused' | 'damaged') => void;
+  onGivenUp?: (reason: GivenUpReason) => void;
 }
+
+/** Why a transaction in the journal is not tried again. */
+export const GIVEN_UP_REASONS = ['refused', 'damaged'] as const;
+type GivenUpReason = (typeof GIVEN_UP_REASONS)[number];
 
 /** A transaction in the journal whose first handling is still under way. */
 export interface KeptCopy {

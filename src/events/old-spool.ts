@@ -7,6 +7,10 @@ import type { EventJournal, NewJournalEntry } from '../stores/event-journal.ts';
 import { parseTransaction } from './event-schema.ts';
 import type { JournalWorker } from './journal-worker.ts';
 
+/** What became of a file. */
+export const SPOOL_RESULTS = ['taken', 'rejected', 'over_share'] as const;
+type SpoolResult = (typeof SPOOL_RESULTS)[number];
+
 export interface OldSpoolParts {
   /** `spool.dir`; it need not be there. */
   dir: string;
@@ -16,7 +20,7 @@ export interface OldSpoolParts {
   worker: Pick<JournalWorker, 'begin' | 'makeRoom'>;
   clock: Clock;
   log: Logger;
-  onFile: (result: 'taken' | 'rejected' | 'over_share') => void;
+  onFile: (result: SpoolResult) => void;
 }
 
 const REJECTED = 'rejected';

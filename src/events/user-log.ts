@@ -17,7 +17,9 @@ export interface UserLogParts {
   onProblem: (problem: string) => void;
 }
 
-export type LineResult = 'taken' | 'damaged' | 'oversized' | 'over_share';
+/** What became of a line. */
+export const LINE_RESULTS = ['taken', 'damaged', 'oversized', 'over_share'] as const;
+export type LineResult = (typeof LINE_RESULTS)[number];
 
 /** The scripts begin no line behind 1 GiB; what is behind that nobody reads. */
 const READ_LIMIT = 1_073_741_824 + LONGEST_LINE;

@@ -5,6 +5,7 @@ import {
   judgeCoiChange,
   readSettings,
   switchEnabled,
+  type CoiTransition,
 } from '../coi/settings.ts';
 import { InvalidInputError, SidecarError } from '../errors.ts';
 import type { Change, CommitResult, Store } from '../stores/store.ts';
@@ -21,7 +22,7 @@ export interface ChangeOwnEntriesParts {
   subscriptions: Subscriptions;
   folders: Folders;
   sendValidation: (push: ValidationPush) => Promise<FirstAttempt>;
-  onTransition?: (state: 'enabled' | 'disabled') => void;
+  onTransition?: (state: CoiTransition) => void;
 }
 
 /** A client's changes to COI's and WebPush's entries, with others that belong to the same commit. */

@@ -16,10 +16,16 @@ export interface GateParts {
   /** Answers for those without an http-notify annotation; given when events come by the ox driver. */
   httpNotify?: HttpNotify | undefined;
   log: Logger;
-  onRefusal?: (about: string) => void;
+  onRefusal?: (about: RefusalSubject) => void;
   /** In real time unless given. */
   sleep?: Sleep;
 }
+
+/** What refused annotations are about; `throttle`: subscriptions of those who have to wait. */
+export const REFUSAL_SUBJECTS = [
+  ...(['config', 'subscription', 'validation', 'vapid', 'throttle'] as const),
+] as const;
+type RefusalSubject = (typeof REFUSAL_SUBJECTS)[number];
 
 /**
  * The attribute dict that Dovecot sees (`metadata.source: dict`): COI's and WebPush's entries have
@@ -131,8 +137,7 @@ const mixedOwners = (): InvalidInputError =>
 
 const SUBSCRIBING = 'subscription';
 
-/** Also for the metric: a small closed set. */
-function subjectOf(entry: string): string {
+function subjectOf(entry: string): RefusalSubject {
   if (entry.startsWith('coi/')) return 'config';
   if (entry.endsWith('/validate')) return 'validation';
   return entry === 'webpush/vapid' ? 'vapid' : SUBSCRIBING;

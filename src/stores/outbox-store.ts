@@ -36,7 +36,8 @@ export interface OutboxStore {
   close(): Promise<void>;
 }
 
-export type PushKind = 'message' | 'validation' | 'test';
+export const PUSH_KINDS = ['message', 'validation', 'test'] as const;
+export type PushKind = (typeof PUSH_KINDS)[number];
 
 /** RFC 8030 section 5.3. */
 export type Urgency = 'very-low' | 'low' | 'normal' | 'high';

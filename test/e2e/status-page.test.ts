@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
+import { startAtZero } from '../../src/app/start-at-zero.ts';
+import { createMetrics } from '../../src/metrics.ts';
 import { noBrowser, openPage, startBrowser, type WatchedPage } from '../support/browser.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { dovecotVersions } from '../support/dovecot-versions.ts';
@@ -116,11 +118,38 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     const { host } = new URL(agent.resource.endpoint);
     const row = watched.page.locator('#services tr', { hasText: host });
     await row.waitFor(A_FEW_LOOKS);
-    assert.match(await row.innerText(), /open\s+1\s+1$/);
+    assert.match(await row.innerText(), /throttled\s+1\s+1$/);
     assert.equal(await text(watched, '#headline'), 'Everything works');
     assert.match(await text(watched, '#attempts'), /throttled 429/);
     assert.equal(await figure(watched, 'Outbox'), '1 owed');
     await watched.close();
+  });
+
+  it('does not say that everything works where pushes are refused; nor do /readyz and the metrics', async () => {
+    const { user, client } = await coiAccount(stage, 'active');
+    const agent = await stage.userAgent();
+    await subscribe(client, agent);
+    agent.answer = answerWith(403);
+    await deliverTo(stage, user, chat());
+    const watched = await open();
+    const { host } = new URL(agent.resource.endpoint);
+    const row = watched.page.locator('#services tr', { hasText: host });
+    await row.getByText('failing').waitFor(A_FEW_LOOKS);
+    assert.match(await row.innerText(), /failing\s+forbidden\s+1\s/);
+    await watched.page.getByText('Works, with something to look at').waitFor(A_FEW_LOOKS);
+    assert.match(
+      await text(watched, '#problems'),
+      /pushes 3 attempts refused with 401, 403 or 407/,
+    );
+    await watched.close();
+    const get = async (path: string): Promise<string> =>
+      (await fetch(new URL(path, stage.app.url))).text();
+    const { checks } = JSON.parse(await get('/readyz')) as { checks: Record<string, string> };
+    assert.match(checks['traffic'] ?? '', /^ok; pushes: \d attempts refused/);
+    const metrics = await get('/metrics');
+    assert.match(metrics, /^coi_problem\{problem="pushes_refused",severity="warning"\} 1$/m);
+    assert.match(metrics, /^coi_problem\{problem="pushes_refused",severity="critical"\} 0$/m);
+    assert.match(metrics, /^coi_ready\{check="outbox"\} 1$/m);
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {
@@ -149,7 +178,7 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     const sparklines = await page.getByRole('img').all();
     assert.equal(sparklines.length, 6);
     for (const one of sparklines) {
-      assert.match((await one.getAttribute('aria-label')) ?? '', /in the last 30 minutes$/);
+      assert.match((await one.getAttribute('aria-label')) ?? '', / since the start$/);
     }
     for (const state of await page.locator('.state').all()) {
       assert.match(await state.innerText(), /\w/);
@@ -212,6 +241,20 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     await watched.close();
   });
 
+  it('counts under no label that was not there from the start', async () => {
+    const fresh = createMetrics();
+    startAtZero(fresh);
+    const known = countersIn(await fresh.registry.metrics());
+    const text = await (await fetch(new URL('/metrics', stage.app.url))).text();
+    assert.ok(known.length > 100);
+    assert.deepEqual(
+      countersIn(text).filter((series) => !known.includes(series)),
+      [],
+    );
+    assert.match(text, /^coi_pushes_total\{kind="message",outcome="forbidden"\} [1-9]/m);
+    assert.match(text, /^coi_doveadm_requests_total\{command="fetch",result="failed"\} 0$/m);
+  });
+
   it('says when the service is gone, and is live again when it is back', async () => {
     const watched = await open();
     const { page } = watched;
@@ -224,6 +267,10 @@ describe('the status page in a browser', { skip: noBrowser || noDovecot }, () =>
     await watched.close();
   });
 });
+
+/** The series of our counters, with their labels. */
+const countersIn = (text: string): string[] =>
+  [...text.matchAll(/^(coi_\w+_total(?:\{[^}]*\})?) /gm)].map(([, series = '']) => series);
 
 /**
  * Text whose contrast with what is behind it is less than WCAG 2.2 asks for at level AA (1.4.3): runs

@@ -74,7 +74,7 @@ describe('the npm package', () => {
 
   it('holds what runs and what an admin copies, and nothing of the development', async () => {
     const allowed =
-      /^(dist\/.+\.js|lua\/coi(-report|-changes|-event-log)?\.lua|web\/.+|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|socket|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
+      /^(dist\/.+\.js|lua\/coi(-report|-changes|-event-log)?\.lua|web\/.+|docs\/(doctor|troubleshooting)\.md|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|socket|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
     assert.deepEqual(
       packed.filter((path) => !allowed.test(path)),
       [],
@@ -87,7 +87,14 @@ describe('the npm package', () => {
         (kind) => `packaging/coi-sidecar.${kind}`,
       ),
     ];
-    for (const path of [...needed, 'web/status.css', 'web/status.js', 'web/icon.svg']) {
+    const read = [
+      'web/status.css',
+      'web/status.js',
+      'web/icon.svg',
+      'docs/doctor.md',
+      'docs/troubleshooting.md',
+    ];
+    for (const path of [...needed, ...read]) {
       assert.ok(packed.includes(path), path);
     }
     const sources = (await readdir(join(dir, 'checkout/src'), { recursive: true }))

@@ -7,7 +7,7 @@ import { makeTempDir, type TempDir } from '../stores/make-temp-dir.ts';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** What the package has beside its code. */
-const BESIDE = ['node_modules', 'web'];
+const BESIDE = ['node_modules', 'web', 'docs'];
 
 /**
  * Files of this checkout (`src/errors.ts`) as `npm run build` makes them, in a directory of their

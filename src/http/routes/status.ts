@@ -21,7 +21,10 @@ const POLICY = [
 
 /** `GET /`: what goes on, for a person with a browser. */
 export const statusRoutes =
-  ({ page, assets: { style, script, icons } }: StatusRoutesParts): FastifyPluginAsyncTypebox =>
+  ({
+    page,
+    assets: { style, script, icons, documents },
+  }: StatusRoutesParts): FastifyPluginAsyncTypebox =>
   // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
   async (app) => {
     app.addHook('onSend', (_request, reply, payload, done) => {
@@ -39,7 +42,8 @@ export const statusRoutes =
         .header('cache-control', 'no-store')
         .send(await page()),
     );
-    for (const { path, type, body } of [style, script, ...Object.values(icons)]) {
+    const kept = [style, script, ...Object.values(icons), ...Object.values(documents)];
+    for (const { path, type, body } of kept) {
       app.get(path, (_request, reply) =>
         reply.type(type).header('cache-control', 'private, max-age=31536000, immutable').send(body),
       );

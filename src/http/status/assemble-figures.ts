@@ -5,6 +5,7 @@ import {
   latencyByMinute,
   latencyQuantile,
   owedByMinute,
+  type ByMinute,
 } from './series.ts';
 import type { StatusFacts } from './status-facts.ts';
 import type { Figure } from './status-view.ts';
@@ -83,9 +84,12 @@ const median = (seconds: number) => {
 };
 
 /** The sparkline for those who cannot see it. */
-function describe(series: readonly number[], most: (value: number) => string): string {
-  const highest = Math.max(0, ...series);
-  return `${highest === 0 ? 'none' : most(highest)} in the last ${HISTORY_MINUTES} minutes`;
+function describe(series: ByMinute, most: (value: number) => string): string {
+  const highest = Math.max(0, ...series.map((value = 0) => value));
+  const since = series.includes(undefined)
+    ? 'since the start'
+    : `in the last ${HISTORY_MINUTES} minutes`;
+  return `${highest === 0 ? 'none' : most(highest)} ${since}`;
 }
 
 const spoken = (seconds: number): string => {

@@ -1,3 +1,4 @@
+import { isReady } from '../../readiness.ts';
 import { HISTORY_MINUTES } from './history.ts';
 import { growth } from './series.ts';
 import type { StatusFacts } from './status-facts.ts';
@@ -12,7 +13,7 @@ const FAILURE_MINUTES = 5;
 export function assembleRoads(facts: StatusFacts): Row[] {
   const { source, driver } = facts.service;
   const metadata = { name: 'metadata', purpose: 'Dovecot keeps annotations here' };
-  return [
+  const rows = [
     heard(facts, { name: 'events', purpose: EVENTS[driver] }, { uses: 'events' }),
     heard(
       facts,
@@ -25,6 +26,7 @@ export function assembleRoads(facts: StatusFacts): Row[] {
     commands(facts),
     pushes(facts),
   ];
+  return rows.map((row) => withProblems(row, facts));
 }
 
 const EVENTS = {
@@ -34,7 +36,7 @@ const EVENTS = {
 
 /** What this service itself needs. */
 export function assembleParts(facts: StatusFacts): Row[] {
-  return [
+  const rows = [
     checked(facts, 'store', { name: 'store', purpose: 'Annotations and subscriptions' }),
     checked(facts, 'outbox', { name: 'outbox', purpose: 'Pushes that are owed' }),
     eventLog(facts),
@@ -42,6 +44,21 @@ export function assembleParts(facts: StatusFacts): Row[] {
     ...others(facts),
     throttle(facts),
   ];
+  return rows.map((row) => withProblems(row, facts));
+}
+
+/** What is wrong by what happened; a part that does not work at all goes first. */
+function withProblems(row: Row, { problems }: StatusFacts): Row {
+  const here = problems.filter(({ place }) => place === row.name);
+  const [worst] = here;
+  if (worst === undefined || row.tone === 'bad') return row;
+  return {
+    ...row,
+    ...(worst.severity === 'critical'
+      ? { tone: 'bad', state: 'failing' }
+      : { tone: 'warn', state: 'warning' }),
+    detail: here.map(({ says }) => says).join('; '),
+  };
 }
 
 /** Whatever else `/readyz` looks at: what it complains of must not be missing here. */
@@ -50,7 +67,10 @@ const others = (facts: StatusFacts): Row[] =>
     .filter((name) => !HAS_A_ROW.includes(name))
     .map((name) => checked(facts, name, { name, purpose: PURPOSES[name] ?? '' }));
 
-const HAS_A_ROW: readonly string[] = ['doveadm', 'proxy', 'store', 'outbox', 'events', 'clock'];
+/** What `traffic` remarks stands in the rows that it is about. */
+const HAS_A_ROW: readonly string[] = [
+  ...['doveadm', 'proxy', 'store', 'outbox', 'events', 'clock', 'traffic'],
+];
 const PURPOSES: Partial<Record<string, string>> = {
   'doveadm.socket': 'Messages octet by octet',
 };
@@ -86,11 +106,9 @@ function activity({ heard: times, samples, now }: StatusFacts, uses: keyof Total
 function checked({ readiness }: StatusFacts, check: string, named: Named): Row {
   const says = readiness?.checks[check];
   if (says === undefined) return { ...named, tone: 'quiet', state: 'not known yet', detail: '' };
-  if (says === 'ok') return { ...named, tone: 'good', state: 'ready', detail: '' };
-  if (says.startsWith('ok; ')) {
-    return { ...named, tone: 'warn', state: 'ready', detail: says.slice('ok; '.length) };
-  }
-  return { ...named, tone: 'bad', state: 'not ready', detail: says };
+  if (!isReady(says)) return { ...named, tone: 'bad', state: 'not ready', detail: says };
+  const remark = says.slice('ok; '.length);
+  return { ...named, tone: remark === '' ? 'good' : 'warn', state: 'ready', detail: remark };
 }
 
 function commands(facts: StatusFacts): Row {

@@ -1,8 +1,12 @@
+import type { OriginSnapshot } from '../../webpush/delivery/delivery.ts';
 import { assembleFigures } from './assemble-figures.ts';
 import { assembleParts, assembleRoads } from './assemble-rows.ts';
 import type { StatusFacts } from './status-facts.ts';
 import type { AttemptRow, Row, ServiceRow, StatusView, Tone } from './status-view.ts';
 import { counted, duration, shortTime } from './words.ts';
+
+/** Rows of the table of push services: whoever runs a service for one device each makes many. */
+const SHOWN_SERVICES = 12;
 
 /** What the facts mean to a person who looks at them for ten seconds. Pure. */
 export function assembleStatus(facts: StatusFacts): StatusView {
@@ -14,7 +18,8 @@ export function assembleStatus(facts: StatusFacts): StatusView {
     figures: assembleFigures(facts),
     roads,
     parts,
-    services,
+    services: services.slice(0, SHOWN_SERVICES),
+    moreServices: Math.max(0, facts.delivery.originCount - SHOWN_SERVICES),
     attempts: assembleAttempts(facts),
     about: assembleAbout(facts),
   };
@@ -25,17 +30,20 @@ function assembleHeadline(
   rows: readonly Row[],
   services: readonly ServiceRow[],
 ): StatusView['headline'] {
+  // A push service that is down is its own affair as long as the others get their pushes.
+  const failing = services.filter(({ tone }) => tone === 'bad');
+  const unnamed = failing.length - NAMED_SERVICES;
   const problems = [
     ...rows
       .filter(({ tone }) => tone === 'bad' || tone === 'warn')
       .map(({ name, tone, detail }) => ({ tone, about: name, says: detail })),
-    ...services
-      .filter(({ tone }) => tone !== 'good')
-      // A push service that is down is its own affair as long as the others get their pushes.
-      .map(({ service, state, owed }) => ({
-        ...{ tone: 'warn' as const, about: service },
-        says: `${state}; ${counted(owed, 'push', 'pushes')} owed`,
-      })),
+    ...failing.slice(0, NAMED_SERVICES).map(({ service, state, why, owed }) => ({
+      ...{ tone: 'warn' as const, about: service },
+      says: `${state}${why && ` (${why})`}; ${counted(owed, 'push', 'pushes')} owed`,
+    })),
+    ...(unnamed > 0
+      ? [{ tone: 'warn' as const, about: counted(unnamed, 'more push service'), says: 'failing' }]
+      : []),
   ].sort((one, other) => SEVERITY[one.tone] - SEVERITY[other.tone]);
   const worst = problems[0]?.tone ?? (readiness === undefined ? 'quiet' : 'good');
   return {
@@ -45,6 +53,7 @@ function assembleHeadline(
   };
 }
 
+const NAMED_SERVICES = 3;
 const SEVERITY: Record<Tone, number> = { bad: 0, warn: 1, quiet: 2, good: 3 };
 
 const HEADLINES: Record<Tone, string> = {
@@ -54,17 +63,31 @@ const HEADLINES: Record<Tone, string> = {
   quiet: 'Having a first look',
 };
 
-const SERVICE_STATES = {
-  open: { tone: 'good', state: 'open' },
-  failing: { tone: 'bad', state: 'failing' },
-} as const;
+/** So many attempts in a row that nothing came of are no accident. */
+const FAILURES_UNTIL_BAD = 3;
 
+/** Those that are in trouble first. */
 const assembleServices = ({ delivery }: StatusFacts): ServiceRow[] =>
-  delivery.origins.map(({ origin, state, owed, paused }) => ({
-    ...{ service: shown(origin), owed },
-    ...SERVICE_STATES[state],
-    paused,
-  }));
+  delivery.origins
+    .map((origin) => ({
+      ...{ service: shown(origin.origin), owed: origin.owed, paused: origin.paused },
+      ...stateOf(origin),
+    }))
+    .sort((one, other) => SEVERITY[one.tone] - SEVERITY[other.tone]);
+
+/** `open` is one whose last attempt succeeded, or that had none yet. */
+function stateOf({
+  state,
+  failedInARow,
+  lastFailure,
+}: OriginSnapshot): Pick<ServiceRow, 'tone' | 'state' | 'why'> {
+  if (state === 'failing' || failedInARow >= FAILURES_UNTIL_BAD) {
+    return { tone: 'bad', state: 'failing', why: lastFailure ?? '' };
+  }
+  return failedInARow > 0 && lastFailure !== undefined
+    ? { tone: 'quiet', state: lastFailure, why: '' }
+    : { tone: 'good', state: 'open', why: '' };
+}
 
 const assembleAttempts = ({ attempts, now }: StatusFacts): AttemptRow[] =>
   attempts.map(({ at, kind, service, delivered, outcome, status, seconds }) => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Tone } from './status-view.ts';
 
-/** The package: `web/` stands in it, beside `src/` or `dist/`. */
+/** The package: `web/` and `docs/` stand in it, beside `src/` or `dist/`. */
 const PACKAGE_ROOT = new URL('../../../', import.meta.url);
 
 export interface PageAsset {
@@ -17,6 +17,8 @@ export interface PageAssets {
   style: PageAsset;
   script: PageAsset;
   icons: Record<Tone, PageAsset>;
+  /** Of the documentation: what helps somebody who is looking at this page; as it is written, in Markdown. */
+  documents: Record<'troubleshooting' | 'doctor', PageAsset>;
 }
 
 /** Read once, at start. */
@@ -33,6 +35,7 @@ export function readPageAssets(): PageAssets {
       bad: iconOf('bad'),
       quiet: iconOf('quiet'),
     },
+    documents: { troubleshooting: document('troubleshooting'), doctor: document('doctor') },
   };
 }
 
@@ -45,6 +48,14 @@ const ICON_COLOURS: Record<Tone, string> = {
 };
 
 const read = (name: string): string => readFileSync(new URL(`web/${name}`, PACKAGE_ROOT), 'utf8');
+
+/** As plain text: that is what browsers show, and do not save. */
+const document = (name: string): PageAsset =>
+  asset(
+    `/docs/${name}.md`,
+    'text/plain; charset=utf-8',
+    readFileSync(new URL(`docs/${name}.md`, PACKAGE_ROOT), 'utf8'),
+  );
 
 function asset(path: string, type: string, body: string): PageAsset {
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 12);

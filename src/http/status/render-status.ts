@@ -22,6 +22,7 @@ export interface PageFrame {
  */
 export function renderStatus(view: StatusView, frame: PageFrame): string {
   const { assets, host } = frame;
+  const { documents } = assets;
   const { tone, text } = view.headline;
   return html`<!doctype html>
     <html lang="en">
@@ -67,7 +68,9 @@ export function renderStatus(view: StatusView, frame: PageFrame): string {
           ${section(
             'services',
             'Push services',
-            html`<div id="services" data-live>${renderServices(view.services)}</div>`,
+            html`<div id="services" data-live>
+              ${renderServices(view.services, view.moreServices)}
+            </div>`,
           )}
           ${section(
             'attempts',
@@ -76,6 +79,12 @@ export function renderStatus(view: StatusView, frame: PageFrame): string {
           )}
         </main>
         <footer>
+          <p>
+            This page shows what has happened since the start. <code>coi-sidecar doctor</code> tries
+            whether a mail gets through. Documentation:
+            <a href="${documents.troubleshooting.url}">what to do, by symptom</a>,
+            <a href="${documents.doctor.url}">what doctor finds</a>.
+          </p>
           <dl id="about" data-live>
             ${view.about.map(
               ([term, value]) =>

@@ -9,13 +9,16 @@ export function growth(samples: readonly Sample[], name: keyof Totals, minutes: 
   return (last?.totals[name] ?? 0) - (first?.totals[name] ?? 0);
 }
 
-/** A total's growth minute by minute, the last one last; minutes before the first sample count as 0. */
-export function growthByMinute(samples: readonly Sample[], name: keyof Totals): number[] {
+/** Minute by minute, the last one last; undefined for those before the first sample. */
+export type ByMinute = readonly (number | undefined)[];
+
+/** A total's growth minute by minute. */
+export function growthByMinute(samples: readonly Sample[], name: keyof Totals): ByMinute {
   return minutes(samples, (from, to) => to.totals[name] - from.totals[name]);
 }
 
 /** The most that was owed, minute by minute. */
-export function owedByMinute(samples: readonly Sample[]): number[] {
+export function owedByMinute(samples: readonly Sample[]): ByMinute {
   return minutes(samples, (from, to) =>
     Math.max(...samples.filter(({ at }) => at >= from.at && at <= to.at).map(({ owed }) => owed)),
   );
@@ -35,7 +38,7 @@ export function latencyQuantile(
 }
 
 /** The median minute by minute, in seconds; 0 for minutes without a push. */
-export function latencyByMinute(samples: readonly Sample[]): number[] {
+export function latencyByMinute(samples: readonly Sample[]): ByMinute {
   return minutes(samples, (from, to) => quantile(from.latency, to.latency, 0.5) ?? 0);
 }
 
@@ -62,13 +65,15 @@ function span(samples: readonly Sample[], minutes: number): (Sample | undefined)
 function minutes(
   samples: readonly Sample[],
   value: (from: Sample, to: Sample) => number,
-): number[] {
+): ByMinute {
+  const [first] = samples;
   const last = samples.at(-1);
   return Array.from({ length: HISTORY_MINUTES }, (_, index) => {
     const end = (last?.at ?? 0) - (HISTORY_MINUTES - 1 - index) * MINUTE_MSECS;
+    if (first === undefined || end < first.at) return undefined;
     const from = sampleAt(samples, end - MINUTE_MSECS);
     const to = sampleAt(samples, end);
-    return from === undefined || to === undefined ? 0 : value(from, to);
+    return from === undefined || to === undefined ? undefined : value(from, to);
   });
 }
 

@@ -1,6 +1,7 @@
 import type { ReadinessReport } from '../../readiness.ts';
 import type { DeliverySnapshot } from '../../webpush/delivery/delivery.ts';
 import type { Sample } from './history.ts';
+import type { Problem } from './judge-health.ts';
 import type { RecentAttempt } from '../../webpush/delivery/recent-attempts.ts';
 import type { Totals } from './totals.ts';
 
@@ -24,6 +25,8 @@ export interface StatusFacts {
   samples: readonly Sample[];
   /** When each total last grew, in milliseconds since the epoch. */
   heard: ReadonlyMap<keyof Totals, number>;
+  /** What is wrong though all parts work, the worst first. */
+  problems: readonly Problem[];
   delivery: DeliverySnapshot;
   /** The newest first. */
   attempts: readonly RecentAttempt[];

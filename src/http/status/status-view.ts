@@ -1,3 +1,5 @@
+import type { ByMinute } from './series.ts';
+
 /** How something is, in four steps; each shows by word, mark and colour. */
 export type Tone = 'good' | 'warn' | 'bad' | 'quiet';
 
@@ -8,6 +10,8 @@ export interface StatusView {
   roads: Row[];
   parts: Row[];
   services: ServiceRow[];
+  /** Push services that are not among them. */
+  moreServices: number;
   attempts: AttemptRow[];
   about: [term: string, value: string][];
 }
@@ -19,8 +23,7 @@ export interface Figure {
   unit?: string;
   note: string;
   tone: Tone;
-  /** Minute by minute, the last one last. */
-  series: number[];
+  series: ByMinute;
   /** The series in words. */
   seriesLabel: string;
 }
@@ -40,6 +43,8 @@ export interface ServiceRow {
   service: string;
   tone: Tone;
   state: string;
+  /** How its last attempt failed; empty where nothing is wrong. */
+  why: string;
   owed: number;
   /** Subscriptions that their push service asked to be left alone for a while. */
   paused: number;

@@ -1,5 +1,6 @@
 import type { Counter, Histogram } from 'prom-client';
 import type { Metrics } from '../../metrics.ts';
+import { FAULT_REASONS, isFault, type OutcomeReason } from '../../webpush/outcome/outcome.ts';
 
 /** What the status page counts, since the start: sums over the metrics' small label sets. */
 export interface Totals {
@@ -18,21 +19,30 @@ export interface Totals {
   accepted: number;
   /** Push attempts that were not accepted, and may be repeated. */
   failed: number;
+  /** Of those: the ones after which something is wrong … */
+  faults: number;
+  /** … and the ones in which we were refused, by a push service or the proxy (401, 403, 407). */
+  refused: number;
   /** Owed pushes that were given up. */
   dropped: number;
+  /** Of those: the ones that nobody refused, but for which there was no time or no room. */
+  lost: number;
+  /** Transactions that will never be handled. */
+  eventsGivenUp: number;
 }
 
 /** How long pushes took from event to acceptance: how many took at most so many seconds. */
 export type LatencyBuckets = readonly { seconds: number; count: number }[];
 
 export async function readTotals(metrics: Metrics): Promise<Totals> {
-  const [events, classified, dict, doveadm, pushes, dropped] = await Promise.all([
+  const [events, classified, dict, doveadm, pushes, dropped, givenUp] = await Promise.all([
     valuesOf(metrics.events),
     valuesOf(metrics.classifications),
     valuesOf(metrics.dictCommands),
-    valuesOf(metrics.doveadmDuration, 'coi_doveadm_duration_seconds_count'),
+    valuesOf(metrics.doveadmRequests),
     valuesOf(metrics.pushes),
     valuesOf(metrics.outboxDropped),
+    valuesOf(metrics.eventsGivenUp),
   ]);
   return {
     events: sum(events),
@@ -46,7 +56,11 @@ export async function readTotals(metrics: Metrics): Promise<Totals> {
     doveadmFailed: sum(doveadm, (labels) => isUse(labels) && labels['result'] === 'failed'),
     accepted: sum(pushes, ({ outcome }) => outcome === 'accepted'),
     failed: sum(pushes, ({ outcome }) => outcome !== 'accepted'),
+    faults: sum(pushes, ({ outcome }) => isFault(outcome as OutcomeReason)),
+    refused: sum(pushes, ({ outcome }) => FAULT_REASONS.some((reason) => reason === outcome)),
     dropped: sum(dropped),
+    lost: sum(dropped, ({ reason }) => reason === 'expired' || reason === 'overflow'),
+    eventsGivenUp: sum(givenUp),
   };
 }
 

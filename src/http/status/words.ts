@@ -33,6 +33,12 @@ const phrase = (value: number, unit: string): string =>
 export const ago = (seconds: number): string =>
   seconds < 15 ? 'just now' : `${duration(seconds)} ago`;
 
+/** `09:05:03 UTC`, where this host is. */
+export const timeOfDay = (time: Date): string =>
+  time.toLocaleTimeString('en-GB', {
+    ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' },
+  });
+
 /** A short time with its unit: `7 ms`, `1.2 s`, `3 min`. */
 export function shortTime(seconds: number): { value: string; unit: string } {
   if (seconds < 0.999_5) return { value: count(Math.round(seconds * 1_000)), unit: 'ms' };

@@ -154,7 +154,7 @@ class PushDelivery implements Delivery {
       state: this.#state,
       owed: this.#queue.size,
       oldestAgeMsecs: 1_000 * this.levels().oldestAgeSeconds,
-      origins: toOriginSnapshots(this.#queue.origins()),
+      ...toOriginSnapshots(this.#queue.origins()),
     };
   }
 

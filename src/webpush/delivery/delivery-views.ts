@@ -2,8 +2,8 @@ import type { OwedPush } from '../../stores/outbox-store.ts';
 import {
   MAX_LISTED_ORIGINS,
   type DeliveryLevels,
+  type DeliverySnapshot,
   type ListedPush,
-  type OriginSnapshot,
 } from './delivery.ts';
 import type { Origin } from './lane.ts';
 import { originOf } from './origin-of.ts';
@@ -42,10 +42,19 @@ export function toLevels(queue: PushQueue, now: number): Omit<DeliveryLevels, 'u
   return { owed: queue.size, oldestAgeSeconds, origins, pausedResources };
 }
 
-/** The push services to which something is owed, those with the most first. */
-export const toOriginSnapshots = (origins: Iterable<Origin>): OriginSnapshot[] =>
-  [...origins]
-    .filter(({ owed }) => owed > 0)
-    .sort((a, b) => b.owed - a.owed)
-    .slice(0, MAX_LISTED_ORIGINS)
-    .map(({ name, gate, owed, paused }) => ({ origin: name, state: gate.state, owed, paused }));
+/** The push services to which something is owed: how many there are, and those with the most. */
+export function toOriginSnapshots(
+  origins: Iterable<Origin>,
+): Pick<DeliverySnapshot, 'origins' | 'originCount'> {
+  const owing = [...origins].filter(({ owed }) => owed > 0).sort((a, b) => b.owed - a.owed);
+  return {
+    originCount: owing.length,
+    origins: owing
+      .slice(0, MAX_LISTED_ORIGINS)
+      .map(({ name, gate, owed, paused, failedInARow, failedUsers, lastFailure }) => ({
+        ...{ origin: name, state: gate.state, owed, paused },
+        ...{ failedInARow, failedUsers: failedUsers.size },
+        ...(lastFailure !== undefined && { lastFailure }),
+      })),
+  };
+}

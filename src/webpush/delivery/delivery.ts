@@ -101,8 +101,9 @@ export interface DeliveryOptions {
   payloadOctets?: number;
 }
 
+export const DROP_REASONS = ['expired', 'overflow', 'gone', 'refused', 'admin'] as const;
 /** Why an owed push was never delivered. */
-export type DropReason = 'expired' | 'overflow' | 'gone' | 'refused' | 'admin';
+export type DropReason = (typeof DROP_REASONS)[number];
 
 /** What the engine counts. No label of these has more than a few dozen values. */
 export interface DeliveryMetrics {
@@ -144,6 +145,8 @@ export interface DeliverySnapshot {
   oldestAgeMsecs: number;
   /** Those with the most owed first; at most {@link MAX_LISTED_ORIGINS}. */
   origins: OriginSnapshot[];
+  /** How many there are, those that are not listed included. */
+  originCount: number;
 }
 
 export const MAX_LISTED_ORIGINS = 100;
@@ -154,6 +157,12 @@ export interface OriginSnapshot {
   owed: number;
   /** Push resources of it that are left alone because they asked for it. */
   paused: number;
+  /** Attempts since it last took a push; zero when the last one succeeded, or there was none. */
+  failedInARow: number;
+  /** How many users they were of; counted as far as it takes to slow a service down. */
+  failedUsers: number;
+  /** How the last of them ended. */
+  lastFailure?: OutcomeReason;
 }
 
 export interface ListedPush {

@@ -1,4 +1,5 @@
 import type { PushKind } from '../../stores/outbox-store.ts';
+import type { OutcomeReason } from '../outcome/outcome.ts';
 import type { OriginGate } from './origin-gate.ts';
 import type { Turns } from './turns.ts';
 
@@ -82,6 +83,10 @@ export interface Origin {
   running: number;
   /** Pushes owed. */
   owed: number;
+  /** Attempts since it last took a push, whose they were as far as need be, and how the last of them ended. */
+  failedInARow: number;
+  readonly failedUsers: Set<string>;
+  lastFailure: OutcomeReason | undefined;
   /** The time that the agenda knows of. */
   wakeAt: number | undefined;
 }

@@ -4,7 +4,7 @@ import { createSayRarely, type Logger } from '../../logging.ts';
 import type { AttemptResult } from '../client/attempt-result.ts';
 import { calculateRepeatDelay, calculateRetryDelay } from '../outcome/calculate-retry-delay.ts';
 import { decideOutcome, needsHistory } from '../outcome/decide-outcome.ts';
-import type { Outcome } from '../outcome/outcome.ts';
+import { isFault, type Outcome } from '../outcome/outcome.ts';
 import type { SubscriptionBook } from '../subscriptions/subscription-book.ts';
 import type { Attempt } from './attempt-push.ts';
 import type { DeliveryMetrics, DropReason, FirstAttemptReport, PushAttempt } from './delivery.ts';
@@ -130,7 +130,16 @@ export class OutcomeHandler {
   }
 
   #informGate({ lane }: QueuedPush, { action, reason }: Outcome, why: string): void {
-    const { gate, name: service } = lane.origin;
+    const { origin } = lane;
+    const { gate, name: service, failedUsers } = origin;
+    if (action === 'delivered') {
+      origin.failedInARow = 0;
+      failedUsers.clear();
+    } else if (isFault(reason)) {
+      origin.failedInARow += 1;
+      origin.lastFailure = reason;
+      if (failedUsers.size < USERS_UNTIL_FAILING) failedUsers.add(lane.user);
+    }
     const before = gate.state;
     const failed =
       action === 'pause' || action === 'retry' || action === 'repeat' || reason === 'proxy-auth';

@@ -251,6 +251,7 @@ export class PushQueue {
         ...{ urgent: new Turns(), lines: new Turns(), suspects: new Turns() },
         ...{ resting: new Set(), underWay: new Map(), suspectsUnderWay: 0, overdue: 0 },
         ...{ lanes: 0, paused: 0, running: 0, owed: 0, wakeAt: undefined },
+        ...{ failedInARow: 0, failedUsers: new Set(), lastFailure: undefined },
       };
       this.#origins.set(name, origin);
     }

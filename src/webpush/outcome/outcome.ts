@@ -20,25 +20,36 @@ export type Outcome =
   | { action: 'repeat'; reason: PassingReason }
   | { action: 'alert-keep'; reason: FaultReason };
 
-export type RemovalReason = 'gone' | 'not-found' | 'bad-key' | RefusalReason;
+const REFUSAL_REASONS = ['too-large', 'redirect', 'bad-request', 'guard'] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
-export type RefusalReason = 'too-large' | 'redirect' | 'bad-request' | 'guard';
+const REMOVAL_REASONS = ['gone', 'not-found', 'bad-key', ...REFUSAL_REASONS] as const;
+export type RemovalReason = (typeof REMOVAL_REASONS)[number];
 
+const PASSING_REASONS = [
+  ...(['server-error', 'timeout', 'dns', 'refused', 'unreachable', 'reset', 'tls'] as const),
+  ...(['protocol', 'proxy', 'internal', 'guard'] as const),
+] as const;
 /** Faults that are expected to pass. */
-export type PassingReason =
-  | 'server-error'
-  | 'timeout'
-  | 'dns'
-  | 'refused'
-  | 'unreachable'
-  | 'reset'
-  | 'tls'
-  | 'protocol'
-  | 'proxy'
-  | 'internal'
-  | 'guard';
+export type PassingReason = (typeof PASSING_REASONS)[number];
 
+export const FAULT_REASONS = ['unauthorized', 'forbidden', 'proxy-auth'] as const;
 /** Faults on our side of the wire. */
-export type FaultReason = 'unauthorized' | 'forbidden' | 'proxy-auth';
+export type FaultReason = (typeof FAULT_REASONS)[number];
 
 export type OutcomeReason = Outcome['reason'];
+
+/** All of them, each once. */
+export const OUTCOME_REASONS: readonly OutcomeReason[] = [
+  ...new Set([
+    ...(['accepted', 'throttled'] as const),
+    ...[...REMOVAL_REASONS, ...PASSING_REASONS, ...FAULT_REASONS],
+  ]),
+];
+
+/**
+ * Whether something is wrong when an attempt ends so. A subscription that has ended is no fault, and what was
+ * too large goes on in a smaller form.
+ */
+export const isFault = (reason: OutcomeReason): boolean =>
+  !['accepted', 'gone', 'not-found', 'too-large'].includes(reason);

@@ -7,6 +7,9 @@ import { refusals } from './subscription-refused-error.ts';
 /** Beside the user's subscriptions, so that one read finds both and one commit stores both. */
 export const ATTEMPTS_KEY = 'webpush/subscription-attempts';
 
+export const BUDGETS = ['user', 'host'] as const;
+type Budget = (typeof BUDGETS)[number];
+
 export interface AttemptBudgetOptions {
   clock: Clock;
   /** Unvalidated attempts that a user may have within the period (`abuse.attempts`). */
@@ -15,7 +18,7 @@ export interface AttemptBudgetOptions {
   perHost: number;
   /** Milliseconds (`abuse.period`). */
   periodMsecs: number;
-  onExceeded?: (budget: 'user' | 'host', user: string, host: string) => void;
+  onExceeded?: (budget: Budget, user: string, host: string) => void;
 }
 
 /** A validation push to somebody who may never have asked for it. */

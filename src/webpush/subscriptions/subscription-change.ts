@@ -12,5 +12,7 @@
  * has to count them, or registering and removing in turns would send pushes without end. `unsent` is
  * the push service's failure, and there can be no more of them at a time than subscriptions.
  */
-export type SubscriptionChange =
-  'registered' | 'validated' | 'removed' | 'expired' | 'unsent' | 'abandoned' | 'refused';
+export const SUBSCRIPTION_CHANGES = [
+  ...(['registered', 'validated', 'removed', 'expired', 'unsent', 'abandoned', 'refused'] as const),
+] as const;
+export type SubscriptionChange = (typeof SUBSCRIPTION_CHANGES)[number];

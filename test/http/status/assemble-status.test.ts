@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assembleStatus } from '../../../src/http/status/assemble-status.ts';
+import type { Problem } from '../../../src/http/status/judge-health.ts';
 import type { StatusFacts } from '../../../src/http/status/status-facts.ts';
+import type { OriginSnapshot } from '../../../src/webpush/delivery/delivery.ts';
 import type { Row } from '../../../src/http/status/status-view.ts';
 import { idleFacts, NOW, sample } from './status-facts.ts';
 
@@ -20,12 +22,17 @@ const check = (name: string, says: string): Partial<StatusFacts> => ({
   },
 });
 
-const service = (state: 'open' | 'failing', paused = 0) => ({
+const service = (
+  state: 'open' | 'failing',
+  paused = 0,
+  more: Partial<OriginSnapshot> = {},
+): OriginSnapshot => ({
   ...{ origin: 'https://push.example.net', state, owed: 7, paused },
+  ...{ failedInARow: 0, failedUsers: 0, ...more },
 });
 
-const withServices = (...origins: ReturnType<typeof service>[]): Partial<StatusFacts> => ({
-  delivery: { ...idleFacts().delivery, origins },
+const withServices = (...origins: OriginSnapshot[]): Partial<StatusFacts> => ({
+  delivery: { ...idleFacts().delivery, origins, originCount: origins.length },
 });
 
 describe('the headline', () => {
@@ -40,7 +47,7 @@ describe('the headline', () => {
   it('says what is wrong, the worst first', () => {
     const { headline } = view({
       ...check('doveadm', 'the doveadm API does not answer'),
-      ...withServices(service('failing'), service('open')),
+      ...withServices(service('failing', 0, { lastFailure: 'timeout' }), service('open')),
       pending: 2,
     });
     assert.deepEqual(headline, {
@@ -49,7 +56,7 @@ describe('the headline', () => {
       problems: [
         { about: 'commands', says: 'the doveadm API does not answer' },
         { about: 'event log', says: '2 transactions to handle' },
-        { about: 'push.example.net', says: 'failing; 7 pushes owed' },
+        { about: 'push.example.net', says: 'failing (timeout); 7 pushes owed' },
       ],
     });
   });
@@ -57,6 +64,38 @@ describe('the headline', () => {
   it('takes a push service that is down for the service’s own affair', () => {
     const { tone } = view(withServices(service('failing'))).headline;
     assert.equal(tone, 'warn');
+  });
+});
+
+describe('what is wrong though all parts work', () => {
+  const problem = (place: Problem['place'], severity: Problem['severity']): Problem => ({
+    ...{ name: 'pushes_failing', place, severity, says: 'nothing gets through' },
+  });
+
+  it('shows in the row that it is about, and in the headline', () => {
+    const critical = { problems: [problem('pushes', 'critical')] };
+    assert.deepEqual(row('pushes', critical), {
+      ...{ name: 'pushes', tone: 'bad', state: 'failing', detail: 'nothing gets through' },
+    });
+    const { tone, problems } = view(critical).headline;
+    assert.equal(tone, 'bad');
+    assert.deepEqual(problems, [{ about: 'pushes', says: 'nothing gets through' }]);
+  });
+
+  it('is worth a look when it is a warning, and never hides what does not work at all', () => {
+    const warning = { problems: [problem('outbox', 'warning')] };
+    assert.deepEqual([row('outbox', warning).tone, view(warning).headline.tone], ['warn', 'warn']);
+    const both = { ...check('outbox', 'the disk is full'), ...warning };
+    assert.equal(row('outbox', both).detail, 'the disk is full');
+  });
+
+  it('has a row wherever it is about, and no second one', () => {
+    const places = ['events', 'classify', 'metadata', 'commands', 'pushes', 'outbox', 'event log'];
+    for (const place of places as Problem['place'][]) {
+      assert.equal(row(place, { problems: [problem(place, 'critical')] }).tone, 'bad', place);
+    }
+    const { parts } = view(check('traffic', 'ok; pushes: nothing gets through'));
+    assert.ok(parts.every(({ name }) => name !== 'traffic'));
   });
 });
 
@@ -186,18 +225,47 @@ describe('figures', () => {
 describe('lists', () => {
   it('name push services by host, with their state and pauses', () => {
     const { services } = view(
-      withServices(service('failing', 3), { ...service('open'), origin: 'http://ntfy.lan' }),
+      withServices({ ...service('open'), origin: 'http://ntfy.lan' }, service('failing', 3)),
     );
     assert.deepEqual(services, [
       {
-        ...{ service: 'push.example.net', tone: 'bad', state: 'failing' },
+        ...{ service: 'push.example.net', tone: 'bad', state: 'failing', why: '' },
         ...{ owed: 7, paused: 3 },
       },
       {
-        ...{ service: 'http://ntfy.lan', tone: 'good', state: 'open' },
+        ...{ service: 'http://ntfy.lan', tone: 'good', state: 'open', why: '' },
         ...{ owed: 7, paused: 0 },
       },
     ]);
+  });
+
+  it('call a push service open only if its last attempt succeeded', () => {
+    const states = [0, 1, 2, 3].map((failedInARow) => {
+      const more = { failedInARow, ...(failedInARow > 0 && { lastFailure: 'forbidden' as const }) };
+      const [{ tone, state, why } = {}] = view(withServices(service('open', 0, more))).services;
+      return [tone, state, why];
+    });
+    assert.deepEqual(states, [
+      ['good', 'open', ''],
+      ['quiet', 'forbidden', ''],
+      ['quiet', 'forbidden', ''],
+      ['bad', 'failing', 'forbidden'],
+    ]);
+    const all = view(withServices(service('open', 0, { failedInARow: 3, lastFailure: 'dns' })));
+    assert.equal(all.headline.tone, 'warn');
+  });
+
+  it('show a dozen push services, those in trouble first, and say how many more there are', () => {
+    const many = Array.from({ length: 39 }, (_, index) =>
+      service('open', 0, index < 20 ? {} : { failedInARow: 5, lastFailure: 'timeout' }),
+    );
+    const { services, moreServices, headline } = view(withServices(...many));
+    assert.equal(services.length, 12);
+    assert.equal(moreServices, 27);
+    assert.ok(services.every(({ state }) => state === 'failing'));
+    assert.equal(headline.problems.length, 4);
+    assert.deepEqual(headline.problems[3], { about: '16 more push services', says: 'failing' });
+    assert.equal(view(withServices(service('open'))).moreServices, 0);
   });
 
   it('tell of attempts how they ended', () => {

@@ -51,17 +51,21 @@ describe('the history behind the status page', () => {
     metrics.dictCommands.inc({ command: 'lookup', result: 'ok' }, 4);
     metrics.dictCommands.inc({ command: 'commit', result: 'refused' });
     metrics.dictCommands.inc({ command: 'commit', result: 'failed' });
-    metrics.doveadmDuration.observe({ command: 'fetch', result: 'ok' }, 0.01);
-    metrics.doveadmDuration.observe({ command: 'fetch', result: 'failed' }, 0.01);
-    metrics.doveadmDuration.observe({ command: 'list', result: 'ok' }, 0.01);
+    metrics.doveadmRequests.inc({ command: 'fetch', result: 'ok' });
+    metrics.doveadmRequests.inc({ command: 'fetch', result: 'failed' });
+    metrics.doveadmRequests.inc({ command: 'list', result: 'ok' });
     metrics.pushes.inc({ kind: 'message', outcome: 'accepted' }, 7);
     metrics.pushes.inc({ kind: 'message', outcome: 'timeout' }, 2);
+    metrics.pushes.inc({ kind: 'test', outcome: 'forbidden' });
+    metrics.pushes.inc({ kind: 'message', outcome: 'gone' });
     metrics.outboxDropped.inc({ reason: 'gone' });
+    metrics.outboxDropped.inc({ reason: 'expired' });
+    metrics.eventsGivenUp.inc({ reason: 'damaged' });
     metrics.pushLatency.observe(0.02);
     assert.deepEqual(await readTotals(metrics), {
       ...{ events: 5, mail: 3, classified: 3, chat: 2, classifyFailed: 1 },
       ...{ dict: 5, dictFailed: 1, doveadm: 1, doveadmFailed: 1 },
-      ...{ accepted: 7, failed: 2, dropped: 1 },
+      ...{ accepted: 7, failed: 4, faults: 3, refused: 1, dropped: 2, lost: 1, eventsGivenUp: 1 },
     });
     const latency = await readLatency(metrics);
     assert.deepEqual(latency.at(-1), { seconds: Infinity, count: 1 });

@@ -37,13 +37,13 @@ describe('what grew', () => {
     assert.equal(growth(samples.slice(1), 'mail', 30), 6);
   });
 
-  it('minute by minute, with nothing before the first sample', () => {
+  it('minute by minute, and of none before the first sample', () => {
     const series = growthByMinute(samples, 'mail');
     assert.equal(series.length, 30);
-    assert.deepEqual(series.slice(-4), [0, 3, 0, 6]);
+    assert.deepEqual(series.slice(-5), [undefined, 0, 3, 0, 6]);
     assert.deepEqual(
       growthByMinute([], 'mail'),
-      Array.from({ length: 30 }, () => 0),
+      Array.from({ length: 30 }, () => undefined),
     );
   });
 });
@@ -54,6 +54,11 @@ describe('what was owed', () => {
       sample(minute, {}, { owed: [0, 8, 2, 1, 0][index]! }),
     );
     assert.deepEqual(owedByMinute(samples).slice(-3), [0, 8, 2]);
+  });
+
+  it('began with the process, whatever the one before owed', () => {
+    const samples = [sample(0, {}, { owed: 172 }), sample(1, {}, { owed: 172 })];
+    assert.deepEqual(owedByMinute(samples).slice(-3), [undefined, 172, 172]);
   });
 });
 
@@ -74,6 +79,6 @@ describe('how long pushes took', () => {
     const samples = [sample(0, {}, latency(1, 1, 1, 1)), sample(5, {}, latency(1, 1, 1, 1))];
     assert.equal(latencyQuantile(samples, 0.5, 5), undefined);
     assert.equal(latencyQuantile([], 0.5, 5), undefined);
-    assert.deepEqual(new Set(latencyByMinute(samples)), new Set([0]));
+    assert.deepEqual(new Set(latencyByMinute(samples)), new Set([undefined, 0]));
   });
 });

@@ -7,6 +7,7 @@ export const NOW = Date.UTC(2026, 0, 15, 12);
 export const noTotals: Totals = {
   ...{ events: 0, mail: 0, classified: 0, chat: 0, classifyFailed: 0 },
   ...{ dict: 0, dictFailed: 0, doveadm: 0, doveadmFailed: 0, accepted: 0, failed: 0, dropped: 0 },
+  ...{ faults: 0, refused: 0, lost: 0, eventsGivenUp: 0 },
 };
 
 const noLatency: LatencyBuckets = [0.01, 0.1, 1, Infinity].map((seconds) => ({
@@ -40,8 +41,9 @@ export const idleFacts = (more: Partial<StatusFacts> = {}): StatusFacts => ({
   },
   samples: [sample(0), sample(60)],
   heard: new Map(),
+  problems: [],
   delivery: {
-    ...{ state: 'running', owed: 0, oldestAgeMsecs: 0, origins: [] },
+    ...{ state: 'running', owed: 0, oldestAgeMsecs: 0, origins: [], originCount: 0 },
   },
   attempts: [],
   throttledUsers: 0,

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ago, counted, duration, shortTime } from '../../../src/http/status/words.ts';
+import { ago, counted, duration, shortTime, timeOfDay } from '../../../src/http/status/words.ts';
+
+it('the time of day has two digits everywhere', () => {
+  assert.match(timeOfDay(new Date(2026, 0, 5, 9, 5, 3)), /^09:05:03 \S+$/);
+});
 
 describe('words for numbers', () => {
   for (const [seconds, words] of [

@@ -505,10 +505,35 @@ describe('what an administrator sees and does', () => {
       state: 'running',
       owed: 3,
       oldestAgeMsecs: 5_000,
+      originCount: 2,
       origins: [
-        { origin: other, state: 'open', owed: 2, paused: 0 },
-        { origin: SERVICE, state: 'open', owed: 1, paused: 0 },
+        { origin: other, state: 'open', owed: 2, paused: 0, failedInARow: 0, failedUsers: 0 },
+        { origin: SERVICE, state: 'open', owed: 1, paused: 0, failedInARow: 0, failedUsers: 0 },
       ],
     });
+  });
+
+  it('shows how many attempts a push service refused since it last took one, and of how many users', async () => {
+    const answers = new Map([
+      ['c/1', 410],
+      ['d/1', 201],
+    ]);
+    const rig = await start({
+      answer: ({ to }) => status(answers.get(to) ?? 403),
+    });
+    await rig.delivery.enqueue([rig.push('a/1'), rig.push('b/1')]);
+    await rig.clock.advance(1);
+    const [refusing] = rig.delivery.snapshot().origins;
+    assert.deepEqual(
+      [refusing?.state, refusing?.failedInARow, refusing?.failedUsers, refusing?.lastFailure],
+      ['open', 2, 2, 'forbidden'],
+    );
+    await rig.delivery.enqueue([rig.push('c/1')]);
+    await rig.clock.advance(1);
+    assert.equal(rig.delivery.snapshot().origins[0]?.failedInARow, 2, 'an end is no failure');
+    await rig.delivery.enqueue([rig.push('d/1')]);
+    await rig.clock.advance(1);
+    const [taking] = rig.delivery.snapshot().origins;
+    assert.deepEqual([taking?.failedInARow, taking?.failedUsers], [0, 0]);
   });
 });
