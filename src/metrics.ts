@@ -127,7 +127,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     moves: new Counter({
       name: 'coi_message_moves_total',
-      help: 'Chat messages moved after delivery, by reason: to Chats (late; seen, which counts all messages that were read in INBOX under that filter) or to Blocked (blocked).',
+      help: 'Messages moved after delivery, by reason: chat to Chats (late; seen, which counts all messages that were read in INBOX under that filter), mail of blocked contacts to Blocked (blocked).',
       labelNames: ['reason'],
       registers,
     }),

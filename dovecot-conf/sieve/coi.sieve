@@ -14,8 +14,9 @@
 require ["vnd.dovecot.execute", "variables", "fileinto", "mailbox", "imap4flags"];
 
 # "chat$" is case-sensitive (i;octet), header names are not. The sidecar parses the headers
-# properly; this test only must not miss one. Other mail of blocked contacts is not asked about: to
-# have it filed too, add "true" to these tests, which makes every mail a candidate.
+# properly; this test only must not miss one. Other mail of blocked contacts is not asked about, and
+# moved once it is delivered: to have it filed before it is stored, add "true" to these tests, which makes
+# every mail a candidate.
 if anyof (
   exists "Chat-Version",
   header :contains :comparator "i;octet" ["Message-ID", "References"] "chat$"

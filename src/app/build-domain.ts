@@ -54,7 +54,8 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
   if (webpush.vapid_subject !== '') checkVapidSubject(webpush.vapid_subject);
   const testReceivers = createTestReceivers(clock);
   const policy = testReceivers.extend(parseGuardPolicy(webpush.allow_private_endpoints));
-  const names = folderNames(config.coi.mailbox_root, config.coi.mailbox_separator);
+  const { mailbox_root: root, mailbox_separator: separator, blocked_mailbox: blocked } = config.coi;
+  const names = folderNames(root, separator, blocked);
   const ownOperations = createOwnOperations();
   const blockedContacts = createBlockedContacts({
     read: createReadBlockedHashes(doveadm, names),

@@ -204,8 +204,7 @@ function buildTransactionHandler(
     }),
     markChat: createMarkChat({ recent, locate, doveadm, log }),
     setBlockedAside: createSetBlockedAside({
-      ...{ folders, doveadm, runMoves },
-      isBlocked: (...asked) => blockedContacts.isBlocked(...asked),
+      ...{ blockedContacts, folders, doveadm, runMoves, locate },
       onMoved: (count) => metrics.moves.inc({ reason: 'blocked' }, count),
     }),
     fileLate: createFileLate(list, folders.names, move),

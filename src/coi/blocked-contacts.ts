@@ -12,6 +12,12 @@ export interface BlockedContacts {
    * cannot be known in `waitMsecs` counts as not blocked.
    */
   isBlocked(user: string, from: readonly string[], waitMsecs: number): Promise<boolean>;
+  /**
+   * Whether it is worth asking for a message that nobody waits for. It is not for a user who was found to
+   * block nobody, until they are forgotten: then too they are read again when their time is over, but
+   * the message is not held back for that.
+   */
+  mayBlock(user: string): boolean;
   /** The user's contacts have changed, or may have. */
   forget(user: string): void;
 }
@@ -34,7 +40,7 @@ interface Known {
   readAt: number;
 }
 
-/** Users with recent chat messages; most of them block nobody. */
+/** Users of COI with recent messages; most of them block nobody. */
 const MOST_USERS = 50_000;
 /** A Dovecot that hangs is not asked, and waited for, with every message. */
 const RETRY_MSECS = 10_000;
@@ -87,6 +93,12 @@ export function createBlockedContacts(parts: BlockedContactsParts): BlockedConta
     isBlocked: async (user, from, waitMsecs) => {
       const { hashes } = (await within(waitMsecs, lookUp(user))) ?? {};
       return hashes !== undefined && isFromBlocked(from, hashes);
+    },
+    mayBlock: (user) => {
+      const entry = known.get(user);
+      if (entry?.hashes?.size !== 0) return true;
+      if (clock.monotonic() - entry.readAt >= lifetime) void read(user);
+      return false;
     },
     forget: (user) => {
       reading.delete(user);

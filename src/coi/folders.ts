@@ -18,14 +18,25 @@ export interface CoiFolderNames {
   contacts: string;
   /** For messages of blocked contacts (coi-client-spec, "Blocking Contacts"). */
   blocked: string;
+  /** Where they went before there was `coi.blocked_mailbox`; what users have there stays theirs. */
+  formerBlocked: string;
 }
 
-export const folderNames = (root: string, separator: string): CoiFolderNames => ({
-  root,
-  chats: `${root}${separator}Chats`,
-  contacts: `${root}${separator}Contacts`,
-  blocked: `${root}${separator}Blocked`,
-});
+/**
+ * `COI/Chats`, `COI/Contacts` and plain `Blocked` (coi-client-spec, "Folders").
+ *
+ * @param blocked `coi.blocked_mailbox`; empty for `Blocked` beside the root
+ */
+export function folderNames(root: string, separator: string, blocked = ''): CoiFolderNames {
+  const parent = root.slice(0, root.lastIndexOf(separator) + 1);
+  return {
+    root,
+    chats: `${root}${separator}Chats`,
+    contacts: `${root}${separator}Contacts`,
+    blocked: blocked === '' ? `${parent}Blocked` : blocked,
+    formerBlocked: `${root}${separator}Blocked`,
+  };
+}
 
 export interface Folders {
   readonly names: CoiFolderNames;

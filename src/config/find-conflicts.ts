@@ -18,6 +18,7 @@ export function findConflicts(config: Config): string[] {
     ...(/^\s*$|\p{Cc}/u.test(config.coi.mailbox_root)
       ? ['coi.mailbox_root: must name a mailbox, such as COI']
       : []),
+    ...blockedMailboxProblems(config),
     ...(config.metadata.source === 'dict' && config.dict.socket === config.sieve.socket
       ? ['dict.socket: must be another path than sieve.socket']
       : []),
@@ -36,6 +37,17 @@ export function findConflicts(config: Config): string[] {
       ? ['watchdog.timeout: must be 0, or at least 2 secs']
       : []),
   ];
+}
+
+function blockedMailboxProblems({ coi }: Config): string[] {
+  const { mailbox_root: root, mailbox_separator: separator, blocked_mailbox: blocked } = coi;
+  if (blocked === '') return [];
+  if (/^\s*$|\p{Cc}/u.test(blocked))
+    return ['coi.blocked_mailbox: must name a mailbox, or be empty'];
+  const others = ['INBOX', root, ...['Chats', 'Contacts'].map((name) => root + separator + name)];
+  return others.some((name) => name.toUpperCase() === blocked.toUpperCase())
+    ? ['coi.blocked_mailbox: must be another mailbox than INBOX and those of COI']
+    : [];
 }
 
 function timerProblems({ doveadm, spool, webpush }: Config): string[] {

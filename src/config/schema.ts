@@ -173,7 +173,7 @@ export const schema = {
   },
   coi: {
     mailbox_root: {
-      doc: 'Mailbox under which Chats, Contacts and Blocked stand. With a namespace prefix include it: "INBOX.COI".',
+      doc: 'Mailbox under which Chats and Contacts stand. With a namespace prefix include it: "INBOX.COI".',
       format: 'text',
       default: 'COI',
     },
@@ -181,6 +181,11 @@ export const schema = {
       doc: "The hierarchy separator of the users' namespace (Dovecot: namespace separator).",
       format: ['/', '.', '^', '|'],
       default: '/',
+    },
+    blocked_mailbox: {
+      doc: 'Mailbox for messages of blocked contacts. Empty: "Blocked" beside mailbox_root, where the client specification has it; it was "COI/Blocked" before there was this option.',
+      format: 'text',
+      default: '',
     },
     trash_mailboxes: {
       doc: 'Mailboxes that count as the trash, besides those with special_use = \\Trash: moving Chats below one disables COI.',

@@ -134,8 +134,8 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
    * @throws DoveadmCommandError Dovecot refused, for now
    */
   async function bringBack(user: string, undo: { from: string; to: string }): Promise<boolean> {
-    const { chats, contacts, blocked } = folders.names;
-    const strayed = [chats, contacts, blocked]
+    const { chats, contacts, blocked, formerBlocked } = folders.names;
+    const strayed = [...new Set([chats, contacts, blocked, formerBlocked])]
       .filter((name) => name === undo.to || name.startsWith(undo.to + rules.separator))
       .map((home) => ({ home, away: undo.from + home.slice(undo.to.length) }));
     const names = strayed.flatMap(({ home, away }) => [home, away]);

@@ -1,10 +1,15 @@
 import type { BlockedContacts } from '../coi/blocked-contacts.ts';
 import type { Folders } from '../coi/folders.ts';
-import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import {
+  DoveadmCommandError,
+  EXIT_CODES,
+  type DoveadmClient,
+  type DoveadmRow,
+} from '../dovecot/doveadm-client.ts';
 import type { RunMoves } from '../dovecot/run-moves.ts';
 import { selectMailbox } from '../dovecot/select-mailbox.ts';
+import { isNumbered, type LocateMessages } from '../messages/locate-messages.ts';
 import type { MessageNewEvent } from './event-schema.ts';
-import { CHAT_KEYWORD } from './move-chat-messages.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
 /** Keeps messages of blocked contacts away from a user who has enabled COI. */
@@ -14,63 +19,106 @@ export type SetBlockedAside = (
 ) => Promise<ReadonlySet<MessageNewEvent>>;
 
 export interface SetBlockedAsideParts {
-  isBlocked: BlockedContacts['isBlocked'];
+  blockedContacts: Pick<BlockedContacts, 'isBlocked' | 'mayBlock'>;
   folders: Folders;
   doveadm: DoveadmClient;
   runMoves: RunMoves;
+  locate: LocateMessages;
   onMoved?: (count: number) => void;
 }
 
-/** Nobody waits for this but the push of a chat message, when Contacts cannot be read. */
+/** Nobody waits for this but the push of a message, when Contacts cannot be read. */
 const WAIT_MSECS = 5_000;
 
 /**
- * Finds the messages that are, or belong, in Blocked. Mostly Sieve has filed them there; those chat
- * messages that it could not ask about in time are moved now.
+ * Finds the messages that are, or belong, in Blocked: all of a blocked contact's. Sieve files chat there
+ * before it is stored; other mail does not leave Dovecot then, and is moved now, as is chat that Sieve
+ * could not ask about in time.
  *
  * @returns the messages that the user does not want to hear of
  * @throws UnavailableError Dovecot does not answer
  * @throws DoveadmCommandError it refused
  */
 export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAside {
-  const { folders, doveadm, runMoves } = parts;
-  const { blocked } = folders.names;
-
-  async function move(user: string, events: readonly MessageNewEvent[]): Promise<void> {
-    await folders.ensure(user, [blocked]);
-    const queries = await Promise.all(
-      [...Map.groupBy(events, ({ mailbox }) => mailbox)].map(async ([mailbox, group]) => [
-        ...(await selectMailbox(doveadm, user, mailbox)),
-        // The keyword, lest another message has the uid by now.
-        ...['uid', group.map(({ uid }) => uid).join(','), 'keyword', CHAT_KEYWORD],
-      ]),
-    );
-    const results = await runMoves(
-      user,
-      queries.map((query) => ({
-        name: 'move',
-        parameters: { user, destinationMailbox: blocked, query },
-      })),
-    );
-    for (const result of results) {
-      // Not found: moved by an earlier try, or the mailbox went away meanwhile.
-      if (result instanceof DoveadmCommandError && result.exitCode !== EXIT_CODES.notFound) {
-        throw result;
-      }
-    }
-    parts.onMoved?.(events.length);
-  }
+  const { blockedContacts, folders, doveadm, runMoves } = parts;
+  const { blocked, formerBlocked } = folders.names;
 
   return async (user, delivered) => {
-    const aside = new Set(delivered.filter(({ mailbox }) => mailbox === blocked));
+    const aside = new Set(
+      delivered.filter(({ mailbox }) => mailbox === blocked || mailbox === formerBlocked),
+    );
     const late: MessageNewEvent[] = [];
     for (const event of delivered) {
-      // A message with keywords has a uid always: Dovecot waits for the list of uids to store them.
-      const isCandidate = event.uid > 0 && (event.keywords ?? []).some(isChatKeyword);
-      if (aside.has(event) || !isCandidate) continue;
-      if (await parts.isBlocked(user, [event.from ?? ''], WAIT_MSECS)) late.push(event);
+      const isChat = (event.keywords ?? []).some(isChatKeyword);
+      if (aside.has(event) || (!isChat && !blockedContacts.mayBlock(user))) continue;
+      const from = [event.from ?? ''];
+      if (await blockedContacts.isBlocked(user, from, WAIT_MSECS)) late.push(event);
     }
     if (late.length > 0) await move(user, late);
     return new Set([...aside, ...late]);
   };
+
+  async function move(user: string, events: readonly MessageNewEvent[]): Promise<void> {
+    const queries: (readonly string[])[] = [];
+    let count = 0;
+    for (const [mailbox, uids] of await findUids(user, events)) {
+      const selected = await selectMailbox(doveadm, user, mailbox);
+      const confirmed = await confirm(user, selected, uids);
+      if (confirmed.length > 0) queries.push([...selected, 'uid', confirmed.join(',')]);
+      count += confirmed.length;
+    }
+    if (queries.length === 0) return;
+    await folders.ensure(user, [blocked]);
+    const commands = queries.map((query) => ({
+      name: 'move',
+      parameters: { user, destinationMailbox: blocked, query },
+    }));
+    for (const result of await runMoves(user, commands)) throwUnlessGone(result);
+    parts.onMoved?.(count);
+  }
+
+  /** By mailbox; what Dovecot had not numbered yet is looked up, and left out if it is gone. */
+  async function findUids(
+    user: string,
+    events: readonly MessageNewEvent[],
+  ): Promise<Map<string, number[]>> {
+    const unnumbered = events.filter((event) => !isNumbered(event));
+    const found = await parts.locate(
+      user,
+      unnumbered.map(({ mailbox, message_id: messageId, subject }) => ({
+        ...{ mailbox, messageId, subject },
+      })),
+    );
+    const places = [...events.filter(isNumbered), ...found.filter((place) => place !== undefined)];
+    const groups = Map.groupBy(places, ({ mailbox }) => mailbox);
+    return new Map([...groups].map(([mailbox, group]) => [mailbox, group.map(({ uid }) => uid)]));
+  }
+
+  /**
+   * Those that are there and indeed of a blocked contact: another message may have the uid by now, in a
+   * mailbox that was made anew, or the Message-ID by which one was looked up.
+   */
+  async function confirm(
+    user: string,
+    selected: readonly string[],
+    uids: readonly number[],
+  ): Promise<string[]> {
+    const query = [...selected, 'uid', uids.join(',')];
+    const parameters = { user, field: ['uid', 'hdr.from'], query };
+    const [answer = []] = await doveadm.runAll([{ name: 'fetch', parameters }]);
+    const confirmed: string[] = [];
+    for (const row of throwUnlessGone(answer)) {
+      const from = (row['hdr.from'] ?? '').split('\n'); // several fields come as lines
+      const isBlocked = await blockedContacts.isBlocked(user, from, WAIT_MSECS);
+      if (isBlocked) confirmed.push(row['uid'] ?? '');
+    }
+    return confirmed;
+  }
+}
+
+/** Not found: moved by an earlier try, or the mailbox went away meanwhile. */
+function throwUnlessGone(answer: DoveadmRow[] | DoveadmCommandError): DoveadmRow[] {
+  if (!(answer instanceof DoveadmCommandError)) return answer;
+  if (answer.exitCode === EXIT_CODES.notFound) return [];
+  throw answer;
 }

@@ -51,6 +51,23 @@ describe('whom users have blocked', () => {
     assert.equal(answers.length, 2);
   });
 
+  it('need not be asked about mail of a user who blocks nobody, until that changes', async () => {
+    assert.equal(contacts.mayBlock('alice'), true, 'nothing is known');
+    await know();
+    assert.equal(contacts.mayBlock('alice'), false);
+    now = LIFETIME - 1;
+    assert.equal(contacts.mayBlock('alice'), false);
+    assert.equal(answers.length, 1);
+    now = LIFETIME;
+    assert.equal(contacts.mayBlock('alice'), false, 'the mail does not wait');
+    assert.equal(answers.length, 2, 'but they are read');
+    answers[1]?.resolve(blocking('eve@example.org'));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(contacts.mayBlock('alice'), true);
+    contacts.forget('alice');
+    assert.equal(contacts.mayBlock('alice'), true);
+  });
+
   it('is read by one request, however many messages come', async () => {
     const asked = [ask(), ask(), ask()];
     answers[0]?.resolve(blocking('eve@example.org'));

@@ -10,6 +10,19 @@ import {
 } from '../../src/dovecot/doveadm-client.ts';
 
 describe('the mailboxes of COI', () => {
+  for (const [root, separator, option, blocked] of [
+    ['COI', '/', '', 'Blocked'],
+    ['INBOX.COI', '.', '', 'INBOX.Blocked'],
+    ['Mail/Chat/COI', '/', '', 'Mail/Chat/Blocked'],
+    ['COI', '/', 'COI/Blocked', 'COI/Blocked'],
+  ] as const) {
+    it(`below ${root}: messages of blocked contacts go to ${blocked}`, () => {
+      const names = folderNames(root, separator, option);
+      assert.equal(names.blocked, blocked);
+      assert.equal(names.chats, `${root}${separator}Chats`);
+    });
+  }
+
   it('are made once, though two ask for them at the same moment', async () => {
     const present = new Set<string>();
     const made: string[] = [];
@@ -26,8 +39,8 @@ describe('the mailboxes of COI', () => {
       },
     } as unknown as DoveadmClient;
     const folders = createFolders(doveadm, folderNames('COI', '/'), createOwnOperations());
-    await Promise.all([folders.ensureAll('alice'), folders.ensure('alice', ['COI/Blocked'])]);
-    assert.deepEqual(made, ['COI/Chats', 'COI/Contacts', 'COI/Blocked']);
+    await Promise.all([folders.ensureAll('alice'), folders.ensure('alice', ['Blocked'])]);
+    assert.deepEqual(made, ['COI/Chats', 'COI/Contacts', 'Blocked']);
   });
 
   it('that doveadm says exist, and do not, are an error that names the options', async () => {

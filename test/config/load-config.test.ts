@@ -139,6 +139,8 @@ describe('the configuration', () => {
     ['a bad mode', 'dict: { mode: 999 }', /^dict\.mode: "999" is not a file mode/],
     ['a bad address', 'http: { listen: 9380 }', /^http\.listen: /],
     ['a bad store', 'store: { url: "mysql://x" }', /^store\.url: must begin with sqlite/],
+    ['blocked mail in INBOX', 'coi: { blocked_mailbox: inbox }', /^coi\.blocked_mailbox: must be/],
+    ['blocked mail in Chats', 'coi: { blocked_mailbox: COI/Chats }', /must be another mailbox/],
     ['an impatient watchdog', 'watchdog: { timeout: 1 sec }', /^watchdog\.timeout: must be 0, or/],
     ['a bad proxy', 'webpush: { proxy_url: "socks5://x" }', /^webpush\.proxy_url: /],
   ];

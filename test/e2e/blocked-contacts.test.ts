@@ -15,7 +15,15 @@ import {
   places,
   pushedSubjects,
 } from './conformance/blocking-steps.ts';
-import { chat, contact, deliverTo, mail, settle } from './conformance/steps.ts';
+import {
+  chat,
+  contact,
+  deliverTo,
+  mail,
+  settle,
+  subjectsIn,
+  userScript,
+} from './conformance/steps.ts';
 
 for (const { version, skip } of dovecotVersions) {
   describe(`messages of blocked contacts on Dovecot ${version}`, { skip }, () => {
@@ -112,13 +120,33 @@ for (const { version, skip } of dovecotVersions) {
     it('without a Blocked mailbox, make one', async () => {
       const person = await newPerson(stage);
       await append(person, contact(['eve@example.org']));
-      await person.client.ok('DELETE COI/Blocked');
+      await person.client.ok('DELETE Blocked');
       await deliverTo(stage, person.user, chat(EVE, 'Subject: x'));
       await eventually(async () => assert.deepEqual((await places(person)).blocked, [['$Chat']]));
       assert.deepEqual(await pushedSubjects(stage, person), []);
     });
 
-    it('ordinary mail too, without $Chat, where coi.sieve asks about every mail', async () => {
+    it('ordinary mail too, wherever a script of the user files it, and what waited meanwhile', async () => {
+      const person = await newPerson(stage);
+      const filing = 'require ["fileinto", "mailbox"]; fileinto :create "100% lists";';
+      await userScript(stage, person.user, filing);
+      await append(person, contact(['eve@example.org']));
+      await deliverTo(stage, person.user, mail(EVE, 'Subject: one'));
+      await deliverTo(stage, person.user, mail(BOB, 'Subject: two'));
+      await settle(stage);
+      await stage.app.stop();
+      await deliverTo(stage, person.user, mail(EVE, 'Subject: three'));
+      await deliverTo(stage, person.user, mail(BOB, 'Subject: four'));
+      await stage.restart();
+      await eventually(async () =>
+        assert.deepEqual(await subjectsIn(person.client, 'Blocked'), ['one', 'three']),
+      );
+      await settle(stage);
+      assert.deepEqual(await subjectsIn(person.client, '100% lists'), ['two', 'four']);
+      assert.deepEqual(await pushedSubjects(stage, person), ['two', 'four']);
+    });
+
+    it('ordinary mail before it is stored, without $Chat, where coi.sieve asks about every mail', async () => {
       const script = join(stage.dovecot.layout.coiDir, 'coi.sieve');
       const text = await readFile(script, 'utf8');
       const asking = text.replace(/^if anyof \(\n/m, '$&  true,\n');

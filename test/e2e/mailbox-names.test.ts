@@ -111,7 +111,7 @@ describeVersions('mailboxes with names that are patterns to doveadm', (version) 
     }
     await settle(stage);
     assert.deepEqual(
-      await subjectsIn(client, 'COI/Blocked'),
+      await subjectsIn(client, 'Blocked'),
       NAMES.map(() => 'blocked'),
     );
     for (const [mailbox, other] of NAMES) {

@@ -143,8 +143,8 @@ for (const source of ['dict', 'doveadm'] as const) {
       const account = await newAccount(stage);
       await set(account.client, ENABLED, 'yes');
       const made = async (): Promise<void> =>
-        assert.deepEqual(await subscribed(account.client), [
-          'COI/Blocked',
+        assert.deepEqual(await subscribed(account.client, '*'), [
+          'Blocked',
           'COI/Chats',
           'COI/Contacts',
         ]);

@@ -185,7 +185,7 @@ describe('the gate', () => {
 
   it('makes the folders before it says that COI is enabled', async () => {
     await gate.commit('alice', [set(`${SERVER}coi/config/enabled`, 'yes')]);
-    assert.deepEqual(made, ['COI/Chats', 'COI/Contacts', 'COI/Blocked']);
+    assert.deepEqual(made, ['COI/Chats', 'COI/Contacts', 'Blocked']);
   });
 
   it('has a DELETE of Chats that came while COI was being enabled disable it', async () => {

@@ -43,7 +43,7 @@ export const SECTIONS = {
     'Configure Message Filtering',
     'Configure Message Filtering, IMAP',
   ],
-  'coi-client-spec': ['Blocking Contacts'],
+  'coi-client-spec': ['Blocking Contacts', 'Folders'],
   'c-plugin': ['Faults of the C plugin'],
   dovecot: ['doveadm mailbox metadata', 'The attribute dict', 'mail_crypt'],
 } as const;

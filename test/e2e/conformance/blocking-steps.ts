@@ -27,7 +27,7 @@ export async function append({ client }: Account, message: Buffer): Promise<void
 export const places = async ({ client }: Account) => ({
   inbox: await flagsIn(client, 'INBOX'),
   chats: await flagsIn(client, 'COI/Chats'),
-  blocked: await flagsIn(client, 'COI/Blocked'),
+  blocked: await flagsIn(client, 'Blocked'),
 });
 
 /** What was pushed up to the message of someone else, which is pushed in any case. */

@@ -103,11 +103,11 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
         assert.equal((await flagsIn(client, 'COI/Contacts')).length, 1);
 
         const { client: parent } = await newAccount(stage());
-        const below = ['COI/Blocked/Old', 'COI/Chats/Old', 'COI/Contacts/Old'];
+        const below = ['COI/Chats/Old', 'COI/Contacts/Old'];
         for (const name of below) await parent.ok(`CREATE ${name}`);
         assert.deepEqual(await mailboxes(parent), below);
         await set(parent, ENABLED, 'yes');
-        const made = ['COI/Blocked', 'COI/Chats', 'COI/Contacts'];
+        const made = ['COI/Chats', 'COI/Contacts'];
         assert.deepEqual(await mailboxes(parent), [...made, ...below].sort());
         assert.deepEqual(await subscribed(parent), made);
 
