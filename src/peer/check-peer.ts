@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { errorMessage, SidecarError } from '../errors.ts';
-import { plainAddress, portInHex, readTcpSockets } from './tcp-sockets.ts';
+import { plainAddress, portInHex, readTcpSockets, type TcpSocket } from './tcp-sockets.ts';
 
 /** Somebody else than the one that it is for would get a secret; nothing was sent. */
 export class UntrustedPeerError extends SidecarError {
@@ -17,10 +17,16 @@ export class UntrustedPeerError extends SidecarError {
  * them can take a port above 1023 that is free for a moment. Another host is not looked at; there, only
  * TLS can tell.
  *
+ * @param before who listened on the port before the connection was made ({@link readListeners}): whoever
+ *   has accepted it may have left the port since, to one who is trusted
  * @param trusted uids that may be shown a secret
  * @throws UntrustedPeerError it is, or it cannot be told
  */
-export async function checkTcpPeer(socket: Socket, trusted: ReadonlySet<number>): Promise<void> {
+export async function checkTcpPeer(
+  socket: Socket,
+  before: readonly TcpSocket[],
+  trusted: ReadonlySet<number>,
+): Promise<void> {
   const { remoteAddress, remotePort = 0, localAddress, localPort = 0 } = socket;
   if (remoteAddress === undefined || localAddress === undefined) {
     throw new UntrustedPeerError('the connection was closed before anything was sent');
@@ -29,28 +35,24 @@ export async function checkTcpPeer(socket: Socket, trusted: ReadonlySet<number>)
   const self = plainAddress(localAddress);
   if (peer !== self && ipaddr.parse(peer).range() !== 'loopback') return;
   const where = `port ${remotePort} of ${peer}`;
-  let sockets;
-  try {
-    const hex = portInHex(remotePort);
-    sockets = (await readTcpSockets((line) => line.includes(hex))).filter(
-      ({ local }) => local.port === remotePort,
-    );
-  } catch (error) {
+  const sockets = await readSocketsAt(remotePort).catch((error: unknown) => {
     throw new UntrustedPeerError(
       `whose process listens on ${where} cannot be told (${errorMessage(error)}); nothing was sent`,
       { cause: error },
     );
-  }
-  const listening = sockets.filter((one) => one.listening);
-  const at = (address: string) => listening.filter(({ local }) => local.address === address);
-  // The kernel prefers the listener of an address to that of all. "::" stands for IPv4 as well.
-  const unspecified = ipaddr.parse(peer).kind() === 'ipv4' ? [ANY_IPV4, ANY_IPV6] : [ANY_IPV6];
-  const listeners = [peer, ...unspecified].map(at).find(({ length }) => length > 0) ?? [];
+  });
+  const listeners = listenersFor(peer, sockets);
   // Not whose process has accepted: Dovecot's change to the user whose mail they read.
   const stranger = listeners.find(({ uid }) => !trusted.has(uid));
   if (stranger !== undefined) {
     throw new UntrustedPeerError(
       `${where} is held by a process of uid ${stranger.uid}, which may not be shown a secret; nothing was sent`,
+    );
+  }
+  const known = new Set(listenersFor(peer, before).map(({ inode }) => inode));
+  if (listeners.some(({ inode }) => !known.has(inode))) {
+    throw new UntrustedPeerError(
+      `${where} has changed hands while it was connected to; nothing was sent`,
     );
   }
   const isHere = sockets.some(
@@ -60,6 +62,27 @@ export async function checkTcpPeer(socket: Socket, trusted: ReadonlySet<number>)
     throw new UntrustedPeerError(`nobody listens on ${where} any more; nothing was sent`);
   }
   // Neither: root has it led out of this network namespace, to a container's published port.
+}
+
+/** Who listens on a port, at whatever address of this host; nobody where that cannot be told. */
+export const readListeners = (port: number): Promise<TcpSocket[]> =>
+  readSocketsAt(port).then(
+    (sockets) => sockets.filter(({ listening }) => listening),
+    () => [],
+  );
+
+async function readSocketsAt(port: number): Promise<TcpSocket[]> {
+  const hex = portInHex(port);
+  const sockets = await readTcpSockets((line) => line.includes(hex));
+  return sockets.filter(({ local }) => local.port === port);
+}
+
+/** The kernel prefers the listener of an address to that of all. "::" stands for IPv4 as well. */
+function listenersFor(address: string, sockets: readonly TcpSocket[]): TcpSocket[] {
+  const unspecified = ipaddr.parse(address).kind() === 'ipv4' ? [ANY_IPV4, ANY_IPV6] : [ANY_IPV6];
+  const at = (where: string): TcpSocket[] =>
+    sockets.filter(({ listening, local }) => listening && local.address === where);
+  return [address, ...unspecified].map(at).find(({ length }) => length > 0) ?? [];
 }
 
 const ANY_IPV4 = '0.0.0.0';
