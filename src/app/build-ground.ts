@@ -109,7 +109,10 @@ export async function buildGround(
   });
   const userFilter = new UserFilter(join(dir, 'marks'), log, eventDirectory);
   const opened = await forOption('store.url', () =>
-    openStore(config.store.url, { log, damage, limits: annotationLimits(config) }),
+    openStore(config.store.url, {
+      ...{ log, damage, limits: annotationLimits(config) },
+      trustedUsers: config.store.trusted_users,
+    }),
   );
   // Others may change what Dovecot's own dict or a shared store holds, unseen by this process.
   const seesAll = config.metadata.source === 'dict' && opened.kind === 'sqlite';

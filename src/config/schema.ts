@@ -113,6 +113,11 @@ export const schema = {
       default: 'sqlite:/var/lib/coi-sidecar/state.db',
       sensitive: true,
     },
+    trusted_users: {
+      doc: "Users, besides root and this service's own, whose processes may listen at store.url on this host (redis://). Nobody else is sent the password.",
+      format: 'list',
+      default: ['redis', 'valkey', 'keydb'] as readonly string[],
+    },
     key_file: {
       doc: 'File with 32 octets (raw, hex or base64) that encrypts VAPID private keys at rest. Empty: not encrypted.',
       format: 'optional-path',

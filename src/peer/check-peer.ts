@@ -1,9 +1,11 @@
+import { lookup } from 'node:dns/promises';
 import { lstat, realpath } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { errorMessage, SidecarError } from '../errors.ts';
-import { plainAddress, portInHex, readTcpSockets } from './tcp-sockets.ts';
+import { plainAddress, portInHex, readTcpSockets, type TcpSocket } from './tcp-sockets.ts';
 
 /** Somebody else than the one that it is for would get a secret; nothing was sent. */
 export class UntrustedPeerError extends SidecarError {
@@ -17,10 +19,16 @@ export class UntrustedPeerError extends SidecarError {
  * them can take a port above 1023 that is free for a moment. Another host is not looked at; there, only
  * TLS can tell.
  *
+ * @param before who listened on the port before the connection was made ({@link readListeners}): whoever
+ *   has accepted it may have left the port since, to one who is trusted
  * @param trusted uids that may be shown a secret
  * @throws UntrustedPeerError it is, or it cannot be told
  */
-export async function checkTcpPeer(socket: Socket, trusted: ReadonlySet<number>): Promise<void> {
+export async function checkTcpPeer(
+  socket: Socket,
+  before: readonly TcpSocket[],
+  trusted: ReadonlySet<number>,
+): Promise<void> {
   const { remoteAddress, remotePort = 0, localAddress, localPort = 0 } = socket;
   if (remoteAddress === undefined || localAddress === undefined) {
     throw new UntrustedPeerError('the connection was closed before anything was sent');
@@ -29,30 +37,15 @@ export async function checkTcpPeer(socket: Socket, trusted: ReadonlySet<number>)
   const self = plainAddress(localAddress);
   if (peer !== self && ipaddr.parse(peer).range() !== 'loopback') return;
   const where = `port ${remotePort} of ${peer}`;
-  let sockets;
-  try {
-    const hex = portInHex(remotePort);
-    sockets = (await readTcpSockets((line) => line.includes(hex))).filter(
-      ({ local }) => local.port === remotePort,
-    );
-  } catch (error) {
-    throw new UntrustedPeerError(
-      `whose process listens on ${where} cannot be told (${errorMessage(error)}); nothing was sent`,
-      { cause: error },
-    );
-  }
-  const listening = sockets.filter((one) => one.listening);
-  const at = (address: string) => listening.filter(({ local }) => local.address === address);
-  // The kernel prefers the listener of an address to that of all. "::" stands for IPv4 as well.
-  const unspecified = ipaddr.parse(peer).kind() === 'ipv4' ? [ANY_IPV4, ANY_IPV6] : [ANY_IPV6];
-  const listeners = [peer, ...unspecified].map(at).find(({ length }) => length > 0) ?? [];
+  const found = await readSocketsAt(remotePort).catch((error: unknown) => {
+    throw cannotTell(where, error);
+  });
+  const sockets = found.filter(({ local }) => local.port === remotePort);
+  const listeners = listenersFor(peer, sockets);
   // Not whose process has accepted: Dovecot's change to the user whose mail they read.
-  const stranger = listeners.find(({ uid }) => !trusted.has(uid));
-  if (stranger !== undefined) {
-    throw new UntrustedPeerError(
-      `${where} is held by a process of uid ${stranger.uid}, which may not be shown a secret; nothing was sent`,
-    );
-  }
+  checkListeners(listeners, where, trusted);
+  const known = new Set(listenersFor(peer, before).map(({ inode }) => inode));
+  if (listeners.some(({ inode }) => !known.has(inode))) throw changedHands(where);
   const isHere = sockets.some(
     ({ local, remote }) => local.address === peer && remote.port === localPort,
   );
@@ -60,6 +53,88 @@ export async function checkTcpPeer(socket: Socket, trusted: ReadonlySet<number>)
     throw new UntrustedPeerError(`nobody listens on ${where} any more; nothing was sent`);
   }
   // Neither: root has it led out of this network namespace, to a container's published port.
+}
+
+/**
+ * The same for a client package that does not show its sockets; once it has connected, and before it
+ * sends anything. Whoever accepted a connection of this user's is looked at as well, which tells nothing
+ * of servers that change their user.
+ *
+ * @param host as it was connected to: a name or an address
+ * @throws UntrustedPeerError, or the error of the name's lookup
+ */
+export async function checkHost(
+  host: string,
+  port: number,
+  trusted: ReadonlySet<number>,
+): Promise<void> {
+  const own = Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => plainAddress(address)),
+  );
+  const addresses = (await lookup(host, { all: true })).map(({ address }) => plainAddress(address));
+  const here = addresses.filter(
+    (address) => own.includes(address) || ipaddr.parse(address).range() === 'loopback',
+  );
+  if (here.length === 0) return;
+  const sockets = await readSocketsAt(port).catch((error: unknown) => {
+    throw cannotTell(`port ${port} of ${here.join(', ')}`, error);
+  });
+  const self = process.geteuid?.();
+  const isOurs = ({ remote: { address, port: from } }: TcpSocket): boolean =>
+    sockets.some(
+      ({ local, uid }) => uid === self && local.port === from && local.address === address,
+    );
+  const listening = sockets.filter(({ local }) => local.port === port);
+  for (const address of here) {
+    checkListeners(listenersFor(address, listening), `port ${port} of ${address}`, trusted);
+    const accepted = sockets.filter(
+      ({ listening, local, uid }) =>
+        !listening && local.port === port && local.address === address && !trusted.has(uid),
+    );
+    if (accepted.some(isOurs)) throw changedHands(`port ${port} of ${address}`);
+  }
+}
+
+/** Who listens on a port, at whatever address of this host; nobody where that cannot be told. */
+export const readListeners = (port: number): Promise<TcpSocket[]> =>
+  readSocketsAt(port).then(
+    (sockets) => sockets.filter(({ listening, local }) => listening && local.port === port),
+    () => [],
+  );
+
+/** Both ends of its connections, and who listens. */
+function readSocketsAt(port: number): Promise<TcpSocket[]> {
+  const hex = portInHex(port);
+  return readTcpSockets((line) => line.includes(hex));
+}
+
+function checkListeners(
+  listeners: readonly TcpSocket[],
+  where: string,
+  trusted: ReadonlySet<number>,
+): void {
+  const stranger = listeners.find(({ uid }) => !trusted.has(uid));
+  if (stranger === undefined) return;
+  throw new UntrustedPeerError(
+    `${where} is held by a process of uid ${stranger.uid}, which may not be shown a secret; nothing was sent`,
+  );
+}
+
+const changedHands = (where: string): UntrustedPeerError =>
+  new UntrustedPeerError(`${where} has changed hands while it was connected to; nothing was sent`);
+
+const cannotTell = (where: string, cause: unknown): UntrustedPeerError =>
+  new UntrustedPeerError(
+    `whose process listens on ${where} cannot be told (${errorMessage(cause)}); nothing was sent`,
+    { cause },
+  );
+
+/** The kernel prefers the listener of an address to that of all. "::" stands for IPv4 as well. */
+function listenersFor(address: string, sockets: readonly TcpSocket[]): TcpSocket[] {
+  const unspecified = ipaddr.parse(address).kind() === 'ipv4' ? [ANY_IPV4, ANY_IPV6] : [ANY_IPV6];
+  const at = (where: string): TcpSocket[] =>
+    sockets.filter(({ listening, local }) => listening && local.address === where);
+  return [address, ...unspecified].map(at).find(({ length }) => length > 0) ?? [];
 }
 
 const ANY_IPV4 = '0.0.0.0';

@@ -1,5 +1,6 @@
 import { buildConnector } from 'undici';
-import { checkSocketOwner, checkTcpPeer } from './check-peer.ts';
+import { checkSocketOwner, checkTcpPeer, readListeners } from './check-peer.ts';
+import type { TcpSocket } from './tcp-sockets.ts';
 import { trustedUids } from './trusted-users.ts';
 
 /** Where an HTTP server is reached: by TCP or, with a path, over a unix socket. */
@@ -14,7 +15,8 @@ const MOST_ENDED_IN_A_ROW = 3;
 
 /**
  * Makes undici's connections for requests that carry a secret. Who listens is looked at on each new
- * connection, after it was made and before anything is sent; behind https the certificate says it.
+ * connection, before and after it is made, and before anything is sent; behind https the certificate says
+ * it.
  *
  * Undici connects again at once, for as long as a request waits and whatever its signal says, to a peer
  * that takes connections and ends them: after a few, here, the request fails.
@@ -38,27 +40,33 @@ export function createCheckedConnector(
       return;
     }
     const refuse = (error: unknown): void => callback(error as Error, null);
-    connect(target, (...[error, socket]) => {
-      if (error !== null) {
-        callback(error, null);
-        return;
-      }
-      socket.once('close', () => {
-        endedInARow = socket.bytesRead === 0 ? endedInARow + 1 : 0;
+    const isLookedAt = target.protocol !== 'https:';
+    const port = Number(target.port || 80);
+    const listening = isLookedAt && socketPath === undefined ? readListeners(port) : undefined;
+    const connectKnowing = (before: readonly TcpSocket[]): void =>
+      connect(target, (...[error, socket]) => {
+        if (error !== null) {
+          callback(error, null);
+          return;
+        }
+        socket.once('close', () => {
+          endedInARow = socket.bytesRead === 0 ? endedInARow + 1 : 0;
+        });
+        const check = async (): Promise<void> => {
+          if (!isLookedAt) return;
+          const trusted = await trustedUids(await users());
+          if (socketPath !== undefined) await checkSocketOwner(socketPath, trusted);
+          else await checkTcpPeer(socket, before, trusted);
+        };
+        check().then(
+          () => callback(null, socket),
+          (problem: unknown) => {
+            socket.destroy();
+            refuse(problem);
+          },
+        );
       });
-      const check = async (): Promise<void> => {
-        if (target.protocol === 'https:') return;
-        const trusted = await trustedUids(await users());
-        if (socketPath !== undefined) await checkSocketOwner(socketPath, trusted);
-        else await checkTcpPeer(socket, trusted);
-      };
-      check().then(
-        () => callback(null, socket),
-        (problem: unknown) => {
-          socket.destroy();
-          refuse(problem);
-        },
-      );
-    });
+    if (listening === undefined) connectKnowing([]);
+    else void listening.then(connectKnowing);
   };
 }

@@ -11,6 +11,8 @@ export interface OpenStoreOptions {
   /** Told of what is damaged; one of its own unless given. */
   damage?: DamageWatch;
   limits?: AnnotationLimits;
+  /** Users, besides root and this process's own, whose Redis on this host is sent anything. */
+  trustedUsers?: readonly string[];
 }
 
 /**

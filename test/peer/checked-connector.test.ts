@@ -77,6 +77,29 @@ describe('who is told a secret over TCP', () => {
     server.close();
   });
 
+  it(
+    'not one that left the port to others before it was looked at',
+    { skip: notRoot },
+    async (t) => {
+      await using impostor = await startImpostor();
+      const { port } = impostor;
+      // Asked for between the connection and the look at who listens.
+      const users = async (): Promise<string[]> => {
+        await impostor.letGo();
+        const server = await listen({ host: '127.0.0.1', port });
+        t.after(() => server.close());
+        return [];
+      };
+      const place = { origin: `http://127.0.0.1:${port}` };
+      const client = new Client(place.origin, { connect: createCheckedConnector(place, users) });
+      t.after(() => client.destroy());
+      const request = { method: 'GET', path: '/', headers: { authorization: SECRET } } as const;
+      await assert.rejects(client.request(request), UntrustedPeerError);
+      assert.equal(impostor.heard(), '');
+      assert.equal(await tell(place), 200, 'the next connection is to who listens now');
+    },
+  );
+
   it('a user that this host does not know is nobody', async () => {
     const self = process.getuid?.() ?? 0;
     assert.deepEqual(await trustedUids(['no-such-user', '12']), new Set([0, self, 12]));

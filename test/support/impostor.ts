@@ -7,12 +7,24 @@ export interface Impostor extends AsyncDisposable {
   port: number;
   /** All octets that came, as text. */
   heard(): string;
+  /** Frees the port once somebody has connected; the connection stays. */
+  letGo(): Promise<void>;
 }
 
 const PROGRAM = `
-const server = require('node:http').createServer((request, response) => {
-  console.log(JSON.stringify([request.method, request.url, request.headers]));
-  response.end('[]');
+let connected;
+const connection = new Promise((resolve) => (connected = resolve));
+const server = require('node:net').createServer((socket) => {
+  connected();
+  socket.on('error', () => undefined).on('data', (octets) => {
+    console.log(octets.toString('latin1'));
+    socket.write('HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\n[]');
+  });
+});
+process.stdin.once('data', async () => {
+  await connection;
+  server.close();
+  console.log('free');
 });
 server.listen(Number(process.argv[1]), process.argv[2], () => console.log(server.address().port));
 `;
@@ -23,16 +35,24 @@ export async function startImpostor(host = '127.0.0.1', port = 0): Promise<Impos
   const child = spawn(
     'setpriv',
     [...become, process.execPath, '-e', PROGRAM, '--', String(port), host],
-    { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' },
+    { stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' },
   );
   const ended = once(child, 'exit');
   const lines = createInterface(child.stdout);
   const [first] = (await once(lines, 'line')) as [string];
   let heard = '';
-  lines.on('line', (line) => (heard += `${line}\n`));
+  const free = Promise.withResolvers<undefined>();
+  lines.on('line', (line) => {
+    if (line === 'free') free.resolve(undefined);
+    else heard += `${line}\n`;
+  });
   return {
     port: Number(first),
     heard: () => heard,
+    letGo: async () => {
+      child.stdin.write('\n');
+      await free.promise;
+    },
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGKILL');
       await ended;

@@ -1,5 +1,7 @@
 import { createClient, ErrorReply, RESP_TYPES, type RedisArgument } from 'redis';
 import { UnavailableError, errorMessage } from '../../errors.ts';
+import { checkHost, UntrustedPeerError } from '../../peer/check-peer.ts';
+import { trustedUids } from '../../peer/trusted-users.ts';
 import { DamagedError } from '../damaged-error.ts';
 import { withDeadline } from '../with-deadline.ts';
 
@@ -14,6 +16,8 @@ export interface RedisScript {
 export interface RedisLinkOptions {
   /** How long a command may take, the wait for a lost connection included, in milliseconds. */
   deadlineMsecs: number;
+  /** Users, besides root's and this process's own, that may have a Redis on this host. */
+  trustedUsers: readonly string[];
   /** Told of a lost connection, once, and of its return. */
   onDown?: (reason: string) => void;
   onUp?: () => void;
@@ -113,7 +117,7 @@ export class RedisLink {
   }
 
   #connect(): Client {
-    const client = createRedisClient(this.#url, this.#options.deadlineMsecs);
+    const client = createRedisClient(this.#url, this.#options);
     // The package gives a connection that was accepted as long as it takes to greet us.
     let greeting: NodeJS.Timeout | undefined;
     client.on('connect', () => {
@@ -159,19 +163,40 @@ const NO_ANSWER = 'it does not answer';
 
 /** The errors of `node:net` and of the package do not all have a message. */
 function describe(error: unknown): string {
+  if (error instanceof UntrustedPeerError)
+    return `${error.message}. If it is Redis, name its user in store.trusted_users`;
   if (error instanceof AggregateError) return error.errors.map(errorMessage).join(', ');
   return errorMessage(error) || String(error);
 }
 
 /** RESP 2 does for all that is asked here, and older servers speak it too. */
-const createRedisClient = (url: string, connectTimeout: number) =>
-  createClient({
-    url,
+const createRedisClient = (url: string, { deadlineMsecs, trustedUsers }: RedisLinkOptions) => {
+  const place = new URL(url);
+  const { protocol, hostname, port, username, password } = place;
+  // The package would prefer those in the URL.
+  place.username = place.password = '';
+  /** Asked for on each new connection, before anything is sent; behind rediss: the certificate says it. */
+  const credentials = async (): Promise<{ username?: string; password?: string }> => {
+    if (protocol === 'redis:') {
+      const host = hostname.replaceAll(/[[\]]/g, '');
+      await checkHost(host, Number(port || DEFAULT_PORT), await trustedUids(trustedUsers));
+    }
+    return {
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== '' && { password: decodeURIComponent(password) }),
+    };
+  };
+  return createClient({
+    url: place.href,
+    credentialsProvider: { type: 'async-credentials-provider', credentials },
     RESP: 2,
     name: 'coi-sidecar',
     disableOfflineQueue: true,
     socket: {
-      connectTimeout,
+      connectTimeout: deadlineMsecs,
       reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, 1000) * (0.5 + Math.random() / 2),
     },
   });
+};
+
+const DEFAULT_PORT = 6379;

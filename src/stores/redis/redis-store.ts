@@ -28,6 +28,8 @@ export interface RedisStoreOptions {
   log: Logger;
   /** How long a call may take before it fails, in milliseconds; two seconds unless given. */
   deadlineMsecs?: number;
+  /** Users, besides root and this process's own, whose Redis on this host is sent anything. */
+  trustedUsers?: readonly string[];
   /** What annotations may take; as much as there is room for unless given. */
   limits?: AnnotationLimits | undefined;
 }
@@ -58,11 +60,11 @@ const ENTRIES_PER_SEARCH = '1000';
  */
 export async function openRedisStore(
   url: string,
-  { log, deadlineMsecs = 2000, limits = NO_LIMITS }: RedisStoreOptions,
+  { log, deadlineMsecs = 2000, trustedUsers = [], limits = NO_LIMITS }: RedisStoreOptions,
 ): Promise<Store> {
   checkRedisUrl(url);
   const link = new RedisLink(url, {
-    deadlineMsecs,
+    ...{ deadlineMsecs, trustedUsers },
     onDown: (reason) => log.error({ reason }, 'lost the connection to Redis; trying to reconnect'),
     onUp: () => log.info('connected to Redis'),
   });

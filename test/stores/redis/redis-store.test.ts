@@ -16,6 +16,8 @@ import { LIMITS, testAnnotationContract } from '../annotation-contract.ts';
 import { testStoreContract } from '../store-contract.ts';
 import { RedisServer, redisIsMissing } from './redis-server.ts';
 import { createTeardown } from '../../support/create-teardown.ts';
+import { startImpostor } from '../../support/impostor.ts';
+import { notRoot } from '../../support/unprivileged.ts';
 
 const log = createLogger('silent');
 
@@ -66,6 +68,39 @@ const succeeds = (work: () => Promise<unknown>) => (): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+describe('another user who has taken the port of Redis', { skip: notRoot }, () => {
+  const PASSWORD = 'the-password-of-redis';
+  const opened = (port: number, trustedUsers: string[]): Promise<Store> =>
+    openRedisStore(`redis://:${PASSWORD}@localhost:${port}/1`, {
+      ...{ log, deadlineMsecs: 500, trustedUsers },
+    });
+
+  it('is sent neither the password nor anything else', async () => {
+    await using impostor = await startImpostor();
+    await assert.rejects(
+      opened(impostor.port, []),
+      /port \d+ of 127\.0\.0\.1 is held by a process of uid 65534.*store\.trusted_users/,
+    );
+    assert.equal(impostor.heard(), '');
+    await assert.rejects(opened(impostor.port, ['nobody']));
+    assert.match(impostor.heard(), /AUTH/, 'it listens');
+  });
+
+  it('nor one who has a connection of ours and left the port to Redis', async (t) => {
+    await using impostor = await startImpostor();
+    const { port } = impostor;
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    await once(socket, 'connect');
+    await impostor.letGo();
+    const redis = createServer().listen(port, '127.0.0.1');
+    t.after(() => redis.close());
+    await once(redis, 'listening');
+    await assert.rejects(opened(port, []), /has changed hands.*nothing was sent/);
+    assert.equal(impostor.heard(), '');
+  });
+});
 
 describe('with a Redis server', { skip: redisIsMissing }, () => {
   testStoreContract('redis', async () => {
