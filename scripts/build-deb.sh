@@ -86,13 +86,14 @@ cp docs/doctor.md docs/troubleshooting.md "$lib/docs/"
 ln -s ../../share/coi-sidecar/lua ../../share/coi-sidecar/dovecot-conf "$lib/"
 ln -s ../../../coi-sidecar/dovecot-conf ../../../coi-sidecar/lua "$doc/examples/"
 cp config.example.yaml packaging/deb/make-config "$share/"
-install -D -m 644 -t "$root/lib/systemd/system" packaging/coi-sidecar.service \
+install -D -m 644 -t "$root/usr/lib/systemd/system" packaging/coi-sidecar.service \
   packaging/coi-sidecar.socket
 install -D -m 644 packaging/coi-sidecar.sysusers "$root/usr/lib/sysusers.d/coi-sidecar.conf"
 install -D -m 644 packaging/coi-sidecar.tmpfiles "$root/usr/lib/tmpfiles.d/coi-sidecar.conf"
 install -m 755 packaging/deb/coi-sidecar "$root/usr/bin/coi-sidecar"
 cp README.md SECURITY.md CHANGELOG.md packaging/deb/README.Debian "$doc/"
 cp -r docs "$doc/"
+node scripts/mend-shipped-links.ts "$doc"
 cp docker/prometheus/alerts.yml "$doc/examples/prometheus/"
 cp docker/grafana/dashboards/*.json "$doc/examples/grafana/"
 install -D -m 644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overrides/coi-sidecar"
@@ -143,7 +144,7 @@ chmod 755 "$share/dovecot-conf/sieve-bin/coi-classify"
 for script in postinst prerm postrm; do
   install -m 755 "packaging/deb/$script" "$root/DEBIAN/$script"
 done
-(cd "$root" && find usr lib -type f -exec md5sum {} + | sort -k 2 >DEBIAN/md5sums)
+(cd "$root" && find usr -type f -exec md5sum {} + | sort -k 2 >DEBIAN/md5sums)
 sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@MAINTAINER@/$maintainer/" \
   -e "s/@SIZE@/$(du -k -s --exclude=DEBIAN "$root" | cut -f 1)/" \
   packaging/deb/control.in >"$root/DEBIAN/control"

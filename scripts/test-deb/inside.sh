@@ -238,9 +238,14 @@ is "$(systemctl show --property Listen --value coi-sidecar.socket)" '0.0.0.0:938
 eventually curl --fail --silent http://127.0.0.1:9380/healthz
 is "$(ls -A /var/spool/coi-sidecar)" '' "what is left in the spool directory of before"
 
-step "purge takes the configuration and leaves the annotations"
+step "purge takes the configuration and leaves the annotations, and says what it leaves"
 rm -f /etc/coi-sidecar/test-ca.pem
+mkdir /var/spool/coi-sidecar/of-somebody-else
 dpkg --purge coi-sidecar >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg"; }
+for dir in /var/lib/coi-sidecar /var/spool/coi-sidecar; do
+  grep -q "^coi-sidecar: .*$dir" /tmp/dpkg.log || { cat /tmp/dpkg.log; fail "it does not say that it leaves $dir"; }
+done
+[ ! -e /etc/systemd/system/coi-sidecar.socket.d ] || fail "the socket unit's drop-in is still there"
 [ ! -e /etc/coi-sidecar ] || fail "/etc/coi-sidecar is still there"
 [ ! -e /var/spool/coi-events ] || fail "/var/spool/coi-events is still there"
 [ ! -e /usr/lib/coi-sidecar ] || fail "/usr/lib/coi-sidecar is still there"

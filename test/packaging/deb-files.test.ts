@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { mendLinks } from '../../scripts/mend-shipped-links.ts';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
 import { findOutbox } from '../../src/config/find-outbox.ts';
 import { readConfig } from '../../src/config/load-config.ts';
@@ -143,6 +153,40 @@ describe('the files of the Debian package', () => {
       for (const road of ['doveadm-api', 'doveadm-socket']) {
         assert.match(conf(road), /^!include_try \/etc\/dovecot\/coi\/api-key\.conf$/m);
       }
+    }
+  });
+
+  it('link to nothing that the package does not have', () => {
+    const directory = makeTempDir();
+    try {
+      // As scripts/build-deb.sh puts them together.
+      const share = join(directory.path, 'share');
+      const doc = join(share, 'doc/coi-sidecar');
+      cpSync(join(ROOT, 'docs'), join(doc, 'docs'), { recursive: true });
+      for (const name of ['README.md', 'SECURITY.md', 'CHANGELOG.md']) {
+        cpSync(join(ROOT, name), join(doc, name));
+      }
+      const shipped = join(share, 'coi-sidecar');
+      for (const name of ['lua', 'dovecot-conf', 'config.example.yaml']) {
+        cpSync(join(ROOT, name), join(shipped, name), { recursive: true });
+      }
+      mkdirSync(join(doc, 'examples'));
+      for (const name of ['lua', 'dovecot-conf']) {
+        symlinkSync(`../../../coi-sidecar/${name}`, join(doc, 'examples', name));
+      }
+      let links = 0;
+      for (const name of globSync('**/*.md', { cwd: doc })) {
+        const file = join(doc, name);
+        const text = mendLinks(readFileSync(file, 'utf8'), file, doc);
+        for (const [, target = ''] of text.matchAll(/\]\((?![a-z]+:|#)([^()\s#]+)/g)) {
+          links++;
+          assert.ok(existsSync(join(dirname(file), target)), `${name} links to ${target}`);
+        }
+        assert.doesNotMatch(text.replaceAll(/```.*?```/gs, ''), /\]\(\)/, name);
+      }
+      assert.ok(links > 50, `${links} links`);
+    } finally {
+      directory.remove();
     }
   });
 

@@ -8,7 +8,7 @@ import { startStage, type Stage, type StageOptions } from './start-stage.ts';
 
 /**
  * What is held against the running service: the two specifications, what clients are told to expect
- * of a server, the faults that the C plugin is known for, and what Dovecot and its plugins expect of an attribute dict.
+ * of a server, the options in the C plugin's manual, the faults that it is known for, and what Dovecot and its plugins expect of an attribute dict.
  */
 export type Source = keyof typeof SECTIONS;
 
@@ -44,6 +44,7 @@ export const SECTIONS = {
     'Configure Message Filtering, IMAP',
   ],
   'coi-client-spec': ['Blocking Contacts', 'Folders'],
+  'plugin-manual': ['Webpush configuration', 'COI configuration'],
   'c-plugin': ['Faults of the C plugin'],
   dovecot: ['doveadm mailbox metadata', 'The attribute dict', 'mail_crypt'],
 } as const;

@@ -14,6 +14,7 @@ const TITLES: Record<Source, string> = {
   'webpush-spec': 'IMAP WebPush Extension v1.0',
   'coi-server-spec': 'COI Server Specification v1.0',
   'coi-client-spec': 'COI Client Specification: what it expects of a server',
+  'plugin-manual': 'Manual of the C plugin: its options',
   'c-plugin': 'Faults of the C plugin that do not occur',
   dovecot: 'What Dovecot expects of its attribute dict',
 };

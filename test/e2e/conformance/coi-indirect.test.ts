@@ -28,7 +28,7 @@ conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, secti
       'It is RECOMMENDED that this folder cannot be renamed by clients - or only renamed (moved) to the trash folder.',
       {
         instead:
-          'stock Dovecot cannot refuse a RENAME: it is undone at once, unless it goes to the trash',
+          'a RENAME is undone at once, unless it goes to the trash; Dovecot’s acl plugin can refuse it, see [Operations](operations.md#keeping-chats-where-it-is)',
       },
       async () => {
         const { client } = await coiAccount(stage());
@@ -73,7 +73,7 @@ conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, secti
       'It is RECOMMENDED to not allow other `RENAME` operations, such attempts are RECOMMENDED to be answered with NO.',
       {
         instead:
-          'stock Dovecot cannot refuse a RENAME: it is answered with OK and undone at once, mail and subscription included. Where that fails, COI is disabled',
+          'answered with OK and undone at once, mail and subscription included. Where that fails, COI is disabled. With Dovecot’s acl plugin the answer is NO, see [Operations](operations.md#keeping-chats-where-it-is)',
       },
       async () => {
         for (const [from, to] of [

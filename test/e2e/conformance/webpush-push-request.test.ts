@@ -145,9 +145,9 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
 
   section('Push Service Response Codes', (sentence) => {
     sentence(
-      'MUST',
+      'rule',
       'Push services MUST deliver one of the following response codes for push requests',
-      'Those that do not keep to it are dealt with too: any 2xx is taken for 201, 5xx is tried again, a redirect is refused',
+      'A MUST for push services; those that do not keep to it are dealt with too: any 2xx is taken for 201, 5xx is tried again, a redirect is refused',
       async () => {
         const { client, id, agent, receive } = await newReader();
         for (const status of [200, 202, 204]) {
