@@ -32,7 +32,7 @@ export class InputTurns {
   /** In this round. */
   #taken = 0;
   #taking = false;
-  #next: NodeJS.Immediate | undefined;
+  #isScheduled = false;
 
   /** What `connection` has waiting is to be looked at, now or when it is its turn. */
   ask(connection: Waiting, { isNew }: { isNew: boolean }): void {
@@ -43,11 +43,17 @@ export class InputTurns {
     } else {
       (isNew ? this.#new : this.#old).add(connection);
     }
-    this.#next ??= setImmediate(() => this.#beginRound());
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#beginRound());
   }
 
   #beginRound(): void {
-    this.#next = undefined;
+    this.#isScheduled = false;
     this.#taken = 0;
     while (this.#taken < REQUESTS_A_ROUND) {
       const isNew = this.#new.size > 0;
@@ -57,7 +63,7 @@ export class InputTurns {
       queue.delete(connection);
       this.#take(connection, isNew ? REQUESTS_A_FIRST_TURN : REQUESTS_A_TURN);
     }
-    this.#next ??= setImmediate(() => this.#beginRound());
+    this.#schedule();
   }
 
   #take(connection: Waiting, most: number): void {
