@@ -32,7 +32,7 @@ export class InputTurns {
   /** In this round. */
   #taken = 0;
   #taking = false;
-  #scheduled = false;
+  #isScheduled = false;
 
   /** What `connection` has waiting is to be looked at, now or when it is its turn. */
   ask(connection: Waiting, { isNew }: { isNew: boolean }): void {
@@ -46,8 +46,14 @@ export class InputTurns {
     this.#schedule();
   }
 
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#beginRound());
+  }
+
   #beginRound(): void {
-    this.#scheduled = false;
+    this.#isScheduled = false;
     this.#taken = 0;
     while (this.#taken < REQUESTS_A_ROUND) {
       const isNew = this.#new.size > 0;
@@ -58,12 +64,6 @@ export class InputTurns {
       this.#take(connection, isNew ? REQUESTS_A_FIRST_TURN : REQUESTS_A_TURN);
     }
     this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.#beginRound());
   }
 
   #take(connection: Waiting, most: number): void {

@@ -105,7 +105,7 @@ export class DictSession {
       (this.#load.commands >= SOCKET_LIMITS.dictAllCommands &&
         this.pending >= SOCKET_LIMITS.dictReservedCommands) ||
       this.#committing >= SOCKET_LIMITS.dictConnectionOctets ||
-      this.#options.budget.mustWait(this.#committing)
+      this.#options.budget.mustWait(this.#committing + this.#transactions.octets)
     );
   }
 

@@ -1,5 +1,5 @@
 export interface BudgetLimits {
-  /** Octets of all transactions that are open anywhere, beyond what each connection may have anyway. */
+  /** Octets of all transactions anywhere, open or being committed, beyond what each connection may have anyway. */
   octets: number;
   /** Octets that each connection may have, whatever the others have. */
   reservedOctets: number;
@@ -17,7 +17,7 @@ export interface Holder {
 }
 
 /**
- * What the open transactions of all connections may take together. Past it, the one that has rested
+ * What the transactions of all connections may take together. Past it, the open one that has rested
  * longest is dropped, of those whose connections hold more than is reserved for each: Dovecot's own are
  * small and over within milliseconds, so that whoever fills the memory loses what he filled it with.
  *
@@ -49,13 +49,14 @@ export class TransactionBudget {
   }
 
   /**
-   * Whether a connection should not be read for now: what is being committed cannot be dropped any more.
+   * Whether a connection should not be read for now: what is being committed cannot be dropped any more, so
+   * it is given half of the room.
    *
-   * @param committing octets that it is committing
+   * @param held octets that it has, open or being committed
    */
-  mustWait(committing: number): boolean {
+  mustWait(held: number): boolean {
     const { octets, reservedOctets } = this.#limits;
-    return this.#committing > octets && committing > reservedOctets;
+    return this.#committing > octets / 2 && held > reservedOctets;
   }
 
   /** Numbers that grow, to tell older from newer. */
@@ -73,7 +74,7 @@ export class TransactionBudget {
       if (this.#byRest.size > 2 * this.#large.size + MOST_OTHERS) this.#byRest.keep(this.#large);
       this.#octets += octets;
     } else this.#large.delete(holder);
-    while (this.#octets > this.#limits.octets) {
+    while (this.#octets + this.#committing > this.#limits.octets) {
       const victim = this.#byRest.take();
       if (victim === undefined) return;
       if (!this.#large.has(victim)) continue;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { DictBackend } from '../../src/dict/dict-backend.ts';
 import { DictSession } from '../../src/dict/protocol.ts';
 import { SOCKET_LIMITS } from '../../src/socket/socket-limits.ts';
 import { recordingLog } from '../socket/socket-test-support.ts';
-import { MapBackend, newBudget } from './dict-test-support.ts';
+import { ManualBackend, MapBackend, newBudget } from './dict-test-support.ts';
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 const IN_ALL = 4 * 1_024 * 1_024;
@@ -12,7 +13,7 @@ const IN_ALL = 4 * 1_024 * 1_024;
 /** Connections that share one budget of {@link IN_ALL}. */
 function openRoom() {
   const budget = newBudget(IN_ALL);
-  const connect = (backend: MapBackend) => {
+  const connect = (backend: DictBackend) => {
     const sent: Buffer[] = [];
     const session = new DictSession({
       ...{ backend, budget, log: recordingLog() },
@@ -205,5 +206,40 @@ describe('the budget for open transactions', () => {
     const [change] = backend.commits[0]!.changes;
     assert(change?.op === 'set');
     assert(change.value.buffer.byteLength < SOCKET_LIMITS.dictLineOctets / 4);
+  });
+
+  test('also counts what is being committed: together they take no more', async () => {
+    const { connect } = openRoom();
+    const backend = new ManualBackend();
+    const transaction = (id: number): string =>
+      `B${id}\tanna\n${`S${id}\tpriv/x\t${'x'.repeat(60_000)}\n`.repeat(15)}`;
+    const peers = Array.from({ length: 40 }, () => connect(backend));
+    // Half of them stay in the hands of the backend, as on a slow disk.
+    for (const { push } of peers.slice(0, 20)) push(`${transaction(1)}C1\n`);
+    for (const { push } of peers.slice(20)) push(transaction(1));
+    await settled();
+    const committing = backend.calls.length;
+    for (const { push } of peers.slice(20)) push('C1\n');
+    await settled();
+    const octets = 15 * 60_000;
+    assert.ok(committing * octets >= IN_ALL / 2, `${committing} transactions`);
+    const kept = backend.calls.length;
+    assert.equal(kept, committing, 'there was room for what is being committed, and no more');
+  });
+
+  test('has a connection wait where much is being committed, unless it holds little', async () => {
+    const { connect } = openRoom();
+    const backend = new ManualBackend();
+    const large = `B1\tanna\n${`S1\tpriv/x\t${'x'.repeat(60_000)}\n`.repeat(40)}C1\n`;
+    const [large1, large2, small] = [connect(backend), connect(backend), connect(backend)];
+    large1.push(large);
+    large2.push(`B1\tbert\nS1\tpriv/x\t${'x'.repeat(30_000)}\n`);
+    small.push('B1\tcarl\nS1\tpriv/x\tx\n');
+    await settled();
+    const full = (): boolean[] => [large1, large2, small].map(({ session }) => session.full);
+    assert.deepEqual(full(), [true, true, false]);
+    backend.calls[0]?.resolve('committed');
+    await settled();
+    assert.deepEqual(full(), [false, false, false]);
   });
 });

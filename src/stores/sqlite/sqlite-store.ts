@@ -168,9 +168,11 @@ class SqliteStore implements Store {
 
 /** A small Buffer is a window on a large one, and all of that would be copied to the writer. */
 const detach = (change: Change | Expectation): EntryChange =>
-  'value' in change && change.value !== undefined
+  'value' in change && change.value !== undefined && isWindow(change.value)
     ? { ...change, value: new Uint8Array(change.value) }
     : change;
+
+const isWindow = ({ byteLength, buffer }: Uint8Array): boolean => byteLength < buffer.byteLength;
 
 const countOctets = (changes: readonly EntryChange[]): number =>
   changes.reduce((sum, change) => sum + (('value' in change && change.value?.length) || 0), 0);

@@ -87,3 +87,18 @@ describe('the counters of an SQLite store', () => {
     assert(turns >= 5, `${turns} turns`);
   });
 });
+
+describe('a commit to an SQLite store', () => {
+  it('keeps no second copy of a large value while it waits', async () => {
+    using directory = makeTempDir();
+    const store = await openSqliteStore(`${directory.path}/state.db`);
+    const octets = 8 * 1_024 * 1_024;
+    const value = Buffer.alloc(octets, 'v');
+    const before = process.memoryUsage().arrayBuffers;
+    const committed = store.commit('anna', [{ op: 'set', key: 'priv/a', value }]);
+    assert.ok(process.memoryUsage().arrayBuffers - before < octets / 2);
+    await committed;
+    assert.deepEqual(await store.get('anna', 'priv/a'), value);
+    await store.close();
+  });
+});
