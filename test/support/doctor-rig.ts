@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../src/clock.ts';
@@ -68,6 +69,12 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
   // As the README asks: nobody but mail processes may read it.
   await chmod(join(coiDir, 'classify.conf'), 0o640);
   if (process.getuid?.() === 0) await chown(join(coiDir, 'classify.conf'), 0, dovecot.mailGid);
+  // Nor connect to its sockets.
+  for (const path of [dovecot.sockets.dict, dovecot.sockets.classify]) {
+    if (process.getuid?.() !== 0 || !existsSync(path)) continue;
+    await chown(path, 0, dovecot.mailGid);
+    await chmod(path, 0o660);
+  }
   const base = stageConfig(dovecot, join(dir, 'ca.pem'), {
     metadata: options.metadata ?? 'dict',
     ...(options.events && { events: options.events }),

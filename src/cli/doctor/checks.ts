@@ -18,11 +18,13 @@ import { eventsUrl } from './checks/events-url.ts';
 import { lda } from './checks/lda.ts';
 import { metadata } from './checks/metadata.ts';
 import { mta } from './checks/mta.ts';
+import { names } from './checks/names.ts';
 import { namespace } from './checks/namespace.ts';
 import { notices } from './checks/notices.ts';
 import { plugins } from './checks/plugins.ts';
 import { pushServices } from './checks/push-services.ts';
 import { readiness } from './checks/readiness.ts';
+import { secrets } from './checks/secrets.ts';
 import { service } from './checks/service.ts';
 import { sieve } from './checks/sieve.ts';
 import { tokens } from './checks/tokens.ts';
@@ -31,7 +33,7 @@ import { trip } from './checks/trip.ts';
 /** All of them, in the order in which they are made and reported. */
 export const checks: readonly Check[] = [
   ...[configuration, service, readiness, tokens, disk, clock],
-  ...[dovecot, mta, plugins, lda, namespace],
+  ...[dovecot, mta, plugins, lda, names, namespace, secrets],
   ...[eventsDriver, eventsUrl, eventsDelivery, eventLog],
   ...[sieve, classifySocket, classifyProgram, classifyDelivery],
   ...[metadata, dictSocket, annotations, notices, capability],

@@ -1,6 +1,7 @@
 import { actAs, canActAs, type Deed, type Outcome } from './act-as.ts';
 import { findBarrier } from './find-barrier.ts';
 import type { Setup } from './setup/setup.ts';
+import { NOBODY } from './setup/user-database.ts';
 
 export interface MailUserTrial {
   outcome: Outcome;
@@ -8,6 +9,14 @@ export interface MailUserTrial {
   who: string;
   /** What keeps them away, when they are kept away. */
   barrier: string;
+}
+
+/** Whether a user without any rights may connect to a socket; false where only root could try it. */
+export async function isOpenToAll(path: string): Promise<boolean> {
+  if (process.getuid?.() !== 0) return false;
+  const nobody = { uid: NOBODY, gid: NOBODY, groups: [] };
+  const [outcome] = await actAs(nobody, [{ do: 'connect', path }]);
+  return outcome?.done === true;
 }
 
 /** Why what a stand-in may not do says nothing. */

@@ -3,6 +3,8 @@ export interface DovecotSettings {
   /** `2.3.19.1` */
   readonly version: string;
   readonly series: '2.3' | '2.4';
+  /** Where all of it begins: `/etc/dovecot/dovecot.conf`. */
+  readonly configFile: string;
   readonly server: ServerSettings;
   readonly protocols: Readonly<Record<ProtocolName, ProtocolSettings>>;
 }

@@ -13,6 +13,8 @@ export interface DoveconfSection {
 export interface Doveconf {
   /** `2.3.19.1`, `2.4.1-4`: what stands in the first line. */
   readonly version: string;
+  /** What was read first. */
+  readonly configFile: string;
   readonly root: DoveconfSection;
 }
 
@@ -29,7 +31,7 @@ export interface Doveconf {
  * @see Dovecot src/config/doveconf.c, config_dump_human_output
  */
 export function parseDoveconf(text: string): Doveconf {
-  const version = /^# (\d+\.\d\S*) \(/.exec(text)?.[1];
+  const [, version, configFile = ''] = /^# (\d+\.\d\S*) \([^)]*\)(?:: (.*))?/.exec(text) ?? [];
   if (version === undefined) {
     throw new UnavailableError('doveconf printed no version in its first line');
   }
@@ -69,7 +71,7 @@ export function parseDoveconf(text: string): Doveconf {
     }
   }
   if (open.length > 1) throw new UnavailableError('doveconf: a section is not closed');
-  return { version, root };
+  return { version, configFile, root };
 }
 
 /** The sections of a kind, in their order; with a name, those of that name. */

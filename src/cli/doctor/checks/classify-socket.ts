@@ -8,7 +8,7 @@ import { askScript } from '../probes/ask-script.ts';
 import { chooseSample } from '../probes/choose-sample.ts';
 import { isClassification } from '../probes/sample-message.ts';
 import type { Setup } from '../setup/setup.ts';
-import { tryAsMailUser } from '../try-as-mail-user.ts';
+import { isOpenToAll, tryAsMailUser } from '../try-as-mail-user.ts';
 
 /** The name that coi.sieve calls. */
 const PROGRAM = 'coi-classify';
@@ -43,6 +43,12 @@ export const classifySocket = defineCheck({
       what: '{who} may not connect to {path}: {barrier}.',
       remedy:
         'Set sieve.group to a group of mail processes (mail_access_groups), and let them pass the directories.',
+    },
+    'open-to-all': {
+      severity: 'warning',
+      what: 'everybody on this host may connect to {path}, and ask who uses COI, and whom they have blocked.',
+      remedy:
+        'Set sieve.mode: "0660" and sieve.group: coi-mail (the group of mail processes), and restart the service.',
     },
     'wrong-answer': {
       severity: 'error',
@@ -87,8 +93,10 @@ async function trySocket(
     const { user, message } = chooseSample(setup);
     await askScript(path, user, undefined);
     const answer = await askScript(path, user, message);
-    if (isClassification(answer)) report.note(path);
-    else report.fault('wrong-answer', { path, problem: 'it says something else' });
+    if (isClassification(answer)) {
+      if (await isOpenToAll(path)) report.fault('open-to-all', { path });
+      else report.note(path);
+    } else report.fault('wrong-answer', { path, problem: 'it says something else' });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem = errorMessage(error);

@@ -1,7 +1,7 @@
 import { errorMessage } from '../../../errors.ts';
 import { defineCheck } from '../check.ts';
 import { askDict } from '../probes/ask-dict.ts';
-import { tryAsMailUser } from '../try-as-mail-user.ts';
+import { isOpenToAll, tryAsMailUser } from '../try-as-mail-user.ts';
 
 export const dictSocket = defineCheck({
   name: 'dict-socket',
@@ -20,6 +20,12 @@ export const dictSocket = defineCheck({
       what: '{who} may not connect to {path}: {barrier}.',
       remedy:
         'Set dict.group to a group of mail processes (mail_access_groups), and let them pass the directories.',
+    },
+    'open-to-all': {
+      severity: 'error',
+      what: 'everybody on this host may connect to {path}, and read and change the annotations of everybody: chat, pushes, keys of mail-crypt.',
+      remedy:
+        'Set dict.mode: "0660" and dict.group: coi-mail (the group of mail processes), and restart the service; the directories around it may help.',
     },
     'wrong-answer': {
       severity: 'error',
@@ -40,7 +46,8 @@ export const dictSocket = defineCheck({
     }
     try {
       await askDict(path);
-      report.note(path);
+      if (await isOpenToAll(path)) report.fault('open-to-all', { path });
+      else report.note(path);
     } catch (error) {
       const problem = errorMessage(error);
       const { code } = error as NodeJS.ErrnoException;

@@ -2,6 +2,7 @@ import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings
 import { actAs, canActAs } from '../act-as.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import { findBarrier } from '../find-barrier.ts';
+import { knock } from '../probes/knock.ts';
 import type { Setup } from '../setup/setup.ts';
 
 /** As doveadm_allowed_commands names them. */
@@ -41,6 +42,12 @@ export const doveadmApi = defineCheck({
       what: 'the doveadm API listens on all addresses of this host (port {port}); it may do everything.',
       remedy: 'Set its {setting} to 127.0.0.1, or let nobody else reach it (firewall).',
     },
+    'port-taken': {
+      severity: 'error',
+      what: 'port {port}, on which Dovecot is to serve the doveadm API, is taken by another program: Dovecot does not start again, and there is no mail then.',
+      remedy:
+        'Before Dovecot is restarted: use 95-coi-doveadm-socket.conf, which needs no port, in place of 95-coi-doveadm-api.conf; or set another port there and in doveadm.url.',
+    },
     'process-per-request': {
       severity: 'warning',
       what: 'Dovecot starts a process for each call: 13 ms instead of 5.',
@@ -54,6 +61,7 @@ export const doveadmApi = defineCheck({
   },
   run: async (setup, report) => {
     checkSettings(setup, report);
+    await checkPorts(setup, report);
     const { doveadmProblem, config } = setup;
     if (doveadmProblem !== undefined) report.fault('refused', { problem: doveadmProblem });
     else if (!(await isForbidden(setup, report))) report.note(config.doveadm.url);
@@ -71,6 +79,17 @@ async function isForbidden({ config, serviceUser }: Setup, report: Report): Prom
   const barrier = await findBarrier(path, serviceUser);
   report.fault('forbidden', { uid: serviceUser.uid, path, barrier });
   return true;
+}
+
+/** Whether what listens where Dovecot is to is Dovecot; nobody may, before it is restarted. */
+async function checkPorts({ dovecot, ask }: Setup, report: Report): Promise<void> {
+  for (const { host, port, tls } of dovecot.settings?.server.doveadm.http ?? []) {
+    if (tls || (await knock(host, port)) !== undefined) continue;
+    const answer = await ask(
+      `http://${host.includes(':') ? `[${host}]` : host}:${port}/doveadm/v1`,
+    ).catch(() => undefined);
+    if (!/dovecot|doveadm/i.test(answer?.challenge ?? '')) report.fault('port-taken', { port });
+  }
 }
 
 /** What needs no key; doveadm complains of those who say nothing. */

@@ -12,6 +12,11 @@ export const metadata = defineCheck({
       what: 'imap_metadata is not "yes": clients can set nothing.',
       remedy: 'Copy dovecot-conf/{series}/95-coi-metadata-{source}.conf to conf.d, and reload.',
     },
+    'imap-off-for': {
+      severity: 'error',
+      what: 'imap_metadata is "no" in "{where}": clients from there can set nothing.',
+      remedy: 'Take the line out of that block, and reload Dovecot.',
+    },
     'no-dict': {
       severity: 'error',
       what: 'Dovecot has no attribute dict ({setting}): annotations are refused.',
@@ -47,6 +52,7 @@ export const metadata = defineCheck({
     const { attributeDicts: dicts, imapMetadata } = protocols.imap;
     const dict = dicts.at(-1);
     const setting = series === '2.3' ? 'mail_attribute_dict' : 'mail_attribute { dict … }';
+    for (const where of settings.server.metadataOffFor) report.fault('imap-off-for', { where });
     if (!imapMetadata) report.fault('imap-off', { series, source });
     if (dict === undefined) {
       report.fault('no-dict', { series, source, setting });

@@ -17,6 +17,12 @@ export const namespace = defineCheck({
       remedy:
         'Set coi.mailbox_separator: "{theirs}" and restart, and "chats" in coi.sieve likewise.',
     },
+    'other-trash': {
+      severity: 'warning',
+      what: 'the trash is {trash}, which coi.trash_mailboxes ({named}) does not name, and doveadm_allowed_commands keeps the service from asking Dovecot: whoever throws Chats away keeps COI enabled.',
+      remedy:
+        'Name it, coi.trash_mailboxes: ["{trash}"], and restart the service; or add "mailbox metadata get" to doveadm_allowed_commands, and reload Dovecot.',
+    },
     'no-namespace': {
       severity: 'error',
       what: 'no namespace of Dovecot’s takes {chats}: their prefixes are {prefixes}.',
@@ -33,6 +39,13 @@ export const namespace = defineCheck({
       const inbox = server.namespaces.find(({ hasInbox }) => hasInbox)?.prefix ?? '';
       report.fault('no-namespace', { chats, prefixes, root: `${inbox}${root}` });
       return;
+    }
+    const named = config.coi.trash_mailboxes;
+    const trash = server.namespaces.flatMap((one) => (one.hasInbox ? one.trash : []));
+    const { allowedCommands } = server.doveadm;
+    const canAsk = allowedCommands.length === 0 || allowedCommands.includes('mailbox metadata get');
+    if (!canAsk && trash.length > 0 && !trash.some((name) => named.includes(name))) {
+      report.fault('other-trash', { trash: trash.join('", "'), named: named.join(', ') });
     }
     const where = place.name === '' ? 'in its only namespace' : `in namespace ${place.name}`;
     const theirs = place.separator;

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type { DovecotSettings, ProtocolName } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck } from '../check.ts';
 import { agentsOf } from '../delivery.ts';
+import type { Setup } from '../setup/setup.ts';
 
 export const LUA_PLUGINS = ['notify', 'push_notification', 'mail_lua', 'push_notification_lua'];
 export const OX_PLUGINS = ['notify', 'push_notification'];
@@ -21,6 +22,11 @@ export const plugins = defineCheck({
       severity: 'warning',
       what: 'protocol lda lacks {plugins} in mail_plugins: mail that comes by dovecot-lda is not seen.',
       remedy: 'Copy {snippet} to conf.d, or add them there, if anything uses dovecot-lda.',
+    },
+    'own-list': {
+      severity: 'error',
+      what: 'the userdb gives {who} mail_plugins of their own, in place of those of the protocol, and {plugins} is not among them: no event, or no Sieve, for them.',
+      remedy: 'Take mail_plugins out of the userdb, or add what is missing there.',
     },
     'not-installed': {
       severity: 'error',
@@ -43,6 +49,11 @@ export const plugins = defineCheck({
         report.fault('missing-for-lda', { plugins, snippet: file });
       } else report.fault('missing', { protocol, plugins, consequence, snippet: file });
     }
+    for (const [who, own] of ownLists(setup)) {
+      const loaded = own.split(/[\s,]+/);
+      const missing = [...wanted].filter((name) => !loaded.includes(name));
+      if (missing.length > 0) report.fault('own-list', { who, plugins: missing.join(', ') });
+    }
     const dir = settings.server.pluginDir;
     const files = await readdir(dir).catch(() => undefined);
     if (files === undefined) {
@@ -56,6 +67,18 @@ export const plugins = defineCheck({
     report.note([...wanted].join(', '));
   },
 });
+
+/** mail_plugins of a userdb: whose, and which. They take the place of all others. */
+function ownLists({ mailUser, dovecot }: Setup): [who: string, plugins: string][] {
+  const { name, fields } = mailUser;
+  const ofUser = fields['mail_plugins'];
+  const all: [string, string][] = ofUser === undefined ? [] : [[name ?? 'a user', ofUser]];
+  for (const userdb of dovecot.settings?.server.userdbs ?? []) {
+    const ofAll = userdb.fields.get('mail_plugins');
+    if (ofAll !== undefined) all.push([`users (userdb ${userdb.driver})`, ofAll]);
+  }
+  return all;
+}
 
 interface Demand {
   protocol: ProtocolName;

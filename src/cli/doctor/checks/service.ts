@@ -31,6 +31,12 @@ export const service = defineCheck({
       what: 'http.socket cannot be used: {problem}.',
       remedy: 'Put it where only root and the service may write (/run/coi-sidecar), and restart.',
     },
+    'open-to-network': {
+      severity: 'warning',
+      what: 'http.listen is {listen}, all addresses of this host: others may try tokens there, and what Dovecot sends is not encrypted.',
+      remedy:
+        'Set http.listen: "127.0.0.1:{port}" and restart the service (coi-sidecar.socket: ListenStream=), as Dovecot is on this host.',
+    },
     'port-elsewhere': {
       severity: 'warning',
       what: 'coi-sidecar.socket holds {held}, and http.listen is {listen}: that port is free while the service is down.',
@@ -50,6 +56,7 @@ export const service = defineCheck({
       if (running !== undefined) report.note(`version ${running.version}`);
       return;
     }
+    checkAddress(setup, report);
     await checkPort(setup, report);
     if (running === undefined) {
       report.fault('down', { origin });
@@ -64,6 +71,15 @@ export const service = defineCheck({
 });
 
 type Report = Reporter<keyof typeof service.faults>;
+
+/** In a container, and where Dovecot is elsewhere, it cannot be otherwise. */
+function checkAddress({ config, dovecot }: Setup, report: Report): void {
+  const { listen } = config.http;
+  const { host, port } = parseListenAddress(listen);
+  if (dovecot.settings !== undefined && ['0.0.0.0', '::', '*'].includes(host)) {
+    report.fault('open-to-network', { listen, port });
+  }
+}
 
 /** Whether systemd keeps the port for the service, where it has a unit for that. */
 async function checkPort({ config }: Setup, report: Report): Promise<void> {

@@ -39,6 +39,12 @@ export const sieve = defineCheck({
       what: 'no "before" script of Sieve is coi.sieve: chat stays in INBOX, without $Chat.',
       remedy: 'Copy a dovecot-conf/{series}/95-coi-classify-… to conf.d, and reload Dovecot.',
     },
+    rival: {
+      severity: 'error',
+      what: '{rival} is run before {file} and files chat itself: the service is not asked then, and chat is where no client of COI looks.',
+      remedy:
+        'Put coi.sieve first (2.3: in sieve_before, and the other one in sieve_before2; 2.4: as the first sieve_script), or take chat out of {rival}.',
+    },
     'script-missing': {
       severity: 'error',
       what: '{file} is not there.',
@@ -98,7 +104,7 @@ function checkExtensions(theirs: SieveSettings, series: string, report: Report):
 }
 
 async function checkScript(
-  { path: file, binDir, state, guess }: CoiScript,
+  { path: file, binDir, state, guess, rival }: CoiScript,
   setup: Setup,
   report: Report,
 ): Promise<void> {
@@ -108,6 +114,7 @@ async function checkScript(
     else report.skip(`${file} cannot be looked at from here (${found.code ?? ''})`);
     return;
   }
+  if (rival !== undefined) report.fault('rival', { rival, file });
   if (state === 'other') report.fault('script-outdated', { file });
   const { mailbox_root: root, mailbox_separator: separator } = setup.config.coi;
   const { chats } = folderNames(root, separator);

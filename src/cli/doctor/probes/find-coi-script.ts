@@ -8,7 +8,14 @@ export interface CoiScript extends BeforeScript {
   state: 'good' | 'other' | 'unreadable';
   /** The mailbox that it asks about first, which an administrator may name otherwise. */
   guess: string | undefined;
+  /** Another script that is run before it and files chat: it may never be asked then. */
+  rival: string | undefined;
 }
+
+/** Chat, as the specifications have it, or as we mark it. */
+const ABOUT_CHAT = /chat-version|chat\$|\$chat|coi\/chats/i;
+/** What ends the implicit keep: only a message that is kept goes on to the next script. */
+const ENDS = /^\s*[^#]*\b(?:stop|fileinto|discard|redirect|reject|ereject)\b[^;]*;/m;
 
 const GUESS = /^ *set "chats" "(.*)";$/m;
 const withoutGuess = (text: string): string => text.replace(GUESS, '');
@@ -21,13 +28,17 @@ export async function findCoiScript(
   scripts: readonly BeforeScript[],
 ): Promise<CoiScript | undefined> {
   const shipped = await readFile(shippedFile('dovecot-conf/sieve/coi.sieve'), 'utf8');
+  let rival: string | undefined;
   for (const script of (await Promise.all(scripts.map(filesOf))).flat()) {
     const text = await readFile(script.path, 'utf8').catch(() => undefined);
     const asks = text?.includes('"coi-classify"') === true;
-    if (basename(script.path) !== 'coi.sieve' && !asks) continue;
-    if (text === undefined) return { ...script, state: 'unreadable', guess: undefined };
+    if (basename(script.path) !== 'coi.sieve' && !asks) {
+      if (ABOUT_CHAT.test(text ?? '') && ENDS.test(text ?? '')) rival ??= script.path;
+      continue;
+    }
+    if (text === undefined) return { ...script, state: 'unreadable', guess: undefined, rival };
     const isShipped = withoutGuess(text) === withoutGuess(shipped);
-    return { ...script, state: isShipped ? 'good' : 'other', guess: GUESS.exec(text)?.[1] };
+    return { ...script, state: isShipped ? 'good' : 'other', guess: GUESS.exec(text)?.[1], rival };
   }
   return undefined;
 }

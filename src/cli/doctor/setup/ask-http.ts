@@ -6,6 +6,8 @@ export interface HttpAnswer {
   status: number;
   /** Of the answer, in milliseconds since the epoch, as the other side's clock has it. */
   date: number | undefined;
+  /** WWW-Authenticate: what it wants to be shown. */
+  challenge: string;
   text: string;
 }
 
@@ -49,7 +51,8 @@ export const createAskHttp =
       });
       const text = await stream.text();
       const date = Date.parse(String(headers['date']));
-      return { status: statusCode, date: Number.isNaN(date) ? undefined : date, text };
+      const challenge = String(headers['www-authenticate'] ?? '');
+      return { status: statusCode, date: Number.isNaN(date) ? undefined : date, challenge, text };
     } catch (error) {
       throw new UnavailableError(reasonOf(error), { cause: error });
     } finally {

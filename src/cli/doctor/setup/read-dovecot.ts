@@ -54,6 +54,7 @@ function interpret(
   const [imap, lmtp, lda] = filtered.map(({ root }) => readProtocol(root));
   return {
     version: whole.version,
+    configFile: whole.configFile,
     series: is23 ? '2.3' : '2.4',
     server: is23
       ? readServer23(whole.root)

@@ -153,6 +153,32 @@ export const classifyFaults: readonly Seed[] = [
     break: ({ stage }, examine) => withMode(0o750)(stage.dovecot.layout.sidecarDir, examine),
   },
   {
+    fault: 'classify-socket.open-to-all',
+    skip: notRoot,
+    break: ({ stage }, examine) => withMode(0o666)(stage.dovecot.sockets.classify, examine),
+  },
+  {
+    fault: 'sieve.rival',
+    says: /first\.sieve is run before \S+coi\.sieve and files chat itself/,
+    break: async (rig, examine) => {
+      const path = join(rig.stage.dovecot.layout.coiDir, 'first.sieve');
+      await writeFile(
+        path,
+        'require "fileinto";\nif exists "Chat-Version" {\n  fileinto "Chat";\n  stop;\n}\n',
+      );
+      return examine(
+        rig.stage.dovecot.version === '2.3'
+          ? sieve(rig, `sieve_before = ${path}`, `sieve_before2 = file:${script(rig)}`)
+          : sieve(
+              rig,
+              // What is named first is run first.
+              `sieve_script coi {\n  path = ${path}\n}`,
+              `sieve_script later {\n  type = before\n  path = ${script(rig)}\n}`,
+            ),
+      );
+    },
+  },
+  {
     fault: 'classify-socket.wrong-answer',
     says: /it failed/,
     break: async (rig, examine) => {

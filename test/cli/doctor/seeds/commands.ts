@@ -1,7 +1,8 @@
 import { chmod } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
 import { withMode, withOwner } from './change-for-a-while.ts';
@@ -65,6 +66,27 @@ export const commandFaults: readonly Seed[] = [
   {
     fault: 'doveadm-api.open-to-all',
     break: (rig) => listener(is23(rig) ? 'address = *' : 'listen = *'),
+  },
+  {
+    fault: 'doveadm-api.port-taken',
+    cause: 'and Dovecot was not restarted since',
+    says: /^port \d+, .* is taken by another program/,
+    break: async (_rig, examine) => {
+      await using other = await startRecordingHttpServer(() => ({ status: 404, body: 'Tomcat' }));
+      return await examine(listener(`port = ${new URL(other.url).port}`));
+    },
+  },
+  {
+    fault: 'doveadm-api.port-taken',
+    cause: 'by a program that speaks something else',
+    break: async (_rig, examine) => {
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined).end('220 ftp.example.org\r\n');
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      return examine(listener(`port = ${port}`)).finally(() => server.close());
+    },
   },
   {
     fault: 'doveadm-api.process-per-request',

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startDoctorRig, type DoctorRig } from '../../../support/doctor-rig.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Break, Seed } from '../seeded-faults.ts';
 import { withMode } from './change-for-a-while.ts';
@@ -14,6 +15,12 @@ const ofVersion =
         doveconf: `/usr/bin/doveconf "$@" | sed '1s/^# [0-9.]*/# ${version}/'`,
       }),
     });
+
+/** Takes the domain off users' names for one protocol. */
+const userNames = ({ stage }: DoctorRig, protocol: string): string =>
+  `protocol ${protocol} {
+  auth_username_format = ${stage.dovecot.version === '2.3' ? '%Ln' : '%{user | username | lower}'}
+}`;
 
 export const dovecotFaults: readonly Seed[] = [
   {
@@ -51,6 +58,50 @@ export const dovecotFaults: readonly Seed[] = [
           : 'mailbox_list_layout = fs'
       }\nnamespace inbox {\n  separator =\n}`,
     }),
+  },
+  {
+    fault: 'namespace.other-trash',
+    says: /^the trash is Deleted Items, which coi\.trash_mailboxes \(Trash\)/,
+    break: ({ stage }) => ({
+      dovecot: `namespace inbox {
+  mailbox Trash {
+    special_use =
+  }
+  mailbox "Deleted Items" {
+    special_use = \\Trash
+  }
+}
+${
+  stage.dovecot.version === '2.3'
+    ? 'doveadm_allowed_commands = fetch'
+    : 'doveadm_allowed_commands {\n  fetch = yes\n}'
+}`,
+    }),
+  },
+  {
+    fault: 'names.other-names',
+    cause: 'Debian 13’s 20-lmtp.conf',
+    says: /^LMTP takes the domain off/,
+    break: (rig) => ({ dovecot: userNames(rig, 'lmtp'), users: ['bob@example.org'] }),
+  },
+  {
+    fault: 'names.other-names-at-login',
+    says: /^IMAP takes the domain off/,
+    break: (rig) => ({ dovecot: userNames(rig, 'imap') }),
+  },
+  {
+    fault: 'secrets.key-open',
+    says: /api-key\.conf \(0644\), with doveadm_api_key/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withMode(0o644)(join(stage.dovecot.layout.coiDir, 'api-key.conf'), examine),
+  },
+  {
+    fault: 'secrets.token-open',
+    says: /token\.conf \(0644\), with coi_sidecar_token/,
+    skip: notRoot,
+    break: ({ stage }, examine) =>
+      withMode(0o644)(join(stage.dovecot.layout.coiDir, 'token.conf'), examine),
   },
   {
     fault: 'namespace.no-namespace',
@@ -98,6 +149,29 @@ export const dovecotFaults: readonly Seed[] = [
           ? 'protocol lda {\n  mail_plugins = notify push_notification mail_lua push_notification_lua\n}'
           : 'protocol lda {\n  mail_plugins {\n    sieve = no\n  }\n}',
     }),
+  },
+  {
+    fault: 'plugins.own-list',
+    says: /gives users \(userdb (static|sql)\) mail_plugins .*notify, .*sieve is not among/,
+    break: ({ stage }) => ({
+      dovecot:
+        stage.dovecot.version === '2.3'
+          ? 'userdb {\n  driver = sql\n  args = /nowhere\n  default_fields = mail_plugins=quota\n}'
+          : 'userdb static {\n  fields {\n    mail_plugins = quota\n  }\n}',
+    }),
+  },
+  {
+    fault: 'plugins.own-list',
+    cause: 'of one user',
+    says: /gives bob@example\.org mail_plugins/,
+    break: async ({ stage }, examine) => {
+      const { version } = stage.dovecot;
+      const rig = await startDoctorRig({ version, users: ['bob@example.org'] });
+      const file = join(rig.stage.dovecot.layout.dir, 'users');
+      const text = await readFile(file, 'utf8');
+      await writeFile(file, text.replace(/$/m, 'userdb_mail_plugins=quota'));
+      return examine({ users: ['bob@example.org'] }, rig).finally(() => rig.close());
+    },
   },
   {
     fault: 'plugins.not-installed',

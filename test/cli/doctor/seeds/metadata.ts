@@ -68,6 +68,19 @@ export const metadataFaults: readonly Seed[] = [
     break: () => ({ dovecot: 'protocol imap {\n  imap_metadata = no\n}' }),
   },
   {
+    fault: 'metadata.imap-off-for',
+    says: /in "remote 10\.0\.0\.0\/8"/,
+    break: () => ({
+      dovecot: 'remote 10.0.0.0/8 {\n  imap_metadata = no\n}',
+    }),
+  },
+  {
+    fault: 'dict-socket.open-to-all',
+    cause: 'dict.mode is 0666',
+    skip: notRoot,
+    break: ({ stage }, examine) => withMode(0o666)(stage.dovecot.sockets.dict, examine),
+  },
+  {
     fault: 'metadata.no-dict',
     versions: ['2.3'],
     break: () => ({ dovecot: 'mail_attribute_dict =' }),

@@ -39,6 +39,13 @@ const portUnit =
 
 const all: readonly Seed[] = [
   {
+    fault: 'service.open-to-network',
+    says: /http\.listen is 0\.0\.0\.0:\d+, all addresses/,
+    break: ({ stage }) => ({
+      config: { http: { listen: `0.0.0.0:${new URL(stage.app.url).port}` } },
+    }),
+  },
+  {
     fault: 'service.port-elsewhere',
     says: /holds 192\.0\.2\.1:9380, and http\.listen is 127\.0\.0\.1:/,
     break: portUnit(() => ['ActiveState=active', 'Listen=192.0.2.1:9380 (Stream)']),
