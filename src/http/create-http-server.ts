@@ -14,7 +14,7 @@ import { parseJson } from '../parse-json.ts';
 import type { BodyBudget } from '../socket/body-budget.ts';
 import { authorize, type AuthScheme } from './authorize.ts';
 import { boundBodies } from './bound-bodies.ts';
-import { handleError } from './handle-error.ts';
+import { handleError, refuseNoRequest, refuseUnknownPath } from './handle-error.ts';
 import { compileValidator } from './compile-validator.ts';
 import { limitConnections } from './limit-connections.ts';
 import { LIMITS } from './limits.ts';
@@ -64,6 +64,8 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     // As a proxy is asked (RFC 9112 section 3.2.2): so Dovecot 2.4 asks over a unix socket.
     rewriteUrl: ({ url = '/' }) => url.replace(/^http:\/\/[^/?#]*/i, '') || '/',
     // A user's name is longer than the 100 characters that are usual for a part of a path.
+    frameworkErrors: handleError,
+    clientErrorHandler: refuseNoRequest,
     routerOptions: { maxParamLength: LIMITS.pathParameter },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(compileValidator);
@@ -75,6 +77,7 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     }
   });
   app.setErrorHandler(handleError);
+  app.setNotFoundHandler(refuseUnknownPath);
   app.addHook('preParsing', boundBodies(parts.bodies));
   limitConnections(app.server, LIMITS.connections, () => {
     parts.log.warn('too many HTTP connections: one that was idle, or the new one, was closed');

@@ -1,5 +1,7 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { errorMessage, SidecarError } from '../errors.ts';
+import { errorMessage, NotFoundError, SidecarError } from '../errors.ts';
 
 /** How each kind of our errors shows over HTTP. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -11,6 +13,63 @@ const STATUS: Readonly<Record<string, number>> = {
 };
 
 const GONE: ReadonlySet<string> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE']);
+
+/** How our HTTP library's own refusals are called. */
+const CODES: Readonly<Record<number, string>> = {
+  404: 'not_found',
+  408: 'timeout',
+  413: 'too_large',
+  414: 'too_large',
+  415: 'unsupported_media_type',
+  431: 'too_large',
+};
+
+/** What is refused before anything of ours has seen it. What was sent is not repeated. */
+function describeRefusal(status: number, error: { code?: string; message: string }): ErrorBody {
+  const message = WORDS[error.code ?? ''] ?? error.message;
+  return {
+    error: CODES[status] ?? 'invalid_input',
+    message: message.charAt(0).toLowerCase() + message.slice(1),
+  };
+}
+
+interface ErrorBody {
+  error: string;
+  message: string;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'the path is not percent-encoded as it should be',
+  FST_ERR_MAX_PARAM_LENGTH: 'a part of the path is too long',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'bodies of this Content-Type are not read here',
+  HPE_HEADER_OVERFLOW: 'the header is too long',
+  ERR_HTTP_REQUEST_TIMEOUT: 'the request was not whole in time',
+};
+
+/** There is no such path, or not with this method. */
+export function refuseUnknownPath(): never {
+  throw new NotFoundError(
+    'there is no such path, or not with this method; GET /v1/openapi.json describes the calls of administrators',
+  );
+}
+
+/** For what has come in as a connection, and is no request. */
+export function refuseNoRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
+  const { code = '', message } = error;
+  const known = { code, message: WORDS[code] === undefined ? 'this is no HTTP request' : message };
+  const body = JSON.stringify(describeRefusal(status, known));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
 
 /**
  * One shape for every error: `{ error: <code>, message: <what, where, what to do> }`. What the caller
@@ -38,7 +97,7 @@ export function handleError(
   }
   const status = error.statusCode ?? 500;
   if (status < 500) {
-    void reply.code(status).send({ error: error.code, message: error.message });
+    void reply.code(status).send(describeRefusal(status, error));
     return;
   }
   // Who asked has gone before the body was whole: there is nobody to tell, and nothing wrong here.

@@ -525,6 +525,7 @@ describe('GET /v1/openapi.json', () => {
   it('describes every admin call and its errors', async () => {
     const { body } = await createAdminRig().call('GET', '/v1/openapi.json');
     assert.equal(body['openapi'], '3.1.0');
+    assert.deepEqual(body['servers'], [{ url: 'http://localhost:80/' }]);
     const paths = body['paths'] as Record<string, Record<string, Operation>>;
     const operations = Object.entries(paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),

@@ -55,5 +55,9 @@ export const adminRoutes =
     ]) {
       void app.register(routes);
     }
-    app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
+    app.get('/v1/openapi.json', { schema: { hide: true } }, ({ protocol, host }) => ({
+      ...app.swagger(),
+      // Where whoever asks has reached it, be it through a tunnel.
+      servers: [{ url: host === '' ? '/' : `${protocol}://${host}/` }],
+    }));
   };
