@@ -90,7 +90,7 @@ describe('the counters of an SQLite store', () => {
 
 describe('a commit to an SQLite store', () => {
   it('keeps no second copy of a large value while it waits', async () => {
-    using directory = makeTempDir();
+    const directory = makeTempDir();
     const store = await openSqliteStore(`${directory.path}/state.db`);
     const octets = 8 * 1_024 * 1_024;
     const value = Buffer.alloc(octets, 'v');
@@ -100,5 +100,6 @@ describe('a commit to an SQLite store', () => {
     await committed;
     assert.deepEqual(await store.get('anna', 'priv/a'), value);
     await store.close();
+    directory.remove();
   });
 });
