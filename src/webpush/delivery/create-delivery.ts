@@ -147,6 +147,7 @@ class PushDelivery implements Delivery {
     this.#agenda.clear();
     await this.#workload.quiet(deadlineMsecs);
     this.#state = 'stopped';
+    await Promise.all([...this.#attempts.keys()].map((push) => this.#runner.noteCutOff(push)));
     this.#firstAttempts.reportAll({ verdict: 'deferred', reason: 'stopped' });
     await this.#settler.close();
   }
@@ -304,7 +305,7 @@ class PushDelivery implements Delivery {
       if (disposal.pauses) this.#queue.pause(push.lane.endpoint, dueAt);
       if (disposal.doubtful) this.#queue.repeat(push, dueAt, (count) => this.#rest(count));
       else this.#queue.postpone(push, dueAt);
-      if (disposal.persist) this.#runner.noteFailure(push, disposal.delayMsecs);
+      if (disposal.persist) void this.#runner.noteFailure(push, disposal.delayMsecs);
       return;
     }
     if (disposal.kind === 'settled' && disposal.dropped && !push.removed) {
