@@ -107,7 +107,7 @@ export async function createApp(
     await flows.journal.stop();
     await flows.intake.drain();
     await flows.held.stop();
-    // What is cut off here was perhaps sent, and is sent again by the next process.
+    // What is cut off here was perhaps delivered.
     const { timeout_msecs, answer_timeout_msecs } = config.webpush;
     const pushMsecs = Math.max(timeout_msecs, answer_timeout_msecs) + AFTER_ANSWER_MSECS;
     await delivery.stop(Math.min(Math.max(STOP_GRACE_MSECS, pushMsecs), LONGEST_GRACE_MSECS));

@@ -199,7 +199,7 @@ function buildTransactionHandler(
     move,
     inboxChat: createInboxChat(doveadm),
     complete: createCompleteEvents({
-      ...{ locate, list },
+      ...{ locate, list, log },
       wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
     }),
     markChat: createMarkChat({ recent, locate, doveadm, log }),
@@ -207,7 +207,7 @@ function buildTransactionHandler(
       ...{ blockedContacts, folders, doveadm, runMoves, locate },
       onMoved: (count) => metrics.moves.inc({ reason: 'blocked' }, count),
     }),
-    fileLate: createFileLate(list, folders.names, move),
+    fileLate: createFileLate(locate, folders.names, move),
     onNewMessages: createOnNewMessages({
       recent,
       fetch: createFetchMessages({
@@ -219,6 +219,7 @@ function buildTransactionHandler(
       payload: writePayload,
       enqueue: (pushes) => delivery.enqueue(pushes),
       ttl: config.webpush.message_ttl,
+      log,
     }),
     isOwn: (user, event) => ownOperations.claim(user, event.event, event.mailbox),
     onMailboxEvent: createActOnMailboxEvent({

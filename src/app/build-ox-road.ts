@@ -4,6 +4,7 @@ import type { Transaction } from '../events/event-schema.ts';
 import { createFiledReports } from '../events/ox-road/filed-reports.ts';
 import type { Intake } from '../events/intake.ts';
 import type { ListMessages } from '../messages/list-messages.ts';
+import { createLocateMessages } from '../messages/locate-messages.ts';
 import type { MetadataSource } from '../metadata/metadata-source.ts';
 import type { Domain } from './build-domain.ts';
 import type { Ground } from './build-ground.ts';
@@ -31,7 +32,8 @@ export function buildOxRoad(
   { source, list, take, keep }: OxRoadParts,
 ): OxRoad {
   const filed = createFiledReports({
-    ...{ list, take, clock, log },
+    ...{ take, clock, log },
+    locate: createLocateMessages(list),
     wantsPushes: (user) => subscriptions.wantsAny(user, true),
   });
   const catchUp = createCatchUp({

@@ -2,6 +2,7 @@ import type { Static } from '@fastify/type-provider-typebox';
 import type { TestView } from '../http/routes/admin/schemas.ts';
 import { userPathOf } from './admin-client.ts';
 import type { Command } from './command.ts';
+import { shortTime } from './describe-user.ts';
 import { formatTable } from './format-table.ts';
 import { printJson } from './print-json.ts';
 import { ADMIN_OPTIONS, withAdminClient } from './with-admin-client.ts';
@@ -33,7 +34,7 @@ export const pushTest: Command = {
 
 const describe = ({ results }: Reply): string =>
   formatTable(
-    ['ID', 'STATE', 'SERVICE', 'RESULT', 'REASON', 'STATUS'],
+    ['ID', 'STATE', 'SERVICE', 'RESULT', 'REASON', 'STATUS', 'PAUSED UNTIL'],
     results.map((one) => [
       one.id,
       one.state,
@@ -41,5 +42,6 @@ const describe = ({ results }: Reply): string =>
       one.verdict,
       one.reason,
       String(one.status ?? '-'),
+      one.pausedUntil === undefined ? '-' : shortTime(one.pausedUntil),
     ]),
   );

@@ -23,7 +23,7 @@ const CURVES = new Map([
  * @see Dovecot src/lib-dcrypt/dcrypt-openssl.c, dcrypt_openssl_load_private_key_dovecot_v2
  */
 export function parseDcryptPrivateKey(text: string): KeyObject | undefined {
-  const [version, oid = '', encryption, hex = '', id] = text.split(':');
+  const [version, oid = '', encryption, hex = '', id] = text.trim().split(':');
   const curve = CURVES.get(oid);
   if (version !== '2' || encryption !== '0' || curve === undefined) return undefined;
   // OpenSSL's MPI: the length in four octets, then the number, with a zero in front if its first bit is set.

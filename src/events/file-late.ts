@@ -1,16 +1,20 @@
 import type { CoiFolderNames } from '../coi/folders.ts';
-import type { ListMessages } from '../messages/list-messages.ts';
+import type { LocateMessages } from '../messages/locate-messages.ts';
+import type { MessagePlace } from '../messages/message-place.ts';
+import { firstMessageId } from '../messages/parse-message-ids.ts';
 import type { MessageNewEvent } from './event-schema.ts';
-import { newestOf, type MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
 
 /**
  * Files chat mail that reached INBOX though it belongs in Chats: under `active` because Sieve got no
  * answer when it was delivered, under `seen` because a script of the user's marked it as seen.
+ *
+ * @param receivedAt when it was reported, in milliseconds since the epoch
  */
 export type FileLate = (
   user: string,
   events: readonly MessageNewEvent[],
+  receivedAt: number,
 ) => Promise<Map<MessageNewEvent, MessagePlace>>;
 
 /**
@@ -22,23 +26,21 @@ export type FileLate = (
  * @throws DoveadmCommandError it refused
  */
 export function createFileLate(
-  list: ListMessages,
+  locate: LocateMessages,
   { chats }: CoiFolderNames,
   move: MoveChatMessages,
 ): FileLate {
-  return async (user, events) => {
+  return async (user, events, receivedAt) => {
     await move({ user, uids: events.map(({ uid }) => uid) });
     const places = new Map<MessageNewEvent, MessagePlace>();
-    const named = events.filter(({ message_id: id }) => id !== undefined && id !== '');
-    const listings = await list(
+    const named = events.filter((event) => firstMessageId(event.message_id) !== undefined);
+    const found = await locate(
       user,
-      named.map(({ message_id: id = '' }) => ({
-        mailbox: chats,
-        criteria: ['header', 'message-id', id],
-      })),
+      named.map(({ message_id: messageId }) => ({ mailbox: chats, messageId })),
+      receivedAt,
     );
     for (const [index, event] of named.entries()) {
-      const place = listings[index] && newestOf(listings[index]);
+      const place = found[index];
       if (place !== undefined) places.set(event, place);
     }
     return places;

@@ -74,15 +74,16 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     const reported = events
       .filter((event) => event.event === 'MessageNew')
       .toSorted((one, other) => one.uid - other.uid);
-    const completed = await parts.complete(user, reported, settings);
+    const completed = await parts.complete(user, reported, settings, receivedAt);
     const trimmed = completed.map(trimEvent);
-    const marked = await parts.markChat(user, trimmed, settings, session);
+    const context = { session, receivedAt };
+    const marked = await parts.markChat(user, trimmed, settings, context);
     const delivered = await withoutBlocked(user, marked, settings);
     if (delivered.length > 0) {
-      const places = await fileLate(user, delivered, settings).catch(refusalOf);
+      const places = await fileLate(user, delivered, settings, receivedAt).catch(refusalOf);
       const filed = places instanceof Error ? NOWHERE : places;
       const deliveries = delivered.map((event) => ({ event, place: filed.get(event) ?? event }));
-      await parts.onNewMessages(user, deliveries, settings, { session, receivedAt });
+      await parts.onNewMessages(user, deliveries, settings, context);
       // The push did not wait for what Dovecot refuses; filing is tried again.
       if (places instanceof Error) throw places;
     }
@@ -112,6 +113,7 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     user: string,
     delivered: readonly MessageNewEvent[],
     { enabled, messageFilter }: CoiSettings,
+    receivedAt: number,
   ): Promise<ReadonlyMap<MessageNewEvent, MessagePlace>> {
     // A message with keywords has a uid always: Dovecot waits for the list of uids to store them.
     const inInbox = delivered
@@ -121,7 +123,7 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     if (!enabled || messageFilter === 'none') return NOWHERE;
     const late = inInbox.filter(({ seen = false }) => messageFilter === 'active' || seen);
     if (late.length === 0) return NOWHERE;
-    const places = await parts.fileLate(user, late);
+    const places = await parts.fileLate(user, late, receivedAt);
     parts.onMoved?.(messageFilter === 'active' ? 'late' : 'seen', late.length);
     return places;
   }

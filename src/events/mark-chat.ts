@@ -10,19 +10,19 @@ import type { RecentMessages } from '../messages/recent-messages.ts';
 import type { MessageNewEvent } from './event-schema.ts';
 import { CHAT_KEYWORD } from './move-chat-messages.ts';
 import { isChatKeyword } from './on-messages-read.ts';
+import type { DeliveryContext } from './on-new-messages.ts';
 import { resemblesEvent } from './resembles-event.ts';
 
 /**
  * Gives chat messages the keyword that they were delivered without.
  *
- * @param session that of the transaction; older scripts do not tell it
  * @returns the same messages, all chat among them with `$Chat`
  */
 export type MarkChat = (
   user: string,
   delivered: readonly MessageNewEvent[],
   settings: CoiSettings,
-  session: string | undefined,
+  context: DeliveryContext,
 ) => Promise<readonly MessageNewEvent[]>;
 
 export interface MarkChatParts {
@@ -50,11 +50,11 @@ export function createMarkChat({ recent, locate, doveadm, log }: MarkChatParts):
   const keyOf = (user: string, { mailbox, uidvalidity, uid }: MessageNewEvent): string =>
     [user, mailbox, uidvalidity, uid].join('\0');
 
-  return async (user, delivered, settings, session) => {
+  return async (user, delivered, settings, { session, receivedAt }) => {
     if (!settings.enabled) return delivered;
     const unmarked = delivered.filter((event) => isUnmarkedChat(user, event, session));
     if (unmarked.length === 0) return delivered;
-    const places = await number(user, unmarked);
+    const places = await number(user, unmarked, receivedAt);
     const fresh = [...places.values()].filter((event) => !marked.has(keyOf(user, event)));
     await mark(user, fresh);
     return delivered.map((event) => {
@@ -79,6 +79,7 @@ export function createMarkChat({ recent, locate, doveadm, log }: MarkChatParts):
   async function number(
     user: string,
     events: readonly MessageNewEvent[],
+    receivedAt: number,
   ): Promise<Map<MessageNewEvent, MessageNewEvent>> {
     const places = new Map(events.filter(isNumbered).map((event) => [event, event]));
     const unnumbered = events.filter((event) => !isNumbered(event));
@@ -86,6 +87,7 @@ export function createMarkChat({ recent, locate, doveadm, log }: MarkChatParts):
     const found = await locate(
       user,
       unnumbered.map(({ mailbox, message_id: messageId }) => ({ mailbox, messageId })),
+      receivedAt,
     );
     for (const [index, event] of unnumbered.entries()) {
       const place = found[index];

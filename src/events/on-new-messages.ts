@@ -1,5 +1,6 @@
 import type { CoiSettings } from '../coi/settings.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
+import type { Logger } from '../logging.ts';
 import type { FetchMessages } from '../messages/fetch-messages.ts';
 import { isNumbered, type LocateMessages } from '../messages/locate-messages.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
@@ -28,6 +29,7 @@ export interface NewMessageParts {
   enqueue: (pushes: readonly NewPush[]) => Promise<void>;
   /** Milliseconds that a push for a message is worth delivering. */
   ttl: number;
+  log: Logger;
 }
 
 /** A message that was delivered, and where it is by now. */
@@ -50,6 +52,9 @@ interface Wanted extends Delivered {
   targets: PushTarget[];
 }
 
+/** Of one that Dovecot reported without its uid. */
+export const NOT_FOUND = 'a message that was delivered is not in its mailbox: no push for it';
+
 /** Makes the pushes for delivered messages owed (webpush-spec, "Push Notification Payload"). */
 export function createOnNewMessages(parts: NewMessageParts) {
   const { recent } = parts;
@@ -61,7 +66,7 @@ export function createOnNewMessages(parts: NewMessageParts) {
     settings: CoiSettings,
     { session, receivedAt }: DeliveryContext,
   ): Promise<void> => {
-    const wanted = await number(user, await findWanted(user, deliveries, settings));
+    const wanted = await number(user, await findWanted(user, deliveries, settings), receivedAt);
     if (wanted.length === 0) return;
     const messages = findKept(user, wanted, session);
     const enqueue = async (): Promise<void> => {
@@ -97,7 +102,11 @@ export function createOnNewMessages(parts: NewMessageParts) {
   }
 
   /** Looks up what Dovecot could not tell of places; a message that is gone by now is left out. */
-  async function number(user: string, wanted: readonly Wanted[]): Promise<Wanted[]> {
+  async function number(
+    user: string,
+    wanted: readonly Wanted[],
+    receivedAt: number,
+  ): Promise<Wanted[]> {
     const unnumbered = wanted.filter(({ place }) => !isNumbered(place));
     if (unnumbered.length === 0) return [...wanted];
     const places = await parts.locate(
@@ -105,10 +114,13 @@ export function createOnNewMessages(parts: NewMessageParts) {
       unnumbered.map(({ event: { mailbox, message_id: messageId, subject } }) => ({
         ...{ mailbox, messageId, subject },
       })),
+      receivedAt,
     );
     const numbered = unnumbered.flatMap((one, index): Wanted[] => {
       const place = places[index];
-      return place === undefined ? [] : [{ ...one, event: { ...one.event, ...place }, place }];
+      if (place !== undefined) return [{ ...one, event: { ...one.event, ...place }, place }];
+      parts.log.info({ user, mailbox: one.event.mailbox }, NOT_FOUND);
+      return [];
     });
     return [...wanted.filter(({ place }) => isNumbered(place)), ...numbered];
   }

@@ -13,6 +13,8 @@ export interface ListedMessage {
   keywords: string[];
   /** The Message-ID field's value. */
   messageId?: string;
+  /** The Subject field's value, decoded; where it was asked for. */
+  subject?: string;
   /** Seconds since the epoch: INTERNALDATE, which is when it was delivered. */
   received: number;
 }
@@ -29,6 +31,8 @@ export interface MailboxListing {
 export interface MailboxQuery {
   mailbox: string;
   criteria: readonly string[];
+  /** Whether their subjects are wanted. */
+  subjects?: boolean;
 }
 
 /** Lists messages, one listing a query; a mailbox that is gone is without messages. */
@@ -48,14 +52,14 @@ export function createListMessages(doveadm: DoveadmClient): ListMessages {
     if (queries.length === 0) return [];
     const mailboxes = [...new Set(queries.map(({ mailbox }) => mailbox))];
     const searches = await Promise.all(
-      queries.map(async ({ mailbox, criteria }) => [
-        ...(await selectMailbox(doveadm, user, mailbox)),
-        ...criteria,
-      ]),
+      queries.map(async ({ mailbox, criteria, subjects = false }) => ({
+        query: [...(await selectMailbox(doveadm, user, mailbox)), ...criteria],
+        field: subjects ? [...FIELDS, SUBJECT] : FIELDS,
+      })),
     );
     const answers = await doveadm.runAll([
       statusCommand(user, mailboxes),
-      ...searches.map((query) => fetchCommand(user, query)),
+      ...searches.map((search) => ({ name: 'fetch', parameters: { user, ...search } })),
     ]);
     const [status = [], ...found] = answers.map(rowsUnlessGone);
     const uidvalidities = new Map(status.map((row) => [row['mailbox'], row['uidvalidity']]));
@@ -72,14 +76,8 @@ const statusCommand = (user: string, mailboxes: readonly string[]): DoveadmComma
   parameters: { user, field: ['uidvalidity'], mailboxMask: mailboxes },
 });
 
-const fetchCommand = (user: string, query: readonly string[]): DoveadmCommand => ({
-  name: 'fetch',
-  parameters: {
-    user,
-    field: ['uid', 'flags', 'hdr.message-id', 'date.received.unixtime'],
-    query,
-  },
-});
+const FIELDS = ['uid', 'flags', 'hdr.message-id', 'date.received.unixtime'];
+const SUBJECT = 'hdr.subject.utf8';
 
 const GONE: readonly number[] = [EXIT_CODES.notFound, EXIT_CODES.noSuchUser];
 
@@ -96,6 +94,7 @@ function readRow(row: DoveadmRow): ListedMessage {
     uid: Number(row['uid']),
     keywords: (row['flags'] ?? '').split(' ').filter((flag) => /^[^\\]/.test(flag)),
     ...(messageId !== '' && { messageId }),
+    ...(row[SUBJECT] !== undefined && { subject: row[SUBJECT] }),
     received: Number(row['date.received.unixtime']),
   };
 }

@@ -32,7 +32,7 @@ export type ChangeOwnEntries = (
   alongside: readonly Change[],
 ) => Promise<CommitResult>;
 
-const VALIDATE_SUFFIX = '/validate';
+export const VALIDATE_SUFFIX = '/validate';
 
 /** What one transaction asks for besides subscriptions. */
 interface Rest {
@@ -141,8 +141,8 @@ function judge(change: Change, plan: SubscriptionPlan): Change[] {
   }
   const id = entry.slice(SUBSCRIPTION_PREFIX.length);
   if (id.endsWith(VALIDATE_SUFFIX)) {
-    // NIL has nothing to remove: the validation text is never kept as an annotation.
-    if (value !== undefined) plan.validate(id.slice(0, -VALIDATE_SUFFIX.length), value);
+    // NIL is no validation text either: "the validate text is invalid … the server MUST respond with NO".
+    plan.validate(id.slice(0, -VALIDATE_SUFFIX.length), value ?? Buffer.alloc(0));
   } else if (value === undefined) plan.remove(id);
   else plan.register(id, value);
   return [];

@@ -5,7 +5,7 @@ import { errorMessage, InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Change, Store } from '../stores/store.ts';
 import { VAPID_KEY } from '../webpush/vapid/vapid-record.ts';
-import type { ChangeOwnEntries } from './change-own-entries.ts';
+import { VALIDATE_SUFFIX, type ChangeOwnEntries } from './change-own-entries.ts';
 import type { MetadataSource } from './metadata-source.ts';
 import type { OwnEntries } from './own-entries.ts';
 import { SharedTurns } from './shared-turns.ts';
@@ -79,8 +79,10 @@ export function createDoveadmSource(parts: DoveadmSourceParts): MetadataSource {
 
   async function takeInOne(user: string, entry: string, value: string | undefined): Promise<void> {
     const note = asChange(SEEN_PREFIX + entry, value);
+    // One that was taken in is removed, by us or by the client: nobody waits to hear that this is a NO.
+    const isSpent = value === undefined && entry.endsWith(VALIDATE_SUFFIX);
     try {
-      await change(user, [asChange(entry, value)], [note]);
+      await change(user, isSpent ? [] : [asChange(entry, value)], [note]);
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       parts.onRefused?.(user);

@@ -134,6 +134,11 @@ describe('the admin command line', () => {
     const bad = await run(pushTest, USER, ID);
     assert.equal(bad.code, 1);
     assert.match(bad.stdout, /deferred +timeout +-/);
+    const pausedUntil = Date.UTC(2026, 0, 15, 12);
+    rig.answerTests({ verdict: 'deferred', reason: 'paused', pausedUntil });
+    const paused = await run(pushTest, USER, ID);
+    assert.match(paused.stdout, /PAUSED UNTIL/);
+    assert.match(paused.stdout, /deferred +paused +- +2026-01-15 12:00:00Z/);
     assert.equal((await json(pushTest, USER))['user'], USER);
   });
 

@@ -19,6 +19,13 @@ describe("private keys in the format of Dovecot's lib-dcrypt", () => {
     assert.equal(formatDcryptPrivateKey(key), BY_DOVECOT);
   });
 
+  it('takes white space around it', () => {
+    for (const text of [`${BY_DOVECOT}\n`, ` ${BY_DOVECOT}\r\n`]) {
+      const key = parseDcryptPrivateKey(text);
+      assert.equal(key && formatDcryptPrivateKey(key), BY_DOVECOT);
+    }
+  });
+
   for (const namedCurve of ['prime256v1', 'secp384r1', 'secp521r1']) {
     it(`gives back a key on ${namedCurve}, whatever its first octets are`, () => {
       for (let run = 0; run < 40; run++) {

@@ -19,6 +19,8 @@ const MESSAGE = Buffer.from(
 );
 
 // With a real Dovecot: test/e2e/mark-chat.test.ts.
+const CONTEXT = { session: undefined, receivedAt: 1_700_000_000_000 };
+
 describe('chat that was delivered without $Chat', () => {
   let asked: DoveadmCommand[];
   let answer: () => Promise<(DoveadmCommandError | [])[]>;
@@ -52,7 +54,7 @@ describe('chat that was delivered without $Chat', () => {
     ...changes,
   });
   const keywordsOf = async (...events: MessageNewEvent[]) =>
-    (await mark(USER, events, COI, undefined)).map(({ keywords }) => keywords);
+    (await mark(USER, events, COI, CONTEXT)).map(({ keywords }) => keywords);
 
   it('gets it, and counts as chat', async () => {
     assert.deepEqual(await keywordsOf(event()), [['Junk', '$Chat']]);
@@ -108,10 +110,10 @@ describe('chat that was delivered without $Chat', () => {
   it('is found when Dovecot could not number it yet', async () => {
     found = [{ mailbox: 'INBOX', uid: 9, uidvalidity: 2 }];
     const unnumbered = event({ uid: 0, uidvalidity: 0 });
-    const [marked] = await mark(USER, [unnumbered], COI, undefined);
+    const [marked] = await mark(USER, [unnumbered], COI, CONTEXT);
     assert.deepEqual(marked, event({ uid: 9, uidvalidity: 2, keywords: ['Junk', '$Chat'] }));
     found = [undefined];
-    assert.deepEqual(await mark(USER, [unnumbered], COI, undefined), [unnumbered]);
+    assert.deepEqual(await mark(USER, [unnumbered], COI, CONTEXT), [unnumbered]);
     assert.equal(asked.length, 1);
   });
 
@@ -125,9 +127,9 @@ describe('chat that was delivered without $Chat', () => {
     others.push(event({ message_id: '<3@b>' }));
     const place = { event: 'MessageNew', mailbox: 'INBOX', uid: 7, uidvalidity: 1 } as const;
     others.push({ ...place, keywords: [] }, { ...place, message_id: '<1@b>' });
-    assert.deepEqual(await mark(USER, others, COI, undefined), others);
+    assert.deepEqual(await mark(USER, others, COI, CONTEXT), others);
     const off = { enabled: false, messageFilter: 'none' } as const;
-    assert.deepEqual(await mark(USER, [event()], off, undefined), [event()]);
+    assert.deepEqual(await mark(USER, [event()], off, CONTEXT), [event()]);
     assert.deepEqual(asked, []);
   });
 });

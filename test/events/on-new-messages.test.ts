@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { MessageNewEvent } from '../../src/events/event-schema.ts';
 import { createOnNewMessages } from '../../src/events/on-new-messages.ts';
+import { createLogger } from '../../src/logging.ts';
 import { createRecentMessages, type RecentMessages } from '../../src/messages/recent-messages.ts';
 import type { NewPush } from '../../src/stores/outbox-store.ts';
 
@@ -39,6 +40,7 @@ describe('the pushes of messages that were delivered one after the other', () =>
       return Promise.resolve();
     },
     ttl: 60_000,
+    log: createLogger('silent'),
   });
   const deliver = (uid: number, changes: Partial<MessageNewEvent> = {}, user = USER) => {
     const place = { mailbox: 'INBOX', uid, uidvalidity: 1 };

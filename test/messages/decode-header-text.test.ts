@@ -13,6 +13,11 @@ describe('decodeHeaderText', () => {
     ['=?koi8-r?B?8NLJ18XU?=', 'Привет'],
     ['=?iso-2022-jp?B?GyRCJDMkcyRLJEEkTxsoQg==?=', 'こんにちは'],
     ['=?gb18030?B?xOO6ww==?=', '你好'],
+    // Charsets that hardly anybody uses stay as they are.
+    ['=?utf-7?Q?Caf+AOk-?=', 'Caf+AOk-'],
+    ['=?hz-gb-2312?Q?~{<:Ky2;~}?=', '~{<:Ky2;~}'],
+    ['=?iso-2022-kr?B?GyQpQw4wITMqDw==?=', '$)C 0!3*'],
+    ['=?iso-2022-cn?B?GyQpQQ5WUE5EDw==?=', '$)A VPND'],
     ['=?utf-8*en?Q?tagged?=', 'tagged'],
     // Words that follow each other are joined without the white space between them,
     ['=?utf-8?Q?a?= =?utf-8?Q?b?=', 'ab'],

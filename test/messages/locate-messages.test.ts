@@ -32,37 +32,45 @@ describe('messages that Dovecot has not numbered yet', () => {
     }
   });
 
-  it('are found though very many messages share their subject', async () => {
-    const rows = Array.from({ length: 200_000 }, (_, index) => ({ uid: String(index + 1) }));
+  it('are found among very many with their subject', async () => {
+    const rows = Array.from({ length: 200_000 }, (_, index) => ({
+      ...{ uid: String(index + 1), 'hdr.subject.utf8': 'Re: all' },
+    }));
     const { locate } = standIn([[{ mailbox: 'INBOX', uidvalidity: '5' }], rows]);
-    const places = await locate('alice', [{ mailbox: 'INBOX', subject: 'Re:' }]);
+    const places = await locate('alice', [{ mailbox: 'INBOX', subject: 'Re:' }], 0);
     assert.deepEqual(places, [{ mailbox: 'INBOX', uid: 200_000, uidvalidity: 5 }]);
   });
 
   it('are found by Message-ID, else by subject, else as the newest; one that is gone is not', async () => {
     const command = { name: 'fetch', parameters: {} };
+    const row = (uid: number, id: string, subject: string) => ({
+      ...{ uid: `${uid}`, 'hdr.message-id': id, 'hdr.subject.utf8': subject },
+    });
     const { asked, locate } = standIn([
       [{ mailbox: 'INBOX', uidvalidity: '5' }],
-      [{ uid: '3' }, { uid: '7' }],
-      [{ uid: '2' }],
-      [{ uid: '11' }],
-      [],
+      [
+        ...[row(2, '', 'Hej  då'), row(3, '<a$1@b>', ''), row(7, ' <a$1@b>', 'x')],
+        ...[row(8, '<aa$1@b>', 'x'), row(11, '', 'Oj')],
+      ],
       new DoveadmCommandError(command, 'exitCode', 68),
     ]);
-    const places = await locate('alice', [
-      { mailbox: 'INBOX', messageId: '<a@b>' },
-      { mailbox: 'INBOX', subject: 'Hej' },
+    const since = Date.UTC(2026, 0, 15, 12);
+    const messages = [
+      { mailbox: 'INBOX', messageId: '<a$1@b>' },
+      { mailbox: 'INBOX', subject: 'Hej då' },
       { mailbox: 'INBOX' },
       { mailbox: 'INBOX', messageId: '<gone@b>' },
+      { mailbox: 'INBOX', subject: 'gone' },
       { mailbox: 'Gone', messageId: '<c@d>' },
-    ]);
+    ];
+    const places = await locate('alice', messages, since);
     const found = (uid: number) => ({ mailbox: 'INBOX', uid, uidvalidity: 5 });
-    assert.deepEqual(places, [found(7), found(2), found(11), undefined, undefined]);
+    assert.deepEqual(places, [found(7), found(2), found(11), undefined, undefined, undefined]);
     const queries = asked.slice(1).map(({ parameters }) => parameters['query']);
-    assert.deepEqual(queries.slice(0, 3), [
-      ['mailbox', 'INBOX', 'header', 'message-id', '<a@b>'],
-      ['mailbox', 'INBOX', 'header', 'subject', 'Hej'],
-      ['mailbox', 'INBOX', '*'],
+    const anHourBefore = String(since / 1_000 - 3_600);
+    assert.deepEqual(queries, [
+      ['mailbox', 'INBOX', 'since', anHourBefore],
+      ['mailbox', 'Gone', 'since', anHourBefore],
     ]);
   });
 
@@ -70,6 +78,6 @@ describe('messages that Dovecot has not numbered yet', () => {
     const command = { name: 'fetch', parameters: {} };
     const refusal = new DoveadmCommandError(command, 'exitCode', 75);
     const { locate } = standIn([[{ mailbox: 'INBOX', uidvalidity: '5' }], refusal]);
-    await assert.rejects(locate('alice', [{ mailbox: 'INBOX', messageId: '<a@b>' }]), refusal);
+    await assert.rejects(locate('alice', [{ mailbox: 'INBOX', messageId: '<a@b>' }], 0), refusal);
   });
 });

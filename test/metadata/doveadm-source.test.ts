@@ -146,6 +146,19 @@ describe('annotations that Dovecot keeps', () => {
     assert.equal(annotations.entries.has(SUBSCRIPTION), false);
   });
 
+  it('are no refusals when a validation text goes that was taken in', async () => {
+    write(SUBSCRIPTION, subscriptionJson());
+    await look();
+    write(`${SUBSCRIPTION}/validate`, tokenOf(pushes[0]!));
+    annotations.isWritable = false;
+    await looks(1);
+    annotations.entries.delete(`${SUBSCRIPTION}/validate`); // the client's SETMETADATA … NIL
+    annotations.isWritable = true;
+    await looks(2);
+    assert.equal(refused, 0);
+    assert.equal(await isValidated(), true);
+  });
+
   it('are removed once, too, and what is set anew is taken in anew', async () => {
     write(SUBSCRIPTION, subscriptionJson());
     await look();

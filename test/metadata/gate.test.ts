@@ -249,6 +249,19 @@ describe('the gate', () => {
     assert.equal(await read(`webpush/subscriptions/${ID}/validate`), undefined);
   });
 
+  it('refuses to remove a validation text: NIL is not the right one', async () => {
+    const path = `${SERVER}webpush/subscriptions/${ID}`;
+    await gate.commit('alice', [set(path, subscription())]);
+    for (const id of [ID, 'never-heard-of']) {
+      const key = `${SERVER}webpush/subscriptions/${id}/validate`;
+      await assert.rejects(
+        gate.commit('alice', [{ op: 'unset', key }]),
+        /invalid validation|no subscr/,
+      );
+    }
+    await gate.commit('alice', [set(`${path}/validate`, tokenOf(pushes[0]))]);
+  });
+
   it('takes a subscription back whose validation push is refused for good', async () => {
     attempt = 'refused';
     const change = set(`${SERVER}webpush/subscriptions/${ID}`, subscription());

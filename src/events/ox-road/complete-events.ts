@@ -1,20 +1,28 @@
 import type { CoiSettings } from '../../coi/settings.ts';
 import type { ListMessages } from '../../messages/list-messages.ts';
 import { isNumbered, type LocateMessages } from '../../messages/locate-messages.ts';
+import type { Logger } from '../../logging.ts';
 import type { MessageNewEvent } from '../event-schema.ts';
+import { NOT_FOUND } from '../on-new-messages.ts';
 
 export interface CompleteEventsParts {
   locate: LocateMessages;
   list: ListMessages;
   /** Whether any push could come of a message. */
   wantsPushes: (user: string, coiEnabled: boolean) => Promise<boolean>;
+  log: Logger;
 }
 
-/** Adds what an event does not say of its message; a message that is gone by now is left out. */
+/**
+ * Adds what an event does not say of its message; a message that is gone by now is left out.
+ *
+ * @param receivedAt when they were reported, in milliseconds since the epoch
+ */
 export type CompleteEvents = (
   user: string,
   delivered: readonly MessageNewEvent[],
   settings: CoiSettings,
+  receivedAt: number,
 ) => Promise<MessageNewEvent[]>;
 
 /**
@@ -25,10 +33,10 @@ export type CompleteEvents = (
  * @throws UnavailableError Dovecot does not answer
  */
 export function createCompleteEvents(parts: CompleteEventsParts): CompleteEvents {
-  return async (user, delivered, settings) => {
+  return async (user, delivered, settings, receivedAt) => {
     const isIncomplete = ({ keywords }: MessageNewEvent): boolean => keywords === undefined;
     if (!delivered.some(isIncomplete) || !(await matters(user, settings))) return [...delivered];
-    const numbered = await number(user, delivered.filter(isIncomplete));
+    const numbered = await number(user, delivered.filter(isIncomplete), receivedAt);
     const completed = await lookUp(user, numbered);
     return [...delivered.filter((event) => !isIncomplete(event)), ...completed];
   };
@@ -41,14 +49,19 @@ export function createCompleteEvents(parts: CompleteEventsParts): CompleteEvents
   async function number(
     user: string,
     events: readonly MessageNewEvent[],
+    receivedAt: number,
   ): Promise<MessageNewEvent[]> {
     const unnumbered = events.filter((event) => !isNumbered(event));
     if (unnumbered.length === 0) return [...events];
     const places = await parts.locate(
       user,
       unnumbered.map(({ mailbox, subject }) => ({ mailbox, subject })),
+      receivedAt,
     );
     const found = unnumbered.map((event, index) => ({ ...event, ...places[index] }));
+    for (const event of found) {
+      if (!isNumbered(event)) parts.log.info({ user, mailbox: event.mailbox }, NOT_FOUND);
+    }
     return [...events, ...found].filter(isNumbered);
   }
 

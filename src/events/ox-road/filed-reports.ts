@@ -3,13 +3,12 @@ import type { Clock } from '../../clock.ts';
 import { isTemporary } from '../../dovecot/doveadm-client.ts';
 import { errorMessage, UnavailableError } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
-import type { ListMessages } from '../../messages/list-messages.ts';
+import type { LocateMessages } from '../../messages/locate-messages.ts';
 import type { Transaction } from '../event-schema.ts';
 import { CHAT_KEYWORD } from '../move-chat-messages.ts';
-import { newestOf } from '../../messages/message-place.ts';
 
 export interface FiledReportsParts {
-  list: ListMessages;
+  locate: LocateMessages;
   wantsPushes: (user: string) => Promise<boolean>;
   /** Takes in the event that Dovecot does not report. */
   take: (transaction: Transaction) => Promise<unknown>;
@@ -39,15 +38,17 @@ const MOST_EXPECTED = 10_000;
  * where to file it: that is as good as a report, once the message is there and has a uid.
  */
 export function createFiledReports(parts: FiledReportsParts): FiledReports {
-  const { list, clock, log, pauses = PAUSES } = parts;
+  const { locate, clock, log, pauses = PAUSES } = parts;
   const stopping = new AbortController();
   const expected = new Map<Promise<void>, number>();
 
   async function report(user: string, mailbox: string, messageId: string): Promise<void> {
+    const since = clock.now();
     if (!(await parts.wantsPushes(user))) return;
     for (let attempt = 0; attempt < pauses.length;) {
       await sleep(pauses[attempt], undefined, { signal: stopping.signal });
-      const place = await find(user, mailbox, messageId).catch((error: unknown) => {
+      const finding = locate(user, [{ mailbox, messageId }], since);
+      const place = await finding.then(first).catch((error: unknown) => {
         const isPassing =
           error instanceof UnavailableError || (isTemporary(error) && ++attempt < pauses.length);
         if (!isPassing) throw error;
@@ -65,12 +66,6 @@ export function createFiledReports(parts: FiledReportsParts): FiledReports {
       attempt++;
     }
     log.debug({ user, mailbox }, 'chat was to be filed and is not there; its delivery failed');
-  }
-
-  async function find(user: string, mailbox: string, messageId: string) {
-    const criteria = ['header', 'message-id', messageId];
-    const [listing] = await list(user, [{ mailbox, criteria }]);
-    return listing && newestOf(listing);
   }
 
   return {
@@ -94,3 +89,5 @@ export function createFiledReports(parts: FiledReportsParts): FiledReports {
     },
   };
 }
+
+const first = <T>([one]: readonly T[]): T | undefined => one;

@@ -127,8 +127,10 @@ class PushDelivery implements Delivery {
     }
     const report = this.#firstAttempts.wait(owed.id, this.#parts.options.timeoutMsecs);
     this.#accept([owed]);
-    if (this.#queue.pausedUntil(owed.endpoint) > this.#monotonic()) {
-      this.#firstAttempts.report(owed.id, { verdict: 'deferred', reason: 'paused' });
+    const pausedUntil = this.#queue.pausedUntil(owed.endpoint);
+    if (pausedUntil > this.#monotonic()) {
+      const paused = { reason: 'paused', pausedUntil: this.#toWall(pausedUntil) } as const;
+      this.#firstAttempts.report(owed.id, { verdict: 'deferred', ...paused });
     }
     return report;
   }
@@ -145,6 +147,7 @@ class PushDelivery implements Delivery {
     this.#agenda.clear();
     await this.#workload.quiet(deadlineMsecs);
     this.#state = 'stopped';
+    await Promise.all([...this.#attempts.keys()].map((push) => this.#runner.noteCutOff(push)));
     this.#firstAttempts.reportAll({ verdict: 'deferred', reason: 'stopped' });
     await this.#settler.close();
   }
@@ -165,9 +168,14 @@ class PushDelivery implements Delivery {
 
   async list(afterId: number, limit: number): Promise<ListedPush[]> {
     const page = await this.#parts.store.page(afterId, limit);
-    const { clock } = this.#parts;
-    const wallAt = (monotonic: number): number => clock.now() + monotonic - clock.monotonic();
-    return page.map((push) => toListedPush(push, wallAt(this.#queue.pausedUntil(push.endpoint))));
+    return page.map((push) =>
+      toListedPush(push, this.#toWall(this.#queue.pausedUntil(push.endpoint))),
+    );
+  }
+
+  /** Milliseconds since the epoch, from monotonic ones. */
+  #toWall(monotonic: number): number {
+    return Math.round(this.#parts.clock.now() + monotonic - this.#monotonic());
   }
 
   async drop(id: number): Promise<boolean> {
@@ -297,7 +305,7 @@ class PushDelivery implements Delivery {
       if (disposal.pauses) this.#queue.pause(push.lane.endpoint, dueAt);
       if (disposal.doubtful) this.#queue.repeat(push, dueAt, (count) => this.#rest(count));
       else this.#queue.postpone(push, dueAt);
-      if (disposal.persist) this.#runner.noteFailure(push, disposal.delayMsecs);
+      if (disposal.persist) void this.#runner.noteFailure(push, disposal.delayMsecs);
       return;
     }
     if (disposal.kind === 'settled' && disposal.dropped && !push.removed) {

@@ -63,6 +63,8 @@ export interface FirstAttemptReport {
   verdict: 'accepted' | 'refused' | 'deferred';
   reason: OutcomeReason | 'late' | 'paused' | 'duplicate' | 'gone' | 'expired' | 'stopped';
   status?: number;
+  /** Milliseconds since the epoch: until then nothing goes to this push resource, which asked for it. */
+  pausedUntil?: number;
 }
 
 export interface DeliveryParts {

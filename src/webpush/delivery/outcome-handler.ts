@@ -217,7 +217,8 @@ export class OutcomeHandler {
       const facts = { user, id, service, pauseMsecs: delayMsecs, why, ...repeated };
       log.warn(facts, 'a push resource is given a pause; others of its push service go on');
     });
-    return { ...again, delayMsecs, pauses: true };
+    const pausedUntil = Math.round(this.#parts.clock.now() + delayMsecs);
+    return { ...again, report: { ...again.report, pausedUntil }, delayMsecs, pauses: true };
   }
 
   async #validationSent({ lane }: QueuedPush, taken: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 import { errorMessage } from '../../errors.ts';
+import { calculateRepeatDelay } from '../outcome/calculate-retry-delay.ts';
 import { attemptPush, type AttemptParts } from './attempt-push.ts';
 import type { DeliveryParts } from './delivery.ts';
 import type { FirstAttempts } from './first-attempts.ts';
@@ -42,11 +43,22 @@ export class PushRunner {
     }
   }
 
-  /** Notes in the store when the push is to go out again, for the next process. */
-  noteFailure({ id, attempts, unanswered }: QueuedPush, delayMsecs: number): void {
+  /** Notes of an attempt that this process does not see the end of that it perhaps had one. */
+  noteCutOff(push: QueuedPush): Promise<void> {
+    const { id, attempts, unanswered } = push;
+    const counts = { id, attempts: attempts + 1, unanswered: unanswered + 1 };
+    const random = this.#parts.random ?? Math.random;
+    return this.noteFailure(counts, calculateRepeatDelay(counts.unanswered, random()));
+  }
+
+  /** Notes in the store when the push is to go out again, for the next process; never rejects. */
+  noteFailure(
+    { id, attempts, unanswered }: Pick<QueuedPush, 'id' | 'attempts' | 'unanswered'>,
+    delayMsecs: number,
+  ): Promise<void> {
     const { store, clock, log } = this.#parts;
     const nextAttemptAt = Math.round(clock.now() + delayMsecs);
-    store.postpone(id, { attempts, unanswered, nextAttemptAt }).catch((error: unknown) => {
+    return store.postpone(id, { attempts, unanswered, nextAttemptAt }).catch((error: unknown) => {
       // This process knows; only the next one would try a little early.
       log.warn({ error: errorMessage(error) }, 'a failed attempt could not be noted in the outbox');
     });

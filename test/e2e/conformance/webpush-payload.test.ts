@@ -191,12 +191,14 @@ conformance(import.meta.url, 'webpush-spec', {}, ({ stage, section }) => {
     sentence(
       'SHOULD',
       '`subject`: as specified in the `Subject` header, at least the first 100 bytes as a JSON string, if truncated followed by an ellipsis `U+2026`. If no or only an empty Subject is defined, then this field SHOULD be omitted.',
-      'Decoded (RFC 2047) and unfolded',
+      'Decoded (RFC 2047) and unfolded; what the few write who still use utf-7, iso-2022-kr, iso-2022-cn or hz-gb-2312 stays in that',
       async () => {
         const { payloadOf } = await newReader();
         const cases: [header: string[], subject: string | undefined][] = [
           [['Subject: Chat: Hello'], 'Chat: Hello'],
           [['Subject: =?utf-8?Q?Caf=C3=A9?=', ' tomorrow'], 'Café tomorrow'],
+          [['Subject: =?utf-7?Q?Caf+AOk-?='], 'Caf+AOk-'],
+          [['Subject: =?hz-gb-2312?Q?~{<:Ky2;~}?='], '~{<:Ky2;~}'],
           [[`Subject: ${'x'.repeat(100)}`], 'x'.repeat(100)],
           [[`Subject: ${'x'.repeat(101)}`], `${'x'.repeat(100)}…`],
           [['Subject:'], undefined],
@@ -249,7 +251,7 @@ conformance(import.meta.url, 'webpush-spec', {}, ({ stage, section }) => {
       '`content-type`: if `content` is specified, then `content-type` SHOULD be specified, at the least the first 200 bytes as a JSON string, if truncated followed by an ellipsis `U+2026`. If `content-type` is `text/plain` this field SHOULD be omitted.',
       {
         instead:
-          'left out for plain UTF-8 text only: `text/plain` with another charset, or with format=flowed, is told, since a reader needs it. Never cut where the boundary would be lost',
+          'left out for plain UTF-8 text only: `text/plain` with another charset, be it utf-7, or with format=flowed, is told, since a reader needs it. Never cut where the boundary would be lost',
       },
       async () => {
         const { payloadOf } = await newReader();
@@ -262,6 +264,7 @@ conformance(import.meta.url, 'webpush-spec', {}, ({ stage, section }) => {
           ['TEXT/Plain; charset="UTF-8"', undefined],
           ['text/html', 'text/html'],
           ['text/plain; charset=iso-8859-1', 'text/plain; charset=iso-8859-1'],
+          ['text/plain; charset=utf-7', 'text/plain; charset=utf-7'],
           ['text/plain; format=flowed', 'text/plain; format=flowed'],
           // A quote takes two octets of a JSON string.
           [html, `${html.slice(0, 199)}…`],

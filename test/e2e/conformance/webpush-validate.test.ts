@@ -176,7 +176,7 @@ conformance(import.meta.url, 'webpush-spec', { clock }, ({ stage, section }) => 
         const token = await register(client, agent, {}, id);
         const other = newId();
         const otherToken = await register(client, agent, {}, other);
-        for (const text of ['', 'ZZZ000...', `${token} `, token.slice(0, -1), otherToken]) {
+        for (const text of [null, '', 'ZZZ000...', `${token} `, token.slice(0, -1), otherToken]) {
           await refuse(client, validate, text);
         }
         // Each user is granted so many refusals before they are slowed down.

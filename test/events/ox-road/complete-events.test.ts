@@ -4,6 +4,7 @@ import type { CoiSettings } from '../../../src/coi/settings.ts';
 import { createCompleteEvents } from '../../../src/events/ox-road/complete-events.ts';
 import type { MessageNewEvent } from '../../../src/events/event-schema.ts';
 import type { ListedMessage, MailboxQuery } from '../../../src/messages/list-messages.ts';
+import { createLogger } from '../../../src/logging.ts';
 
 const event = (uid: number, more: Partial<MessageNewEvent> = {}): MessageNewEvent => ({
   event: 'MessageNew',
@@ -45,10 +46,11 @@ describe('events that do not say everything of their message', () => {
       );
     },
     wantsPushes: () => Promise.resolve(wantsPushes),
+    log: createLogger('silent'),
   });
 
   it('get keywords and Message-ID, with one question a mailbox', async () => {
-    const events = await complete('alice', [event(7, { from: 'a@b' }), event(8)], off);
+    const events = await complete('alice', [event(7, { from: 'a@b' }), event(8)], off, 0);
     assert.deepEqual(events, [
       event(7, { from: 'a@b', keywords: ['$Chat'], message_id: '<chat$7@example.org>' }),
       event(8, { keywords: [] }),
@@ -58,34 +60,39 @@ describe('events that do not say everything of their message', () => {
 
   it('are left alone when they say everything', async () => {
     const told = [event(7, { keywords: [] })];
-    assert.deepEqual(await complete('alice', told, off), told);
+    assert.deepEqual(await complete('alice', told, off, 0), told);
     assert.deepEqual(asked, []);
   });
 
   it('are left alone when nothing depends on them', async () => {
     wantsPushes = false;
     for (const settings of [off, { enabled: true, messageFilter: 'none' } as const]) {
-      assert.deepEqual(await complete('alice', [event(7)], settings), [event(7)]);
+      assert.deepEqual(await complete('alice', [event(7)], settings, 0), [event(7)]);
     }
     assert.deepEqual(asked, []);
   });
 
   it('are looked up for the filter’s sake, though nobody wants a push', async () => {
     wantsPushes = false;
-    const [told] = await complete('alice', [event(7)], { enabled: true, messageFilter: 'active' });
+    const [told] = await complete(
+      'alice',
+      [event(7)],
+      { enabled: true, messageFilter: 'active' },
+      0,
+    );
     assert.deepEqual(told?.keywords, ['$Chat']);
   });
 
   it('are numbered where Dovecot has not done so', async () => {
     const events = [event(0, { subject: 'known' }), event(0, { subject: 'gone' })];
-    assert.deepEqual(await complete('alice', events, off), [
+    assert.deepEqual(await complete('alice', events, off, 0), [
       event(8, { subject: 'known', keywords: [] }),
     ]);
   });
 
   it('are left out when their message is gone, or its mailbox another one', async () => {
-    assert.deepEqual(await complete('alice', [event(9)], off), []);
+    assert.deepEqual(await complete('alice', [event(9)], off, 0), []);
     uidvalidity = 6;
-    assert.deepEqual(await complete('alice', [event(7)], off), []);
+    assert.deepEqual(await complete('alice', [event(7)], off, 0), []);
   });
 });

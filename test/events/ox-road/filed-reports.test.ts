@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { createLocateMessages } from '../../../src/messages/locate-messages.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { DoveadmCommandError, EXIT_CODES } from '../../../src/dovecot/doveadm-client.ts';
 import { UnavailableError } from '../../../src/errors.ts';
@@ -15,7 +16,9 @@ import { eventually } from '../../support/start-stage.ts';
 const there: MailboxListing = {
   mailbox: 'COI/Chats',
   uidvalidity: 5,
-  messages: [1, 3, 2].map((uid) => ({ uid, keywords: ['$Chat'], received: 0 })),
+  messages: [1, 3, 2].map((uid) => ({
+    ...{ uid, keywords: ['$Chat'], received: 0, messageId: '<chat$1@example.org>' },
+  })),
 };
 const notYet: MailboxListing = { ...there, messages: [] };
 const noUserDatabase = (): Error =>
@@ -39,14 +42,16 @@ describe('chat that Sieve was told to file', () => {
     wantsPushes = true;
     recorded = recordLog();
     reports = createFiledReports({
-      list: (user, queries) => {
+      locate: createLocateMessages((user, queries) => {
         asked++;
         assert.equal(user, 'alice');
-        const criteria = ['header', 'message-id', 'chat$1@example.org'];
-        assert.deepEqual(queries, [{ mailbox: 'COI/Chats', criteria }]);
+        assert.deepEqual(
+          queries.map(({ mailbox, criteria: [key] }) => [mailbox, key]),
+          [['COI/Chats', 'since']],
+        );
         const answer = answers.shift() ?? notYet;
         return answer instanceof Error ? Promise.reject(answer) : Promise.resolve([answer]);
-      },
+      }),
       wantsPushes: () => Promise.resolve(wantsPushes),
       take: (transaction) => {
         taken.push(transaction);

@@ -203,7 +203,10 @@ describe('attemptNow', () => {
     it(`${JSON.stringify(answer)}: ${verdict}`, async () => {
       const rig = await start({ answer: () => answer });
       const report = await rig.delivery.attemptNow(rig.push('a/1', validation));
-      assert.deepEqual(report, { verdict, reason, ...(code !== undefined && { status: code }) });
+      const { pausedUntil, ...rest } = report;
+      assert.deepEqual(rest, { verdict, reason, ...(code !== undefined && { status: code }) });
+      const pause = reason === 'throttled' ? rig.clock.now() + 5_000 : undefined;
+      assert.equal(pausedUntil, pause, 'by a chance of one half');
       await settleMicrotasks();
       assert.equal((await rig.owed()).length, verdict === 'deferred' ? 1 : 0);
       // Whoever waits for the answer takes the subscription back himself.
@@ -227,7 +230,8 @@ describe('attemptNow', () => {
     await rig.delivery.enqueue([rig.push('a/1')]);
     await rig.clock.advance(0);
     const report = await rig.delivery.attemptNow(rig.push('a/1', validation));
-    assert.deepEqual(report, { verdict: 'deferred', reason: 'paused' });
+    const pausedUntil = rig.clock.now() + 60_000;
+    assert.deepEqual(report, { verdict: 'deferred', reason: 'paused', pausedUntil });
     rig.answer = () => status(201);
     await rig.clock.advance(60_000);
     assert.equal(rig.receivers.includes('a/1'), true);

@@ -160,6 +160,24 @@ describe('a push that was perhaps delivered', () => {
     assert.equal(new Set(sent.slice(1).map(([, topic]) => topic)).size, 1);
   });
 
+  it('is one whose answer a process did not live to see', async () => {
+    const first = await start();
+    first.answer = () => new Promise(() => undefined);
+    await first.delivery.enqueue([first.push('alice/1', { payload: '{"subject":"a"}' })]);
+    await first.clock.advance(1_000);
+    const stopped = first.delivery.stop(5_000);
+    await first.clock.advance(5_000);
+    await stopped;
+    const { clock, store, book } = first;
+    const second = new DeliveryRig({ clock, store, book });
+    await second.delivery.start();
+    await clock.advance(59_000);
+    assert.equal(second.sent.length, 0);
+    await clock.advance(1_000);
+    assert.match(topics(second)[0] ?? '', /^[\w-]{32}$/);
+    assert.deepEqual(await second.owed(), []);
+  });
+
   it('has its time for validation counted from each sending', async () => {
     const rig = await start();
     const expiresAt = rig.clock.now() + 300_000;

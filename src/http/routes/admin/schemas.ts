@@ -107,6 +107,11 @@ export const TestView = Type.Object({
   verdict: Type.String({ description: 'accepted, refused, or deferred: it goes on for a minute' }),
   reason: Type.String(),
   status: Type.Optional(Type.Integer()),
+  pausedUntil: Type.Optional(
+    Type.String({
+      description: 'Before that, nothing goes to this push resource: it asked for it',
+    }),
+  ),
 });
 
 export const ForgottenView = Type.Object({

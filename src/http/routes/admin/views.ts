@@ -69,10 +69,11 @@ export const viewTest = ({
   id,
   state,
   kept,
-  report,
+  report: { pausedUntil, ...report },
 }: TestedSubscription): Static<typeof TestView> => ({
   ...{ id, state, origin: originOf(kept.subscription.resource.endpoint) },
   ...report,
+  ...(pausedUntil !== undefined && { pausedUntil: time(pausedUntil) }),
 });
 
 export const viewPush = (push: ListedPush): Static<typeof PushView> => ({
