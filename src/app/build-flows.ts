@@ -225,7 +225,6 @@ function buildTransactionHandler(
       publish: (user) => source.publish(user),
       onTransition: (state) => metrics.transitions.inc({ state, cause: 'mailbox' }),
     }),
-    contacts: folders.names.contacts,
     onContactsChanged: (user) => blockedContacts.forget(user),
     onEvent: (event) => metrics.events.inc({ event }),
     onMoved: (reason, count) => metrics.moves.inc({ reason }, count),

@@ -36,8 +36,6 @@ export interface TransactionParts {
   /** Whether the sidecar itself did this, through doveadm. */
   isOwn: (user: string, event: MailboxEvent) => boolean;
   onMailboxEvent: (user: string, event: MailboxEvent, isLive: boolean) => Promise<void>;
-  /** The mailbox with the user's contacts. */
-  contacts: string;
   /** They have changed, or may have. */
   onContactsChanged: (user: string) => void;
   onEvent?: (event: string) => void;
@@ -89,7 +87,8 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
 
   function concernsContacts(event: DovecotEvent): boolean {
     if (event.event === 'MessageAppend' || event.event === 'MessageExpunge') {
-      return event.mailbox === parts.contacts;
+      // Or another mailbox of that name, or Contacts by another name (`alias_for`): read once more, then.
+      return event.mailbox.endsWith('Contacts');
     }
     return isMailboxEvent(event); // renamed, perhaps with a parent: who blocks whom is read anew
   }
