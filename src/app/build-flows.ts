@@ -158,8 +158,7 @@ function buildMetadata(
   });
   const httpNotify = createHttpNotify({
     settings: (user) => readSettings(store, user),
-    wantsPushes: async (user, coiEnabled) =>
-      user === PROBE_USER || subscriptions.wantsAny(user, coiEnabled),
+    wantsPushes: async (user) => user === PROBE_USER || subscriptions.wantsAny(user),
   });
   const gate = createGate({
     ...{ store, own, change, throttle, log, sleep },
@@ -194,7 +193,7 @@ function buildTransactionHandler(
     inboxChat: createInboxChat(doveadm),
     complete: createCompleteEvents({
       ...{ locate, list },
-      wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+      wantsPushes: (user) => subscriptions.wantsAny(user),
     }),
     markChat: createMarkChat({ recent, locate, doveadm, log }),
     setBlockedAside: createSetBlockedAside({
@@ -209,7 +208,7 @@ function buildTransactionHandler(
         fetchOctets: doveadmSocket && createFetchOctets(doveadmSocket),
       }),
       locate,
-      targets: (user, isChat, coiEnabled) => subscriptions.forMessage(user, { isChat, coiEnabled }),
+      targets: (user, isChat) => subscriptions.forMessage(user, isChat),
       payload: writePayload,
       enqueue: (pushes) => delivery.enqueue(pushes),
       ttl: config.webpush.message_ttl,

@@ -32,12 +32,12 @@ export function buildOxRoad(
 ): OxRoad {
   const filed = createFiledReports({
     ...{ list, take, clock, log },
-    wantsPushes: (user) => subscriptions.wantsAny(user, true),
+    wantsPushes: (user) => subscriptions.wantsAny(user),
   });
   const catchUp = createCatchUp({
     users: () => store.users(),
     settings: (user) => source.settings(user),
-    wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+    wantsPushes: (user) => subscriptions.wantsAny(user),
     ...{ list, keep, log },
     folders: folders.names,
   });

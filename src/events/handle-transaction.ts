@@ -30,7 +30,6 @@ export interface TransactionParts {
   onNewMessages: (
     user: string,
     deliveries: readonly Delivered[],
-    settings: CoiSettings,
     context: DeliveryContext,
   ) => Promise<void>;
   /** Whether the sidecar itself did this, through doveadm. */
@@ -76,7 +75,7 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
       const places = await fileLate(user, delivered, settings).catch(refusalOf);
       const filed = places instanceof Error ? NOWHERE : places;
       const deliveries = delivered.map((event) => ({ event, place: filed.get(event) ?? event }));
-      await parts.onNewMessages(user, deliveries, settings, { session, receivedAt });
+      await parts.onNewMessages(user, deliveries, { session, receivedAt });
       // The push did not wait for what Dovecot refuses; filing is tried again.
       if (places instanceof Error) throw places;
     }
