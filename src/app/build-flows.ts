@@ -164,8 +164,7 @@ function buildMetadata(
   });
   const httpNotify = createHttpNotify({
     settings: (user) => readSettings(store, user),
-    wantsPushes: async (user, coiEnabled) =>
-      user === PROBE_USER || subscriptions.wantsAny(user, coiEnabled),
+    wantsPushes: async (user) => user === PROBE_USER || subscriptions.wantsAny(user),
   });
   const gate = createGate({
     ...{ store, own, change, throttle, log, sleep },
@@ -200,7 +199,7 @@ function buildTransactionHandler(
     inboxChat: createInboxChat(doveadm),
     complete: createCompleteEvents({
       ...{ locate, list, log },
-      wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+      wantsPushes: (user) => subscriptions.wantsAny(user),
     }),
     markChat: createMarkChat({ recent, locate, doveadm, log }),
     setBlockedAside: createSetBlockedAside({
@@ -215,7 +214,7 @@ function buildTransactionHandler(
         fetchOctets: doveadmSocket && createFetchOctets(doveadmSocket),
       }),
       locate,
-      targets: (user, isChat, coiEnabled) => subscriptions.forMessage(user, { isChat, coiEnabled }),
+      targets: (user, isChat) => subscriptions.forMessage(user, isChat),
       payload: writePayload,
       enqueue: (pushes) => delivery.enqueue(pushes),
       ttl: config.webpush.message_ttl,
@@ -232,7 +231,6 @@ function buildTransactionHandler(
       publish: (user) => source.publish(user),
       onTransition: (state) => metrics.transitions.inc({ state, cause: 'mailbox' }),
     }),
-    contacts: folders.names.contacts,
     onContactsChanged: (user) => blockedContacts.forget(user),
     onEvent: (event) => metrics.events.inc({ event }),
     onMoved: (reason, count) => metrics.moves.inc({ reason }, count),

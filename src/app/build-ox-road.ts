@@ -34,12 +34,12 @@ export function buildOxRoad(
   const filed = createFiledReports({
     ...{ take, clock, log },
     locate: createLocateMessages(list),
-    wantsPushes: (user) => subscriptions.wantsAny(user, true),
+    wantsPushes: (user) => subscriptions.wantsAny(user),
   });
   const catchUp = createCatchUp({
     users: () => store.users(),
     settings: (user) => source.settings(user),
-    wantsPushes: (user, coiEnabled) => subscriptions.wantsAny(user, coiEnabled),
+    wantsPushes: (user) => subscriptions.wantsAny(user),
     ...{ list, keep, log },
     folders: folders.names,
   });

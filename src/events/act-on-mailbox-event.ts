@@ -11,7 +11,13 @@ import type { Logger } from '../logging.ts';
 import type { Store } from '../stores/store.ts';
 import type { MailboxEvent } from './event-schema.ts';
 import { CHAT_KEYWORD } from './move-chat-messages.ts';
-import { judgeMailboxEvent, type MailboxRules, type MailboxVerdict } from './on-mailbox-event.ts';
+import {
+  judgeMailboxEvent,
+  readAlias,
+  type AliasedEvent,
+  type MailboxRules,
+  type MailboxVerdict,
+} from './on-mailbox-event.ts';
 
 export interface MailboxEventParts {
   store: Store;
@@ -48,7 +54,11 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
 
   return async (user: string, event: MailboxEvent, isLive: boolean): Promise<void> => {
     const verdict = judgeMailboxEvent(event, rules);
-    if (verdict === 'unrelated') return;
+    if (verdict === 'unrelated') {
+      const alias = readAlias(event, rules);
+      if (alias !== undefined) await turns.run(user, () => actOnAlias(user, alias));
+      return;
+    }
     if (!isLive || typeof verdict === 'object') {
       await turns.run(user, () => act(user, verdict));
       return;
@@ -80,6 +90,31 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     }
     await setEnabled(user, wanted);
     await parts.publish(user);
+  }
+
+  /** An event that tells of Chats by another name, perhaps: what Dovecot says of Chats decides. */
+  async function actOnAlias(user: string, alias: AliasedEvent): Promise<void> {
+    const verdict = judgeMailboxEvent(alias.event, rules);
+    if (verdict === 'unrelated') return;
+    const { enabled } = await readSettings(store, user);
+    const wanted = verdict === 'enable';
+    if (enabled === wanted) return;
+    const exists = await folders.hasChats(user);
+    const isMeant = exists && wanted ? await isChats(user, alias.chats) : !exists && !wanted;
+    if (isMeant) await act(user, verdict);
+  }
+
+  async function isChats(user: string, mailbox: string): Promise<boolean> {
+    const answers = await doveadm.runAll(
+      [mailbox, folders.names.chats].map((name) => ({
+        name: 'mailboxStatus',
+        parameters: { user, mailboxMask: [name], field: ['guid'] },
+      })),
+    );
+    const [guid, guidOfChats] = answers.map((rows) =>
+      rows instanceof DoveadmCommandError ? undefined : rows[0]?.['guid'],
+    );
+    return guid !== undefined && guid === guidOfChats;
   }
 
   /**

@@ -30,14 +30,11 @@ export interface TransactionParts {
   onNewMessages: (
     user: string,
     deliveries: readonly Delivered[],
-    settings: CoiSettings,
     context: DeliveryContext,
   ) => Promise<void>;
   /** Whether the sidecar itself did this, through doveadm. */
   isOwn: (user: string, event: MailboxEvent) => boolean;
   onMailboxEvent: (user: string, event: MailboxEvent, isLive: boolean) => Promise<void>;
-  /** The mailbox with the user's contacts. */
-  contacts: string;
   /** They have changed, or may have. */
   onContactsChanged: (user: string) => void;
   onEvent?: (event: DovecotEvent['event']) => void;
@@ -78,12 +75,12 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     const trimmed = completed.map(trimEvent);
     const context = { session, receivedAt };
     const marked = await parts.markChat(user, trimmed, settings, context);
-    const delivered = await withoutBlocked(user, marked, settings);
+    const delivered = await withoutBlocked(user, marked, settings, receivedAt);
     if (delivered.length > 0) {
       const places = await fileLate(user, delivered, settings, receivedAt).catch(refusalOf);
       const filed = places instanceof Error ? NOWHERE : places;
       const deliveries = delivered.map((event) => ({ event, place: filed.get(event) ?? event }));
-      await parts.onNewMessages(user, deliveries, settings, context);
+      await parts.onNewMessages(user, deliveries, context);
       // The push did not wait for what Dovecot refuses; filing is tried again.
       if (places instanceof Error) throw places;
     }
@@ -94,7 +91,8 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
 
   function concernsContacts(event: DovecotEvent): boolean {
     if (event.event === 'MessageAppend' || event.event === 'MessageExpunge') {
-      return event.mailbox === parts.contacts;
+      // Or another mailbox of that name, or Contacts by another name (`alias_for`): read once more, then.
+      return event.mailbox.endsWith('Contacts');
     }
     return isMailboxEvent(event); // renamed, perhaps with a parent: who blocks whom is read anew
   }
@@ -103,9 +101,10 @@ export function createHandleTransaction(parts: TransactionParts): HandleTransact
     user: string,
     delivered: readonly MessageNewEvent[],
     settings: CoiSettings,
+    receivedAt: number,
   ): Promise<readonly MessageNewEvent[]> {
     if (!settings.enabled || delivered.length === 0) return delivered;
-    const aside = await parts.setBlockedAside(user, delivered);
+    const aside = await parts.setBlockedAside(user, delivered, receivedAt);
     return delivered.filter((event) => !aside.has(event));
   }
 

@@ -45,3 +45,38 @@ function judgeRename(from: string, to: string, rules: MailboxRules): MailboxVerd
   const thrownAway = trash.some((name) => isOrHolds(name, to));
   return thrownAway ? 'disable' : { undo: { from: to, to: from } };
 }
+
+/** An event in the names of the users' own namespace, and what it called Chats. */
+export interface AliasedEvent {
+  event: MailboxEvent;
+  chats: string;
+}
+
+/**
+ * Dovecot tells of a mailbox by the name that the client used. In a namespace with `alias_for` that is
+ * another one than in the namespace which it stands for: `old/COI/Chats`. Only the end of the name says
+ * so, and a user may have any mailbox that ends so: whoever acts on this looks at Chats before.
+ *
+ * @returns undefined for an event that has nothing to do with Chats by any name
+ */
+export function readAlias(event: MailboxEvent, rules: MailboxRules): AliasedEvent | undefined {
+  const { root, chats } = rules.folders;
+  const parent = root.slice(0, root.lastIndexOf(rules.separator) + 1);
+  const names = 'mailbox_old' in event ? [event.mailbox_old, event.mailbox] : [event.mailbox];
+  for (const [name, own] of names.flatMap((one) => [[one, chats] as const, [one, root] as const])) {
+    const tail = own.slice(parent.length);
+    if (name === own || !(rules.separator + name).endsWith(rules.separator + tail)) continue;
+    const prefix = name.slice(0, -tail.length);
+    const translate = (one: string): string =>
+      one.startsWith(prefix) ? parent + one.slice(prefix.length) : one;
+    return {
+      event: {
+        ...event,
+        mailbox: translate(event.mailbox),
+        ...('mailbox_old' in event && { mailbox_old: translate(event.mailbox_old) }),
+      },
+      chats: prefix + chats.slice(parent.length),
+    };
+  }
+  return undefined;
+}

@@ -1,4 +1,3 @@
-import type { CoiSettings } from '../coi/settings.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import type { FetchMessages } from '../messages/fetch-messages.ts';
@@ -18,7 +17,7 @@ export interface NewMessageParts {
   fetch: FetchMessages;
   locate: LocateMessages;
   /** Validated subscriptions that want to hear of such a message. */
-  targets: (user: string, isChat: boolean, coiEnabled: boolean) => Promise<PushTarget[]>;
+  targets: (user: string, isChat: boolean) => Promise<PushTarget[]>;
   /** The payload as JSON, or undefined for a message that must not be pushed. */
   payload: (
     message: Buffer | undefined,
@@ -63,10 +62,9 @@ export function createOnNewMessages(parts: NewMessageParts) {
   return async (
     user: string,
     deliveries: readonly Delivered[],
-    settings: CoiSettings,
     { session, receivedAt }: DeliveryContext,
   ): Promise<void> => {
-    const wanted = await number(user, await findWanted(user, deliveries, settings), receivedAt);
+    const wanted = await number(user, await findWanted(user, deliveries), receivedAt);
     if (wanted.length === 0) return;
     const messages = findKept(user, wanted, session);
     const enqueue = async (): Promise<void> => {
@@ -86,15 +84,11 @@ export function createOnNewMessages(parts: NewMessageParts) {
     });
   };
 
-  async function findWanted(
-    user: string,
-    deliveries: readonly Delivered[],
-    settings: CoiSettings,
-  ): Promise<Wanted[]> {
+  async function findWanted(user: string, deliveries: readonly Delivered[]): Promise<Wanted[]> {
     const all = await Promise.all(
       deliveries.map(async ({ event, place }) => {
         const isChat = (event.keywords ?? []).some(isChatKeyword);
-        const targets = await parts.targets(user, isChat, settings.enabled);
+        const targets = await parts.targets(user, isChat);
         return { event, place, isChat, targets };
       }),
     );

@@ -12,10 +12,15 @@ import { isNumbered, type LocateMessages } from '../messages/locate-messages.ts'
 import type { MessageNewEvent } from './event-schema.ts';
 import { isChatKeyword } from './on-messages-read.ts';
 
-/** Keeps messages of blocked contacts away from a user who has enabled COI. */
+/**
+ * Keeps messages of blocked contacts away from a user who has enabled COI.
+ *
+ * @param receivedAt when they were reported, in milliseconds since the epoch
+ */
 export type SetBlockedAside = (
   user: string,
   delivered: readonly MessageNewEvent[],
+  receivedAt: number,
 ) => Promise<ReadonlySet<MessageNewEvent>>;
 
 export interface SetBlockedAsideParts {
@@ -43,7 +48,7 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
   const { blockedContacts, folders, doveadm, runMoves } = parts;
   const { blocked, formerBlocked } = folders.names;
 
-  return async (user, delivered) => {
+  return async (user, delivered, receivedAt) => {
     const aside = new Set(
       delivered.filter(({ mailbox }) => mailbox === blocked || mailbox === formerBlocked),
     );
@@ -54,14 +59,18 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
       const from = [event.from ?? ''];
       if (await blockedContacts.isBlocked(user, from, WAIT_MSECS)) late.push(event);
     }
-    if (late.length > 0) await move(user, late);
+    if (late.length > 0) await move(user, late, receivedAt);
     return new Set([...aside, ...late]);
   };
 
-  async function move(user: string, events: readonly MessageNewEvent[]): Promise<void> {
+  async function move(
+    user: string,
+    events: readonly MessageNewEvent[],
+    receivedAt: number,
+  ): Promise<void> {
     const queries: (readonly string[])[] = [];
     let count = 0;
-    for (const [mailbox, uids] of await findUids(user, events)) {
+    for (const [mailbox, uids] of await findUids(user, events, receivedAt)) {
       const selected = await selectMailbox(doveadm, user, mailbox);
       const confirmed = await confirm(user, selected, uids);
       if (confirmed.length > 0) queries.push([...selected, 'uid', confirmed.join(',')]);
@@ -81,6 +90,7 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
   async function findUids(
     user: string,
     events: readonly MessageNewEvent[],
+    receivedAt: number,
   ): Promise<Map<string, number[]>> {
     const unnumbered = events.filter((event) => !isNumbered(event));
     const found = await parts.locate(
@@ -88,6 +98,7 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
       unnumbered.map(({ mailbox, message_id: messageId, subject }) => ({
         ...{ mailbox, messageId, subject },
       })),
+      receivedAt,
     );
     const places = [...events.filter(isNumbered), ...found.filter((place) => place !== undefined)];
     const groups = Map.groupBy(places, ({ mailbox }) => mailbox);

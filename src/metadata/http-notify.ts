@@ -17,14 +17,14 @@ export type HttpNotify = (user: string) => Promise<Buffer | undefined>;
 
 export interface HttpNotifyParts {
   settings: (user: string) => Promise<CoiSettings>;
-  wantsPushes: (user: string, coiEnabled: boolean) => Promise<boolean>;
+  wantsPushes: (user: string) => Promise<boolean>;
 }
 
 /** Whoever has COI enabled or a subscription in use. */
 export function createHttpNotify({ settings, wantsPushes }: HttpNotifyParts): HttpNotify {
   return async (user) => {
     const { enabled } = await settings(user);
-    if (!enabled && !(await wantsPushes(user, enabled))) return undefined;
+    if (!enabled && !(await wantsPushes(user))) return undefined;
     return Buffer.concat([Buffer.from('user='), tabEscape(Buffer.from(user))]);
   };
 }

@@ -423,7 +423,7 @@ describe('damaged records', () => {
         const value = Buffer.from(JSON.stringify(record));
         await store.commit('eve', [{ op: 'set', key: 'webpush/subscriptions/one', value }]);
         await service.ask('/v1/users/eve');
-        await subscriptions.forMessage('eve', { isChat: true, coiEnabled: true });
+        await subscriptions.forMessage('eve', true);
         await readAll(service.app.flows.gate.iterate('eve', 'priv/', { noValue: false }));
         await subscriptions.sweepAll();
         await subscriptions.unsubscribe('eve', 'one');

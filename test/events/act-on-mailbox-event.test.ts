@@ -30,6 +30,7 @@ class Mailboxes {
   /** Commands to which Dovecot does not answer. */
   readonly unanswered = new Set<string>();
   readonly specialUses = new Map<string, string>();
+  readonly guids = new Map<string, string>();
   readonly asked: string[] = [];
   /** What was asked about, or changed. */
   readonly touched: string[] = [];
@@ -68,6 +69,10 @@ class Mailboxes {
     if (name === 'mailboxDelete') this.names.delete(mailbox);
     if (name === 'mailboxCreate') this.names.add(mailbox);
     if (name === 'mailboxRename') this.rename(mailbox, String(parameters['newName']));
+    const [guid] = [parameters['mailboxMask'] ?? []]
+      .flat()
+      .map((one) => this.guids.get(String(one)));
+    if (guid !== undefined) return [{ guid }];
     if (name === 'mailboxMetadataGet') return [{ value: this.specialUses.get(mailbox) ?? '' }];
     const [mask = ''] = (parameters['mailboxMask'] ?? []) as string[];
     return [...this.names].filter((one) => `${one}%` === mask).map((one) => ({ mailbox: one }));
@@ -357,6 +362,46 @@ describe('what becomes of COI with the Chats mailbox', () => {
     assert.equal(await isEnabled(), true);
     assert.equal(mailboxes.asked.filter((name) => name === 'mailboxRename').length, 1);
     expectNoChange();
+  });
+
+  describe('by a name that may stand for Chats in another namespace', () => {
+    it('DELETE disables COI, if Chats is gone', async () => {
+      await enable();
+      await acting(new Mailboxes('INBOX'))('alice', { ...deleted, mailbox: 'old/COI/Chats' });
+      assert.equal(await isEnabled(), false);
+    });
+
+    it('RENAME is undone, if Chats is gone', async () => {
+      await enable();
+      const mailboxes = new Mailboxes('Elsewhere');
+      await acting(mailboxes)('alice', renamed('old/COI/Chats', 'old/Elsewhere'));
+      assert.equal(await isEnabled(), true);
+      assert.deepEqual([...mailboxes.names], [names.chats]);
+    });
+
+    for (const [what, guid, enabled] of [
+      ['enables COI, if it is Chats', 'guid of COI/Chats', true],
+      ['changes nothing, if it is not', 'guid of another', false],
+    ] as const) {
+      it(`CREATE ${what}`, async () => {
+        const mailboxes = new Mailboxes(names.chats);
+        mailboxes.guids.set('old/COI/Chats', guid);
+        mailboxes.guids.set(names.chats, 'guid of COI/Chats');
+        await acting(mailboxes)('alice', { ...created, mailbox: 'old/COI/Chats' });
+        assert.equal(await isEnabled(), enabled);
+      });
+    }
+
+    it('what is done to a mailbox of a like name changes nothing', async () => {
+      await enable();
+      const mailboxes = new Mailboxes(...ALL, 'Work/X');
+      const act = acting(mailboxes);
+      await act('alice', { ...deleted, mailbox: 'Work/COI/Chats' });
+      await act('alice', renamed('Work/COI/Chats', 'Work/X'));
+      assert.equal(await isEnabled(), true);
+      assert.deepEqual(mailboxes.moves, []);
+      expectNoChange();
+    });
   });
 
   describe('while Dovecot waits, and holds the lock that its own answers would need', () => {

@@ -26,7 +26,6 @@ async function handleLate(
     complete: (_user, events) => Promise.resolve([...events]),
     markChat: (_user, events) => Promise.resolve(events),
     setBlockedAside: () => Promise.resolve(new Set()),
-    contacts: 'COI/Contacts',
     onContactsChanged: () => undefined,
     fileLate,
     onNewMessages: (_user, deliveries) => {

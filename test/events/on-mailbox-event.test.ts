@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { folderNames } from '../../src/coi/folders.ts';
 import type { MailboxEvent } from '../../src/events/event-schema.ts';
-import { judgeMailboxEvent, type MailboxVerdict } from '../../src/events/on-mailbox-event.ts';
+import {
+  judgeMailboxEvent,
+  readAlias,
+  type MailboxVerdict,
+} from '../../src/events/on-mailbox-event.ts';
 
 const rules = { folders: folderNames('COI', '/'), separator: '/', trash: ['Trash', 'Bin/Old'] };
 const create = (mailbox: string): MailboxEvent => ({ event: 'MailboxCreate', mailbox });
@@ -47,5 +51,29 @@ describe('indirectly disabling and enabling COI', () => {
   for (const [name, event, verdict] of table) {
     const said = typeof verdict === 'string' ? verdict : 'undo';
     it(`${name}: ${said}`, () => assert.deepEqual(judgeMailboxEvent(event, rules), verdict));
+  }
+});
+
+describe('events that may tell of Chats by a name in another namespace', () => {
+  const prefixed = {
+    folders: folderNames('INBOX.COI', '.'),
+    separator: '.',
+    trash: ['INBOX.Trash'],
+  };
+  for (const [said, meant, chats, given = rules] of [
+    [remove('old/COI/Chats'), remove('COI/Chats'), 'old/COI/Chats'],
+    [rename('old/COI/Chats', 'old/X'), rename('COI/Chats', 'X'), 'old/COI/Chats'],
+    [rename('old/COI', 'old/X'), rename('COI', 'X'), 'old/COI/Chats'],
+    [rename('old/X', 'old/COI'), rename('X', 'COI'), 'old/COI/Chats'],
+    [create('COI.Chats'), create('INBOX.COI.Chats'), 'COI.Chats', prefixed],
+    [rename('COI.Chats', 'X'), rename('INBOX.COI.Chats', 'INBOX.X'), 'COI.Chats', prefixed],
+  ] as const) {
+    it(JSON.stringify(said), () =>
+      assert.deepEqual(readAlias(said, given), { event: meant, chats }),
+    );
+  }
+
+  for (const other of [remove('Chats'), remove('MyCOI/Chats'), create('COI/Chats/Old')]) {
+    it(`not ${JSON.stringify(other)}`, () => assert.equal(readAlias(other, rules), undefined));
   }
 });

@@ -45,8 +45,7 @@ describe('the pushes of messages that were delivered one after the other', () =>
   const deliver = (uid: number, changes: Partial<MessageNewEvent> = {}, user = USER) => {
     const place = { mailbox: 'INBOX', uid, uidvalidity: 1 };
     const event: MessageNewEvent = { event: 'MessageNew', ...place, keywords: [], ...changes };
-    const settings = { enabled: false, messageFilter: 'none' } as const;
-    return onNewMessages(user, [{ event, place }], settings, { session: undefined, receivedAt: 0 });
+    return onNewMessages(user, [{ event, place }], { session: undefined, receivedAt: 0 });
   };
   const fetched = (uid: number): void =>
     fetches.get(uid)?.resolve(new Map([[uid, Buffer.from(`message ${uid}`)]]));

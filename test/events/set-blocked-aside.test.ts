@@ -22,6 +22,9 @@ const delivered = (uid: number, from: string, mailbox = 'INBOX'): MessageNewEven
  * What is stored, by uid, as a stand-in for Dovecot, so that what has happened since can be had at will;
  * with the real one: test/e2e/blocked-contacts.test.ts.
  */
+/** Milliseconds since the epoch. */
+const RECEIVED = 5;
+
 function setUp(
   stored: Record<string, string>,
   options: { mayBlock?: boolean; gone?: boolean } = {},
@@ -56,38 +59,43 @@ function setUp(
     folders: createFolders(doveadm, folderNames('COI', '/'), createOwnOperations()),
     doveadm,
     runMoves: (_user, commands) => runAll(commands),
-    locate: (_user, messages) =>
-      Promise.resolve(messages.map(({ mailbox }) => ({ mailbox, uid: 9, uidvalidity: 1 }))),
+    locate: (_user, messages, since) => {
+      assert.equal(since, RECEIVED);
+      return Promise.resolve(messages.map(({ mailbox }) => ({ mailbox, uid: 9, uidvalidity: 1 })));
+    },
     onMoved: (count) => counts.push(count),
   });
-  return { setAside, asked, moved, counts };
+  return {
+    setAside: (events: readonly MessageNewEvent[]) => setAside('alice', events, RECEIVED),
+    ...{ asked, moved, counts },
+  };
 }
 
 describe('messages of blocked contacts, once they are delivered', () => {
   it('are moved, those of others are not', async () => {
     const { setAside, moved, counts } = setUp({ 1: EVE, 2: BOB, 3: EVE });
     const events = [delivered(1, EVE), delivered(2, BOB), delivered(3, EVE)];
-    assert.deepEqual([...(await setAside('alice', events))], [events[0], events[2]]);
+    assert.deepEqual([...(await setAside(events))], [events[0], events[2]]);
     assert.deepEqual(moved, ['mailbox INBOX uid 1,3 to Blocked']);
     assert.deepEqual(counts, [2]);
   });
 
   it('are not looked for where nobody is blocked: Dovecot is not asked', async () => {
     const { setAside, asked } = setUp({ 1: EVE }, { mayBlock: false });
-    assert.equal((await setAside('alice', [delivered(1, EVE)])).size, 0);
+    assert.equal((await setAside([delivered(1, EVE)])).size, 0);
     assert.deepEqual(asked, []);
   });
 
   it('that are in Blocked stay, in the place of before as well', async () => {
     const { setAside, asked } = setUp({});
     const events = [delivered(1, EVE, 'Blocked'), delivered(1, EVE, 'COI/Blocked')];
-    assert.equal((await setAside('alice', events)).size, 2);
+    assert.equal((await setAside(events)).size, 2);
     assert.deepEqual(asked, []);
   });
 
   it('are looked up where Dovecot had not numbered them yet', async () => {
     const { setAside, moved } = setUp({ 9: EVE });
-    await setAside('alice', [delivered(0, EVE)]);
+    await setAside([delivered(0, EVE)]);
     assert.deepEqual(moved, ['mailbox INBOX uid 9 to Blocked']);
   });
 
@@ -98,7 +106,7 @@ describe('messages of blocked contacts, once they are delivered', () => {
   ] as const) {
     it(`are not pushed, and nothing else is moved: ${what}`, async () => {
       const { setAside, moved, counts } = setUp(stored, options);
-      assert.equal((await setAside('alice', [delivered(1, EVE)])).size, 1);
+      assert.equal((await setAside([delivered(1, EVE)])).size, 1);
       assert.deepEqual([moved, counts], [[], []]);
     });
   }

@@ -11,7 +11,7 @@ export interface CatchUpParts {
   /** Everyone that is known here. */
   users: () => AsyncIterable<string>;
   settings: (user: string) => Promise<CoiSettings>;
-  wantsPushes: (user: string, coiEnabled: boolean) => Promise<boolean>;
+  wantsPushes: (user: string) => Promise<boolean>;
   list: ListMessages;
   folders: CoiFolderNames;
   /** Owes a transaction; durable when it resolves. */
@@ -78,7 +78,7 @@ export function createCatchUp(parts: CatchUpParts): CatchUp {
   /** @returns how many messages it found, or undefined when nothing depends on this user's mail */
   async function lookAt(user: string, since: number): Promise<number | undefined> {
     const { enabled } = await parts.settings(user);
-    if (!enabled && !(await parts.wantsPushes(user, enabled))) return undefined;
+    if (!enabled && !(await parts.wantsPushes(user))) return undefined;
     const from = String(Math.floor(since / 1_000) - MARGIN_SECONDS);
     const criteria = ['savedsince', from, 'since', from, 'unseen'];
     const mailboxes = ['INBOX', ...(enabled ? [folders.chats] : [])];

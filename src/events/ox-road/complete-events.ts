@@ -9,7 +9,7 @@ export interface CompleteEventsParts {
   locate: LocateMessages;
   list: ListMessages;
   /** Whether any push could come of a message. */
-  wantsPushes: (user: string, coiEnabled: boolean) => Promise<boolean>;
+  wantsPushes: (user: string) => Promise<boolean>;
   log: Logger;
 }
 
@@ -43,7 +43,7 @@ export function createCompleteEvents(parts: CompleteEventsParts): CompleteEvents
 
   async function matters(user: string, settings: CoiSettings): Promise<boolean> {
     const files = settings.enabled && settings.messageFilter === 'active';
-    return files || parts.wantsPushes(user, settings.enabled);
+    return files || parts.wantsPushes(user);
   }
 
   async function number(

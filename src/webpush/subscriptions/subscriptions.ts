@@ -26,13 +26,6 @@ export interface PushTarget {
   resource: PushResource;
 }
 
-export interface MessageTraits {
-  /** Whether the message is marked with `$Chat`. */
-  isChat: boolean;
-  /** While the user has COI disabled, subscriptions for chat only receive nothing. */
-  coiEnabled: boolean;
-}
-
 /** How the first attempt at a validation push ended: `deferred` goes on in the background. */
 export type FirstAttempt = 'accepted' | 'refused' | 'deferred';
 
@@ -121,21 +114,18 @@ export class Subscriptions {
   }
 
   /** Whom a message's push goes to: validated subscriptions that ask for such messages. */
-  async forMessage(user: string, { isChat, coiEnabled }: MessageTraits): Promise<PushTarget[]> {
+  async forMessage(user: string, isChat: boolean): Promise<PushTarget[]> {
     return [...(await this.#ledger.readAll(user))].flatMap(([id, { active }]) => {
       if (!active) return [];
       const { msgtype, resource } = active.subscription;
-      if (msgtype === 'chat' && !coiEnabled) return [];
       return wantsMessage(msgtype, isChat) ? [{ id, resource }] : [];
     });
   }
 
   /** Whether a push could come of some message or other; {@link forMessage} decides about one. */
-  async wantsAny(user: string, coiEnabled: boolean): Promise<boolean> {
+  async wantsAny(user: string): Promise<boolean> {
     const records = [...(await this.#ledger.readAll(user)).values()];
-    return records.some(
-      ({ active }) => active && (coiEnabled || active.subscription.msgtype !== 'chat'),
-    );
+    return records.some(({ active }) => active !== undefined);
   }
 
   /**

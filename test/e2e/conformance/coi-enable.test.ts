@@ -210,7 +210,10 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MAY',
       'The server MAY remove webpush registrations that apply to COI messages only.',
-      { instead: 'they stay, and hear nothing until COI is enabled again' },
+      {
+        instead:
+          'they stay, and hear nothing until COI is enabled again, but of what the user’s own Sieve script marks with $Chat',
+      },
       async () => {
         const { user, client } = await coiAccount(stage());
         const [chatOnly, all] = [await stage().userAgent(), await stage().userAgent()];

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
 import { conformance } from '../../support/conformance.ts';
 import {
   chat,
@@ -13,15 +14,28 @@ import {
   subscribed,
 } from './steps.ts';
 
-/** A second trash, which `coi.trash_mailboxes` does not name. */
-const extraConfig = `namespace inbox {
+/**
+ * A second trash, which `coi.trash_mailboxes` does not name, and a namespace in which the mailboxes have
+ * other names as well.
+ */
+const extraConfig = (version: DovecotVersion): string => `namespace inbox {
   mailbox Bin {
     special_use = \\Trash
   }
 }
+namespace compat {
+  prefix = old/
+  separator = /
+  alias_for =${version === '2.3' ? '' : ' inbox'}
+  hidden = yes
+  list = no
+  inbox = no
+}
 `;
 
-conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, section }) => {
+const options = (version: DovecotVersion) => ({ extraConfig: extraConfig(version) });
+
+conformance(import.meta.url, 'coi-server-spec', options, ({ stage, section }) => {
   section('Configure COI Usage', (sentence) => {
     sentence(
       'RECOMMENDED',
@@ -46,7 +60,7 @@ conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, secti
     sentence(
       'RECOMMENDED',
       'It is RECOMMENDED that servers treat the deletion of the <MAILBOX-ROOT>/Chats folder as an indirect request to disable COI for the user. A deletion can either happen either directly with the IMAP `DELETE` command or indirectly by a `RENAME` operation that moves the Chats folder under a `\\Trash` special-use or the default trash folder.',
-      'The parent counts as well, and a DELETE that leaves mailboxes below it. Mailboxes with the special use are asked for (`doveadm mailbox metadata get`), the default trash folder is what `coi.trash_mailboxes` names',
+      'The parent counts as well, a DELETE that leaves mailboxes below it, and another name in a namespace with `alias_for`. Mailboxes with the special use are asked for (`doveadm mailbox metadata get`), the default trash folder is what `coi.trash_mailboxes` names',
       async () => {
         for (const commands of [
           ['DELETE COI/Chats'],
@@ -55,6 +69,7 @@ conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, secti
           ['RENAME COI/Chats Trash/2024/Chats'],
           ['RENAME COI Trash/COI'],
           ['RENAME COI/Chats Bin/Chats'],
+          ['DELETE old/COI/Chats'],
           ['CREATE Bin/2024', 'RENAME COI/Chats Bin/2024/Chats'],
         ]) {
           const { user, client } = await coiAccount(stage(), 'active');
@@ -80,6 +95,7 @@ conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, secti
           ['COI/Chats', 'COI/Talks'],
           ['COI/Chats', 'Chats'],
           ['COI', 'Archive'],
+          ['old/COI/Chats', 'old/Talks'],
         ] as const) {
           const { user, client } = await coiAccount(stage(), 'active');
           await deliverTo(stage(), user, chat());
@@ -106,6 +122,7 @@ conformance(import.meta.url, 'coi-server-spec', { extraConfig }, ({ stage, secti
           ['CREATE COI/Chats/Old', 'CREATE COI/Chats'],
           ['CREATE Talks', 'RENAME Talks COI/Chats'],
           ['CREATE Other/Chats', 'RENAME Other COI'],
+          ['CREATE old/COI/Chats'],
         ]) {
           const { user, client } = await newAccount(stage());
           for (const command of commands) await client.ok(command);

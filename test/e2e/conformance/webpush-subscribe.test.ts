@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { conformance } from '../../support/conformance.ts';
 import {
+  deliverTo,
   get,
   listed,
+  mail,
   newAccount,
   newId,
   pathOf,
@@ -13,6 +15,7 @@ import {
   subscribe,
   subscription,
   SUBSCRIPTIONS,
+  userScript,
 } from './steps.ts';
 
 const options = {
@@ -166,6 +169,33 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
           ['chat', 'mail', 'all'].map((msgtype) => ({ msgtype })),
           [undefined, null, 1, ['chat'], ''].map((msgtype) => ({ msgtype })),
         );
+      },
+    );
+
+    sentence(
+      'rule',
+      '`"chat"`: for chat messages, for the purpose of this documentation a chat email message is marked with the $Chat keyword. `"mail"`: for standard mail messages, excluding chat email messages.',
+      'Whoever marks it: with COI disabled, a Sieve script of the user',
+      async () => {
+        const { user, client } = await newAccount(stage());
+        const script =
+          'require "imap4flags"; if header :is "X-Room" "yes" { addflag "$Chat"; keep; }';
+        await userScript(stage(), user, script);
+        const [chatOnly, mailOnly] = [await stage().userAgent(), await stage().userAgent()];
+        await subscribe(client, chatOnly, { msgtype: 'chat' });
+        await subscribe(client, mailOnly, { msgtype: 'mail' });
+        for (const room of ['yes', 'no', 'yes', 'no']) {
+          await deliverTo(stage(), user, mail(`X-Room: ${room}`, `Subject: ${room}`));
+        }
+        for (const [agent, subject] of [
+          [chatOnly, 'yes'],
+          [mailOnly, 'no'],
+        ] as const) {
+          const subjects = [await agent.next(), await agent.next()].map(
+            ({ payload }) => payload['subject'],
+          );
+          assert.deepEqual(subjects, [subject, subject]);
+        }
       },
     );
 

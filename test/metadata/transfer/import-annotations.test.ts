@@ -23,7 +23,7 @@ import {
 } from './import-rig.ts';
 
 const NOTHING = { added: 0, changed: 0, unchanged: 0, kept: 0 };
-const all = { isChat: true, coiEnabled: true };
+const isChat = true;
 
 describe('an import', () => {
   it('keeps what is not ours byte by byte under its own key', async () => {
@@ -147,7 +147,7 @@ describe('an import', () => {
       assert.equal(listed.subscription.validated, true);
       assert.equal(listed.subscription.msgtype, 'mail');
       assert.equal(listed.subscription.created, '2019-10-16T16:14:17+02:00');
-      const [target] = await subscriptions.forMessage(USER, { isChat: false, coiEnabled: false });
+      const [target] = await subscriptions.forMessage(USER, false);
       assert.equal(target?.id, ID);
     });
 
@@ -155,7 +155,7 @@ describe('an import', () => {
       const { importAll, subscriptions } = createImportRig();
       const value = pluginSubscription({ msgtype: 'chat' }, { validated: true });
       await importAll([entry(serverEntry(`webpush/subscriptions/${ID}`), value)]);
-      assert.equal((await subscriptions.forMessage(USER, all)).length, 1);
+      assert.equal((await subscriptions.forMessage(USER, isChat)).length, 1);
     });
 
     const unfit: [name: string, key: string, value: string, reason: RegExp][] = [
@@ -243,9 +243,9 @@ describe('an import', () => {
         subscriptionJson({ endpoint: 'https://push.example.com/new' }),
       );
       await importAll([entry(pluginKey(`subscriptions/${ID}`), pluginSubscription())]);
-      assert.equal((await subscriptions.forMessage(USER, all)).length, 1);
+      assert.equal((await subscriptions.forMessage(USER, isChat)).length, 1);
       await subscriptions.validate(USER, ID, tokenOf(push));
-      const [target] = await subscriptions.forMessage(USER, all);
+      const [target] = await subscriptions.forMessage(USER, isChat);
       assert.equal(target?.resource.endpoint, 'https://push.example.com/new');
     });
 
@@ -261,7 +261,7 @@ describe('an import', () => {
       assert.deepEqual((await importAll(dict)).subscriptions, { ...NOTHING, kept: 1 });
       const report = await importAll(dict, { overwrite: true });
       assert.deepEqual(report.subscriptions, { ...NOTHING, changed: 1 });
-      const [target] = await subscriptions.forMessage(USER, all);
+      const [target] = await subscriptions.forMessage(USER, isChat);
       assert.equal(target?.resource.endpoint, 'https://push.example.com/p/1234');
     });
   });

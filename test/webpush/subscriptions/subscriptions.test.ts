@@ -440,17 +440,15 @@ describe('forMessage', () => {
       });
     }
   };
-  const table: [isChat: boolean, coiEnabled: boolean, wanted: string[]][] = [
-    [true, true, ['all', 'chat']],
-    [false, true, ['all', 'mail']],
-    [true, false, ['all']],
-    [false, false, ['all', 'mail']],
+  const table: [isChat: boolean, wanted: string[]][] = [
+    [true, ['all', 'chat']],
+    [false, ['all', 'mail']],
   ];
-  for (const [isChat, coiEnabled, wanted] of table) {
-    it(`a ${isChat ? 'chat' : 'mail'} message with COI ${coiEnabled ? 'on' : 'off'} goes to ${wanted.join(' and ')}`, async () => {
+  for (const [isChat, wanted] of table) {
+    it(`a ${isChat ? 'chat' : 'mail'} message goes to ${wanted.join(' and ')}`, async () => {
       const harness = createHarness();
       await subscribeAll(harness);
-      const targets = await harness.subscriptions.forMessage(USER, { isChat, coiEnabled });
+      const targets = await harness.subscriptions.forMessage(USER, isChat);
       assert.deepEqual(
         targets.map(({ id, resource }) => [id, resource.endpoint]),
         wanted.map((msgtype) => [`wants-${msgtype}-`, `${ENDPOINT}/${msgtype}`]),
@@ -462,11 +460,10 @@ describe('forMessage', () => {
     const harness = createHarness();
     const { subscriptions } = harness;
     await subscriptions.register(USER, OTHER_ID, subscriptionJson());
-    const chat = { isChat: true, coiEnabled: true };
-    assert.deepEqual(await subscriptions.forMessage(USER, chat), []);
+    assert.deepEqual(await subscriptions.forMessage(USER, true), []);
     await subscribe(harness);
     await subscriptions.register(USER, ID, subscriptionJson({ endpoint: OTHER_ENDPOINT }));
-    const targets = await subscriptions.forMessage(USER, chat);
+    const targets = await subscriptions.forMessage(USER, true);
     assert.deepEqual(
       targets.map(({ resource }) => resource.endpoint),
       [ENDPOINT],
