@@ -12,13 +12,27 @@ function on.MessageRead(ctx, event)
   if event.mailbox == 'INBOX' then write(ctx, event) end
 end
 
--- A STORE that replaces flags takes $Chat away together with setting \Seen.
+-- A STORE that replaces all flags takes $Chat away, which its client may never have heard of; one that
+-- takes $Chat away on purpose changes nothing else. Dovecot tells of one message after the other, and of
+-- what was cleared first.
 function on.FlagsClear(ctx, event)
   if event.mailbox ~= 'INBOX' then return end
   for _, keyword in ipairs(event.keywords or {}) do
     if keyword:lower() == '$chat' then
-      return write(ctx, event, ',"keywords":' .. list(event.keywords))
+      local replaced = next(event.flags or {})
+      ctx.cleared = not replaced and event.uid
+      return write(ctx, event, ',"keywords":' .. list(event.keywords)
+        .. (replaced and ',"replaced":true' or ''))
     end
+  end
+end
+
+function on.FlagsSet(ctx, event)
+  if event.mailbox ~= 'INBOX' or ctx.cleared ~= event.uid then return end
+  -- Dovecot tells of nothing as well, whenever keywords change.
+  if next(event.flags or {}) or next(event.keywords or {}) then
+    event.name = 'FlagsClear'
+    write(ctx, event, ',"keywords":["$Chat"],"replaced":true')
   end
 end
 

@@ -62,7 +62,7 @@ local function on_event(ctx, event)
 end
 
 -- Dovecot calls what it finds under these names.
-for name in ('message_new message_read flags_clear message_append message_expunge mailbox_create '
+for name in ('message_new message_read flags_clear flags_set message_append message_expunge mailbox_create '
   .. 'mailbox_delete mailbox_rename'):gmatch('%S+') do
   _G['dovecot_lua_notify_event_' .. name] = on_event
 end

@@ -63,6 +63,8 @@ const FlagsClear = Type.Object({
   event: Type.Literal('FlagsClear'),
   ...message,
   keywords: Keywords,
+  /** Other flags of the message changed with it: its client did not mean `$Chat`. */
+  replaced: Type.Optional(Type.Boolean()),
 });
 
 /** Messages came into or left a mailbox that may be a user's Contacts; said once a transaction. */

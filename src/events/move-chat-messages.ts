@@ -7,9 +7,9 @@ export const CHAT_KEYWORD = '$Chat';
 
 export interface ChatMove {
   user: string;
-  /** Messages of INBOX. */
+  /** Messages of INBOX; those with `\Deleted` stay. */
   uids: readonly number[];
-  /** Those among them whose `$Chat` the same transaction took away and which get it back first. */
+  /** Messages of INBOX whose `$Chat` the same transaction took away and which get it back first. */
   restoreKeyword?: readonly number[];
 }
 
@@ -43,13 +43,14 @@ export function createMoveChatMessages(
         parameters: {
           user,
           destinationMailbox: chats,
-          query: ['mailbox', 'INBOX', 'uid', set, 'keyword', CHAT_KEYWORD],
+          // One that is deleted would stay in Chats when its client expunges INBOX.
+          query: ['mailbox', 'INBOX', 'uid', set, 'keyword', CHAT_KEYWORD, 'undeleted'],
         },
       })),
     ];
     // A message that went away meanwhile is no error: the search finds nothing.
     const notFound = await attempt(user, commands);
-    if (notFound.length === 0) return;
+    if (notFound.length === 0 || uids.length === 0) return;
     await restoreChats(user);
     await attempt(user, notFound); // if that is in vain, all of INBOX went away, and with it the task
   };

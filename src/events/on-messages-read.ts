@@ -5,7 +5,7 @@ import { CHAT_KEYWORD, type MoveChatMessages } from './move-chat-messages.ts';
 
 export interface MessagesReadParts {
   move: MoveChatMessages;
-  inboxChat: Pick<InboxChat, 'mayBeThere'>;
+  inboxChat: InboxChat;
 }
 
 /**
@@ -13,9 +13,9 @@ export interface MessagesReadParts {
  * for Chats when they are seen, all of one transaction together. So they do under `active`: what came
  * before the filter was changed may have waited for it. Mostly nothing has, and Dovecot is not asked.
  *
- * A client may set `\Seen` by replacing all flags, which takes `$Chat` away in the same transaction;
- * such a message is still a chat message, and gets its keyword back before it is moved. Taking away
- * `$Chat` alone is the user's decision and stays.
+ * A client may set `\Seen`, or another flag, by replacing all flags, which takes `$Chat` away in the same
+ * transaction; such a message is still a chat message, and gets its keyword back, before it is moved if
+ * it is. Taking away `$Chat` alone is the user's decision and stays.
  */
 export async function onMessagesRead(
   user: string,
@@ -23,18 +23,22 @@ export async function onMessagesRead(
   settings: CoiSettings,
   { move, inboxChat }: MessagesReadParts,
 ): Promise<number> {
-  if (!settings.enabled || settings.messageFilter === 'none') return 0;
+  if (!settings.enabled) return 0;
   const inInbox = events.filter((event) => event.mailbox.toUpperCase() === 'INBOX');
-  const uids = inInbox.filter((event) => event.event === 'MessageRead').map((event) => event.uid);
-  if (uids.length === 0) return 0;
-  const read = new Set(uids);
+  const read = inInbox.filter((event) => event.event === 'MessageRead').map((event) => event.uid);
+  const justRead = new Set(read);
   const restoreKeyword = inInbox
     .filter((event) => event.event === 'FlagsClear')
-    .filter((event) => event.keywords.some(isChatKeyword) && read.has(event.uid))
+    .filter(({ keywords, replaced = false, uid }) => {
+      const isLost = replaced || justRead.has(uid);
+      return isLost && keywords.some(isChatKeyword);
+    })
     .map((event) => event.uid);
-  const mayWait = settings.messageFilter === 'seen' || restoreKeyword.length > 0;
-  if (!mayWait && !(await inboxChat.mayBeThere(user))) return 0;
-  await move({ user, uids, restoreKeyword });
+  const uids = settings.messageFilter === 'none' ? [] : read;
+  if (restoreKeyword.length > 0) inboxChat.noteDelivered(user);
+  else if (uids.length === 0) return 0;
+  else if (settings.messageFilter === 'active' && !(await inboxChat.mayBeThere(user))) return 0;
+  await move({ user, uids, restoreKeyword: [...new Set(restoreKeyword)] });
   return uids.length;
 }
 

@@ -11,16 +11,20 @@ const read = (uid: number, mailbox = 'INBOX'): DovecotEvent => ({
   uid,
   uidvalidity: 1,
 });
-const cleared = (uid: number, keywords: string[]): DovecotEvent => ({
+const cleared = (uid: number, keywords: string[], replaced?: boolean): DovecotEvent => ({
   event: 'FlagsClear',
   mailbox: 'INBOX',
   uid,
   uidvalidity: 1,
   keywords,
+  ...(replaced !== undefined && { replaced }),
 });
 const seen: CoiSettings = { enabled: true, messageFilter: 'seen' };
 const active: CoiSettings = { enabled: true, messageFilter: 'active' };
-const holding = (chat: boolean) => ({ mayBeThere: () => Promise.resolve(chat) });
+const holding = (chat: boolean) => ({
+  mayBeThere: () => Promise.resolve(chat),
+  noteDelivered: () => undefined,
+});
 
 describe('seen: messages stay in the INBOX folder until they are flagged with \\Seen flag', () => {
   const table: [
@@ -44,6 +48,18 @@ describe('seen: messages stay in the INBOX folder until they are flagged with \\
       { uids: [3], restoreKeyword: [3] },
     ],
     ['leaves $Chat away when the user took only that away', [cleared(3, ['$Chat'])], seen],
+    [
+      'restores $Chat when a STORE of other flags took it away, whenever it is read',
+      [cleared(3, ['$Chat'], true), cleared(3, ['$Chat'], true)],
+      seen,
+      { uids: [], restoreKeyword: [3] },
+    ],
+    [
+      'restores it under none as well, where nothing is moved',
+      [read(4), cleared(3, ['$Chat'], true)],
+      { enabled: true, messageFilter: 'none' },
+      { uids: [], restoreKeyword: [3] },
+    ],
     [
       'does not mix up messages',
       [read(4), cleared(3, ['$Chat'])],

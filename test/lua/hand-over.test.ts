@@ -154,12 +154,38 @@ for (const { version, skip } of dovecotVersions)
       const { events } = parse((await http.take()).body);
       assert.deepEqual(events.map(({ event, uid }) => [event, uid]).sort(), [
         ['FlagsClear', 1],
+        ['FlagsClear', 1], // with "replaced"
         ['MessageRead', 1],
       ]);
       const keywords = events.find(({ event }) => event === 'FlagsClear')?.['keywords'];
       assert.deepEqual([...(keywords as string[])].sort(), ['$Chat', 'other']);
       await imap.close();
     });
+
+    for (const [had, command, told] of [
+      ['$Chat', 'FLAGS (\\Flagged)', [undefined, true]],
+      ['$Chat \\Flagged', 'FLAGS (\\Answered)', [true]],
+      ['$Chat \\Seen', 'FLAGS (\\Flagged)', [true]],
+      ['$Chat', 'FLAGS (work)', [undefined, true]],
+      ['$Chat', '-FLAGS ($Chat)', [undefined]],
+      ['$Chat \\Flagged', '-FLAGS.SILENT ($Chat)', [undefined]],
+    ] as const) {
+      test(`STORE ${command} of a message with ${had} tells whether other flags changed as well`, async () => {
+        await send(MAIL);
+        await http.take();
+        const imap = await login();
+        await imap.ok('SELECT INBOX');
+        await imap.ok(`STORE * FLAGS (${had})`);
+        if (had.includes('Seen')) await http.take();
+        await imap.ok(`STORE * ${command}`);
+        const { events } = parse((await http.take()).body);
+        assert.deepEqual(
+          events.map(({ event, replaced }) => [event, replaced]),
+          told.map((replaced) => ['FlagsClear', replaced]),
+        );
+        await imap.close();
+      });
+    }
 
     test('mailboxes that come, are renamed and go are told', async () => {
       const imap = await login();

@@ -179,7 +179,7 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
     sentence(
       'MUST',
       `${MODES} \`seen\`: messages stay in the INBOX folder until they are flagged with \`\\Seen\` flag. When the COI server receives a \`\\Seen\` flag for a COI message, then it will move the message like in the active mode.`,
-      'With all its flags, just after the answer to STORE or FETCH, or when the user’s own Sieve script sets it; also if the filter is `active` by then',
+      'With all its flags, just after the answer to STORE or FETCH, or when the user’s own Sieve script sets it; also if the filter is `active` by then, or a client that replaced all flags took $Chat away before. One that is `\\Deleted` stays',
       async () => {
         const { user, client } = await coiAccount(stage(), 'seen');
         for (const one of [chat(), mail(), chat(), chat()]) await deliverTo(stage(), user, one);
@@ -195,6 +195,22 @@ conformance(import.meta.url, 'coi-server-spec', {}, ({ stage, section }) => {
           ]);
         });
         assert.deepEqual(await flagsIn(client, 'INBOX'), [['\\Seen'], ['$Chat']]);
+
+        const other = await coiAccount(stage(), 'seen');
+        for (const one of [chat(), chat()]) await deliverTo(stage(), other.user, one);
+        await other.client.ok('SELECT INBOX');
+        await other.client.ok('UID STORE 1 FLAGS (\\Flagged)');
+        await settle(stage());
+        await other.client.ok('UID STORE 2 +FLAGS (\\Seen \\Deleted)');
+        await other.client.ok('UID STORE 1 +FLAGS (\\Seen)');
+        await settle(stage());
+        assert.deepEqual(await flagsIn(other.client, 'COI/Chats'), [
+          ['\\Flagged', '\\Seen', '$Chat'],
+        ]);
+        await other.client.ok('SELECT INBOX');
+        await other.client.ok('EXPUNGE');
+        await other.client.ok('UNSELECT');
+        assert.deepEqual(await flagsIn(other.client, 'INBOX'), []);
 
         await set(client, FILTER, 'active');
         await client.ok('SELECT INBOX');
