@@ -38,7 +38,7 @@ COPY dovecot-conf dovecot-conf
 USER $MAIL_UID:$MAIL_GID
 VOLUME ["/var/lib/coi-sidecar"]
 EXPOSE 9380
-HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --start-interval=1s \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9380/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--", "node", "/app/dist/main.js"]
 CMD ["serve"]

@@ -6,7 +6,11 @@ import { findOutbox } from '../config/find-outbox.ts';
 import { forOption } from '../config/for-option.ts';
 import type { Config } from '../config/schema.ts';
 import { createDescriptorWatch, type DescriptorWatch } from '../descriptor-watch.ts';
-import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import {
+  openDoveadm,
+  type DoveadmClient,
+  type DoveadmClientOptions,
+} from '../dovecot/doveadm-client.ts';
 import { createDoveadmSocket, type DoveadmSocket } from '../dovecot/doveadm-socket.ts';
 import { createRunMoves, MOVE_TIMEOUT_MSECS, type RunMoves } from '../dovecot/run-moves.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
@@ -79,19 +83,15 @@ export async function buildGround(
   const descriptorWatch = createDescriptorWatch(clock, log);
   const metrics = createMetrics();
   startAtZero(metrics);
-  const openDoveadm = (timeoutMsecs: number): DoveadmClient =>
-    createDoveadmClient({
-      url: config.doveadm.url,
-      apiKey: config.doveadm.api_key,
-      trustedUsers: config.doveadm.trusted_users,
-      timeout: timeoutMsecs,
-      observe: (command, seconds, result) => {
-        metrics.doveadmRequests.inc({ command, result });
-        metrics.doveadmDuration.observe({ command, result }, seconds);
-      },
-    });
-  const doveadm = openDoveadm(config.doveadm.timeout);
-  const mover = openDoveadm(Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS));
+  const observe: DoveadmClientOptions['observe'] = (command, seconds, result) => {
+    metrics.doveadmRequests.inc({ command, result });
+    metrics.doveadmDuration.observe({ command, result }, seconds);
+  };
+  const doveadm = openDoveadm(config.doveadm, { observe });
+  const mover = openDoveadm(config.doveadm, {
+    observe,
+    timeout: Math.max(config.doveadm.timeout, MOVE_TIMEOUT_MSECS),
+  });
   const { socket: path, timeout } = config.doveadm;
   const doveadmSocket = path === '' ? undefined : createDoveadmSocket({ path, timeout });
   const damage = new DamageWatch(log, () => clock.monotonic());

@@ -1,4 +1,4 @@
-import { createDoveadmClient } from '../dovecot/doveadm-client.ts';
+import { openDoveadm } from '../dovecot/doveadm-client.ts';
 import { expandPathTemplate } from '../dovecot/expand-path-template.ts';
 import { findHome } from '../dovecot/find-home.ts';
 import { InvalidInputError } from '../errors.ts';
@@ -61,13 +61,7 @@ async function writeFiles(
   users: readonly string[],
   template: string,
 ): Promise<number> {
-  const {
-    url,
-    api_key: apiKey,
-    trusted_users: trustedUsers,
-    timeout,
-  } = readConfigOption(call).doveadm;
-  const doveadm = createDoveadmClient({ url, apiKey, trustedUsers, timeout });
+  const doveadm = openDoveadm(readConfigOption(call).doveadm);
   const written: { user: string; path: string }[] = [];
   const failures = await forEachUser(users, async (user) => {
     const source = userPathOf(user, 'annotations');

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { createDoveadmClient, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { openDoveadm, type DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { expandPathTemplate } from '../dovecot/expand-path-template.ts';
 import { formatFileDict } from '../dovecot/file-dict.ts';
 import { findHome } from '../dovecot/find-home.ts';
@@ -45,13 +45,7 @@ export const importCommand: Command = {
     const users = await readUserNames(positionals, values['users-from']);
     if (users.length === 0)
       throw new InvalidInputError('name the users, or give --users-from FILE');
-    const {
-      url,
-      api_key: apiKey,
-      trusted_users: trustedUsers,
-      timeout,
-    } = readConfigOption(call).doveadm;
-    const doveadm = createDoveadmClient({ url, apiKey, trustedUsers, timeout });
+    const doveadm = openDoveadm(readConfigOption(call).doveadm);
     const source =
       typeof values['file'] === 'string' ? fromFile(values['file'], doveadm) : fromDoveadm(doveadm);
     try {

@@ -22,9 +22,7 @@ export function servicePlace({ http }: Config): HttpPlace & { where: string } {
 }
 
 /** Whose processes may be the service, besides root's: those of the user who has its outbox. */
-export const serviceUsers =
-  (config: Config) =>
-  async (): Promise<number[]> => {
-    const found = await stat(findOutbox(config).path).catch(() => undefined);
-    return found === undefined ? [] : [found.uid];
-  };
+export const serviceUsers = (config: Config) => async (): Promise<number[]> => {
+  const found = await stat(findOutbox(config).path).catch(() => undefined);
+  return found === undefined ? [] : [found.uid];
+};

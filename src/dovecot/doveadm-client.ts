@@ -1,4 +1,5 @@
 import { Pool } from 'undici';
+import type { Config } from '../config/schema.ts';
 import { errorMessage, SidecarError, UnavailableError } from '../errors.ts';
 import { UntrustedPeerError } from '../peer/check-peer.ts';
 import { createCheckedConnector, type HttpPlace } from '../peer/checked-connector.ts';
@@ -103,6 +104,12 @@ const CONNECTIONS = 8;
 const CLOSE_GRACE_MSECS = 5_000;
 /** Dovecot 2.3 answers 413 to a body of more than 1 MiB. */
 const MAX_BODY_OCTETS = 524_288;
+
+/** A client as the configuration says, and `more`. */
+export const openDoveadm = (
+  { url, api_key: apiKey, trusted_users: trustedUsers, timeout }: Config['doveadm'],
+  more: Partial<DoveadmClientOptions> = {},
+): DoveadmClient => createDoveadmClient({ url, apiKey, trustedUsers, timeout, ...more });
 
 /**
  * A client of Dovecot's doveadm HTTP API. The key opens everybody's mail, so it is checked who listens

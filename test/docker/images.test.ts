@@ -108,6 +108,18 @@ describe('the images that are built upon', () => {
   });
 });
 
+describe('the Dockerfiles', () => {
+  it('have nothing that Debian 12’s Podman (4.3) does not know', async () => {
+    for (const file of ['Dockerfile', 'docker/dovecot/Dockerfile']) {
+      const text = await readFile(join(ROOT, file), 'utf8');
+      const [, options = ''] = /^HEALTHCHECK (.*?)\\$/m.exec(text) ?? [];
+      const flags = options.match(/--[a-z-]+/g) ?? [];
+      assert.deepEqual(flags.sort(), ['--interval', '--start-period', '--timeout'], file);
+      assert.doesNotMatch(text, /^(?:COPY|ADD|RUN) .*(?:<<|--link|--mount=type=cache)/m, file);
+    }
+  });
+});
+
 /** Those that the base images have already: Debian's own, and the user of Node's image. */
 const PASSWD = 'root:x:0:0::/root:/bin/sh\nmail:x:8:8::/:/bin/sh\nnode:x:1000:1000::/:/bin/sh\n';
 const GROUP = 'root:x:0:\nmail:x:8:\nman:x:12:\nnode:x:1000:\n';

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findDovecotRelease } from '../../src/cli/demo/dovecot-release.ts';
+import { deliver } from '../../src/cli/demo/lmtp-client.ts';
 import { type PrivateDovecot, startPrivateDovecot } from '../../src/cli/demo/private-dovecot.ts';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
 import { createTeardown } from '../support/create-teardown.ts';
@@ -192,13 +193,51 @@ for (const { version, skip } of dovecotVersions) {
       }
     });
 
+    test('metadata-dict beside a dict of the site’s own: 2.4 refuses every annotation', async () => {
+      const dovecot = await startPrivateDovecot({
+        ...{ version, metadata: 'dict', classify: 'none', events: 'none' },
+        // Before the snippet or behind it, to the same end.
+        extraConfig:
+          version === '2.3'
+            ? 'mail_attribute_dict = file:%h/attributes'
+            : 'mail_attribute {\n  dict file {\n    path = %{home}/attributes\n  }\n}',
+      });
+      const dict = await startDictStandIn(dovecot.sockets.dict);
+      try {
+        const login = { user: 'alice', password: dovecot.password };
+        const imap = await ImapClient.open(dovecot.imap, login);
+        const { status } = await imap.setMetadata('', ENABLED, 'yes');
+        assert.equal(status, version === '2.3' ? 'OK' : 'NO');
+        assert.equal(dict.values.size, 0, 'the last line counts');
+        await imap.close();
+      } finally {
+        await dict[Symbol.asyncDispose]();
+        await dovecot.stop();
+      }
+    });
+
+    test('a directory of scripts that mail processes cannot enter: 2.4 defers all mail', async () => {
+      const dovecot = await startPrivateDovecot({ version, metadata: 'none' });
+      const MAIL = 'From: bob@example.org\nSubject: Hi\n\nHello\n';
+      const codeNow = async (): Promise<number | undefined> =>
+        (await deliver(dovecot.lmtp, 'bob@example.org', ['alice'], MAIL)).replies[0]?.code;
+      try {
+        await chmod(dovecot.layout.coiDir, 0o700);
+        assert.equal(await codeNow(), version === '2.3' ? 250 : 451);
+        await chmod(dovecot.layout.coiDir, 0o755);
+        assert.equal(await codeNow(), 250);
+      } finally {
+        await dovecot.stop();
+      }
+    });
+
     test('events-ox: LDA tells of mail to users with http-notify, and of no other', async () => {
       const http = await startRecordingHttpServer();
       const dovecot = await startPrivateDovecot({
         ...{ version, metadata: 'doveadm', notices: false, classify: 'none', events: 'ox' },
         sidecar: { url: http.url, token: 'a-token' },
       });
-      const deliver = (user: string) =>
+      const deliverTo = (user: string) =>
         dovecot.runProgram(
           '/usr/lib/dovecot/dovecot-lda',
           ['-d', user, '-f', 'bob@example.org'],
@@ -208,8 +247,8 @@ for (const { version, skip } of dovecotVersions) {
         const entry = '/private/vendor/vendor.dovecot/http-notify';
         const command = ['mailbox', 'metadata', 'set', '-u', 'alice', '-s', '', entry, 'user=11@3'];
         assert.equal((await dovecot.runDoveadm(command)).exitCode, 0);
-        assert.equal((await deliver('carol')).exitCode, 0);
-        assert.equal((await deliver('alice')).exitCode, 0);
+        assert.equal((await deliverTo('carol')).exitCode, 0);
+        assert.equal((await deliverTo('alice')).exitCode, 0);
         const { path, headers, body } = await http.take();
         assert.equal(path, '/v1/ox-events');
         assert.equal(

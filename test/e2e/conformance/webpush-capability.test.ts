@@ -112,6 +112,10 @@ conformance(import.meta.url, 'webpush-spec', {}, ({ stage, section }) => {
         const login = await other.ok(`LOGIN "${user}" "${password}"`);
         assert.match([login.text, ...login.untagged].join(), /CAPABILITY .* WEBPUSH\b/);
         await other.close();
+        // Those of draft-gougeon-imap-webpush, which has the capability's name as well.
+        for (const command of ['GETVAPID', 'WEBPUSH "an-id" NIL', 'ACKWEBPUSH "an-id" "x"']) {
+          assert.equal((await client.command(command)).status, 'BAD', command);
+        }
       },
     );
 

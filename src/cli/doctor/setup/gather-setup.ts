@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Config } from '../../../config/schema.ts';
-import { createDoveadmClient } from '../../../dovecot/doveadm-client.ts';
+import { openDoveadm } from '../../../dovecot/doveadm-client.ts';
 import { errorMessage } from '../../../errors.ts';
 import type { Identity } from '../act-as.ts';
 import { serviceOrigin, serviceUsers } from '../../service-origin.ts';
@@ -22,12 +22,7 @@ export async function gatherSetup({
 > {
   const origin = serviceOrigin(config.http.listen);
   const ask = createAskHttp(serviceUsers(config));
-  const doveadm = createDoveadmClient({
-    url: config.doveadm.url,
-    apiKey: config.doveadm.api_key,
-    trustedUsers: config.doveadm.trusted_users,
-    timeout: config.doveadm.timeout,
-  });
+  const doveadm = openDoveadm(config.doveadm);
   const [service, dovecot, doveadmProblem, serviceUser, mta] = await Promise.all([
     readHealth(ask, origin),
     readDovecot(options.dovecotConfig),
