@@ -54,7 +54,11 @@ export class AnswerWatch {
   #began = false;
   #onStatus: ((status: number) => void) | undefined;
 
-  /** A request goes out. @param onStatus told of the final answer's status line, at once */
+  /**
+   * A request goes out.
+   *
+   * @param onStatus told of the status line of its final answer, as soon as that is there
+   */
   begin(onStatus: (status: number) => void): void {
     this.#requests += 1;
     this.#state = 'start';
