@@ -162,6 +162,8 @@ function checkProxy(state: ProxyState): Promise<void> {
     auth: 'refuses our credentials; see webpush.proxy_username and proxy_password',
     refused: 'refuses to connect us to a push service',
     down: 'does not answer; see webpush.proxy_url',
+    untrusted:
+      'is not asked: its port on this host is held by another user; if that is the proxy, name it in webpush.proxy_trusted_users',
   }[state as string];
   return problem === undefined
     ? Promise.resolve()

@@ -167,6 +167,7 @@ async function buildPushClient(
     url: webpush.proxy_url,
     username: webpush.proxy_username,
     password: webpush.proxy_password,
+    trustedUsers: webpush.proxy_trusted_users,
   });
   const ca = await readCaFile(webpush.ca_file);
   return createPushClient({

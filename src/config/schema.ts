@@ -277,6 +277,11 @@ export const schema = {
       default: '',
       sensitive: true,
     },
+    proxy_trusted_users: {
+      doc: "Users, besides root and this service's own, whose processes may listen at proxy_url on this host (http://). Nobody else is sent the password.",
+      format: 'list',
+      default: ['proxy', 'squid', 'tinyproxy', 'privoxy'] as readonly string[],
+    },
     allow_private_endpoints: {
       doc: 'Hosts, addresses or CIDRs of push services in private networks; also permits http:// to them.',
       format: 'list',

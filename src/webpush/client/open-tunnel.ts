@@ -1,5 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import { buildConnector, Client, type Dispatcher } from 'undici';
+import { UntrustedPeerError } from '../../peer/check-peer.ts';
+import { createCheckedConnector } from '../../peer/checked-connector.ts';
 import type { Proxy } from './parse-proxy-url.ts';
 import { ProxyError } from './proxy-error.ts';
 
@@ -15,6 +17,8 @@ export type TunnelSocket = Dispatcher.ConnectData['socket'];
 /**
  * Asks the proxy for a connection to `authority` (CONNECT, RFC 9110 section 9.3.6).
  *
+ * Credentials go to no process of another user that has taken the proxy's port on this host.
+ *
  * Undici's own ProxyAgent reports a 407 in an error's text only; this tells the proxy's faults apart.
  *
  * @param authority host and port, an IPv6 address in brackets
@@ -22,12 +26,16 @@ export type TunnelSocket = Dispatcher.ConnectData['socket'];
  */
 export async function openTunnel(authority: string, options: TunnelOptions): Promise<TunnelSocket> {
   const { proxy, timeoutMsecs, secureContext } = options;
-  const client = new Client(proxy.origin, {
-    connect: buildConnector({
-      allowH2: false,
-      timeout: timeoutMsecs,
-      ...(secureContext && { secureContext }),
-    }),
+  const { origin, authorization, trustedUsers } = proxy;
+  const isLookedAt = authorization !== undefined && origin.startsWith('http:');
+  const client = new Client(origin, {
+    connect: isLookedAt
+      ? createCheckedConnector({ origin }, () => trustedUsers)
+      : buildConnector({
+          allowH2: false,
+          timeout: timeoutMsecs,
+          ...(secureContext && { secureContext }),
+        }),
   });
   const timer = setTimeout(() => {
     void client.destroy(new ProxyError('down', 'the proxy did not answer in time'));
@@ -36,7 +44,7 @@ export async function openTunnel(authority: string, options: TunnelOptions): Pro
     path: authority,
     headers: {
       host: authority,
-      ...(proxy.authorization !== undefined && { 'proxy-authorization': proxy.authorization }),
+      ...(authorization !== undefined && { 'proxy-authorization': authorization }),
     },
     // Undici would expect the certificate of the Host header's name, which is not the proxy's.
     servername: proxy.hostname,
@@ -48,6 +56,9 @@ export async function openTunnel(authority: string, options: TunnelOptions): Pro
     throw refusal(statusCode);
   } catch (error) {
     if (error instanceof ProxyError) throw error;
+    if (error instanceof UntrustedPeerError) {
+      throw new ProxyError('untrusted', error.message, { cause: error });
+    }
     throw new ProxyError('down', 'the proxy cannot be reached', { cause: error });
   } finally {
     clearTimeout(timer);

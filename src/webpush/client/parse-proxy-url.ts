@@ -1,10 +1,11 @@
 import { InvalidInputError } from '../../errors.ts';
 
-/** `webpush.proxy_url`, `proxy_username` and `proxy_password`. */
+/** `webpush.proxy_url`, `proxy_username`, `proxy_password` and `proxy_trusted_users`. */
 export interface ProxySettings {
   url: string;
   username: string;
   password: string;
+  trustedUsers?: readonly string[];
 }
 
 export interface Proxy {
@@ -13,6 +14,8 @@ export interface Proxy {
   hostname: string;
   /** The value of the Proxy-Authorization header (RFC 7617), when there are credentials. */
   authorization: string | undefined;
+  /** Whose processes, besides root's and our own user's, are sent those on this host. */
+  trustedUsers: readonly string[];
 }
 
 /**
@@ -48,5 +51,6 @@ export function parseProxyUrl(settings: ProxySettings): Proxy | undefined {
       username === '' && password === ''
         ? undefined
         : `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
+    trustedUsers: settings.trustedUsers ?? [],
   };
 }

@@ -1,11 +1,17 @@
 import { SidecarError } from '../../errors.ts';
 
+/**
+ * - `auth`: the proxy wants other credentials (407)
+ * - `refused`: it did not open this one tunnel
+ * - `untrusted`: another user's process is in its place, and was sent nothing
+ */
+export type ProxyFault = 'auth' | 'refused' | 'down' | 'untrusted';
+
 /** The proxy refused, failed or did not answer; the push service was never asked. */
 export class ProxyError extends SidecarError {
-  /** `auth`: the proxy wants other credentials (407); `refused`: it did not open this one tunnel. */
-  readonly kind: 'auth' | 'refused' | 'down';
+  readonly kind: ProxyFault;
 
-  constructor(kind: 'auth' | 'refused' | 'down', message: string, options?: ErrorOptions) {
+  constructor(kind: ProxyFault, message: string, options?: ErrorOptions) {
     super('proxy', message, options);
     this.kind = kind;
   }

@@ -11,7 +11,7 @@ import type { AttemptResult } from './attempt-result.ts';
 import type { Exchange } from './exchange.ts';
 import type { Proxy } from './parse-proxy-url.ts';
 import { createProxyConnector } from './proxy-connector.ts';
-import { ProxyError } from './proxy-error.ts';
+import { ProxyError, type ProxyFault } from './proxy-error.ts';
 import { sendOver } from './send-over.ts';
 import { WatchedClient } from './watched-client.ts';
 
@@ -35,7 +35,7 @@ export interface PushClientOptions {
   clock?: Clock;
 }
 
-export type ProxyState = 'none' | 'unknown' | 'ok' | 'auth' | 'refused' | 'down';
+export type ProxyState = 'none' | 'unknown' | 'ok' | ProxyFault;
 
 export interface PushClient {
   /** Sends once; resolves always, within the deadlines. `user` is for the rawlog. */

@@ -73,7 +73,7 @@ describe('another user who has taken the port of Redis', { skip: notRoot }, () =
   const PASSWORD = 'the-password-of-redis';
   const opened = (port: number, trustedUsers: string[]): Promise<Store> =>
     openRedisStore(`redis://:${PASSWORD}@localhost:${port}/1`, {
-      ...{ log, deadlineMsecs: 500, trustedUsers },
+      ...{ log, deadlineMsecs: 3_000, trustedUsers },
     });
 
   it('is sent neither the password nor anything else', async () => {

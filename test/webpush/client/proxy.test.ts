@@ -7,6 +7,8 @@ import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import type { ResolveHost } from '../../../src/webpush/guard/resolve-host.ts';
 import { startConnectProxy, type TestProxyOptions } from '../../support/connect-proxy.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
+import { startImpostor } from '../../support/impostor.ts';
+import { notRoot } from '../../support/unprivileged.ts';
 import { startPushService, type TestPushServiceOptions } from '../../support/push-service.ts';
 
 const credentials = { username: 'coi', password: 'pa:ss wörd' };
@@ -43,6 +45,32 @@ async function setUp(t: TestContext, setup: Setup = {}) {
   });
   return { proxy, server, client, send: () => client.send(request(), 'alice') };
 }
+
+describe('another user who has taken the port of the proxy', { skip: notRoot }, () => {
+  const tell = async (t: TestContext, port: number, trustedUsers: string[]) => {
+    const client = createPushClient({
+      timeoutMsecs: 5_000,
+      policy: parseGuardPolicy(['127.0.0.1']),
+      resolve: loopback,
+      proxy: parseProxyUrl({ url: `http://127.0.0.1:${port}`, ...credentials, trustedUsers }),
+    });
+    t.after(() => client.close());
+    const url = new URL('https://a.push.test:444/x');
+    const result = await client.send({ url, headers: {}, body: Buffer.of() }, 'alice');
+    return { result, state: client.proxyState() };
+  };
+
+  it('is not sent the password', async (t) => {
+    await using impostor = await startImpostor();
+    assert.deepEqual(await tell(t, impostor.port, []), {
+      result: { kind: 'failed', reason: 'proxy', detail: 'untrusted_peer' },
+      state: 'untrusted',
+    });
+    assert.equal(impostor.heard(), '');
+    await tell(t, impostor.port, ['nobody']);
+    assert.match(impostor.heard(), /proxy-authorization: Basic/, 'it listens');
+  });
+});
 
 const accepted = { kind: 'response', status: 201 };
 

@@ -65,6 +65,7 @@ export const pushServices = defineCheck({
       url: webpush.proxy_url,
       username: webpush.proxy_username,
       password: webpush.proxy_password,
+      trustedUsers: webpush.proxy_trusted_users,
     });
     const origins = setup.options.reach;
     if (origins.length === 0) {
@@ -134,7 +135,10 @@ async function explain(
   report: Report,
 ): Promise<void> {
   if (proxy !== undefined && reason === 'proxy') {
-    const problem = (await proxyProblem(proxy)) ?? `it opens no way to ${origin}`;
+    const problem =
+      detail === 'untrusted_peer'
+        ? 'another user has its port on this host: name that in webpush.proxy_trusted_users if it is the proxy'
+        : ((await proxyProblem(proxy)) ?? `it opens no way to ${origin}`);
     report.fault('proxy', { proxy: proxy.origin, detail: problem });
     return;
   }
