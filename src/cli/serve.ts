@@ -22,6 +22,9 @@ export const serve: Command = {
     const problems = await judgeOptions(config);
     if (problems.length > 0) throw new ConfigError(problems);
     const log = createLogger(config.log.level, undefined, new LineLimits());
+    process.on('uncaughtExceptionMonitor', (error) => {
+      log.fatal({ err: error }, 'ended by an error that nobody expected');
+    });
     const app = await createApp(config, { log });
     await app.start();
     // Not before: a start may take as long as what it finds on the disk.
