@@ -29,6 +29,7 @@ import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-recor
 
 /** What everything stands on: configuration, state, Dovecot's API, time. */
 export interface Ground {
+  /** What of it may change while the service runs is in `reload.ts`, and asked for when it is needed. */
   config: Config;
   clock: Clock;
   clockWatch: ClockWatch;
@@ -81,8 +82,12 @@ export async function buildGround(
   const openDoveadm = (timeoutMsecs: number): DoveadmClient =>
     createDoveadmClient({
       url: config.doveadm.url,
-      apiKey: config.doveadm.api_key,
-      trustedUsers: config.doveadm.trusted_users,
+      get apiKey() {
+        return config.doveadm.api_key;
+      },
+      get trustedUsers() {
+        return config.doveadm.trusted_users;
+      },
       timeout: timeoutMsecs,
       observe: (command, seconds, result) => {
         metrics.doveadmRequests.inc({ command, result });

@@ -62,9 +62,10 @@ export const isTemporary = (error: unknown): boolean =>
 export interface DoveadmClientOptions {
   /** `http://…/doveadm/v1`, or `unix:/run/dovecot/http`. */
   url: string;
-  apiKey: string;
+  /** Asked for with each request, as the next. */
+  readonly apiKey: string;
   /** Whose processes may listen there besides root's and our own user's: names or uids. */
-  trustedUsers?: readonly string[];
+  readonly trustedUsers?: readonly string[];
   /** Milliseconds that one request may take. */
   timeout: number;
   /** Told of each request: the first command's name, seconds, and whether it succeeded. */
@@ -111,13 +112,11 @@ const MAX_BODY_OCTETS = 524_288;
  * @see Dovecot src/doveadm/client-connection-http.c
  */
 export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClient {
-  const { trustedUsers = [] } = options;
   const { place, path, where } = placeOf(options.url);
   const pool = new Pool(place.origin, {
     ...{ connections: CONNECTIONS, pipelining: 1 },
-    connect: createCheckedConnector(place, () => trustedUsers),
+    connect: createCheckedConnector(place, () => options.trustedUsers ?? []),
   });
-  const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
 
   async function post(commands: readonly DoveadmCommand[]): Promise<unknown[]> {
     const answers: unknown[] = [];
@@ -140,6 +139,7 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
   ): Promise<{ text: string; date: number }> {
     sayAskingDovecot();
     const signal = AbortSignal.timeout(options.timeout);
+    const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
     const {
       statusCode,
       headers,

@@ -9,15 +9,15 @@ export type AuthScheme = 'bearer' | 'basic';
  * cannot do better: parts of Dovecot that put credentials only into a URL, and browsers. The
  * comparison takes the same time wherever the tokens differ.
  *
+ * @param token as it is at the moment
  * @param remedy for the log: which token has to be set to what
  * @param schemes those that are taken; the first is what the refused are asked for
  */
-export function authorize(token: string, remedy: string, schemes: readonly AuthScheme[]) {
-  const expected = digest(token);
+export function authorize(token: () => string, remedy: string, schemes: readonly AuthScheme[]) {
   const [first = 'bearer'] = schemes;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const shown = readCredentials(request.headers.authorization, schemes);
-    if (shown !== undefined && timingSafeEqual(digest(shown), expected)) return;
+    if (shown !== undefined && timingSafeEqual(digest(shown), digest(token()))) return;
     // A browser shows its credentials only after it was asked for them.
     const isFirstVisit = first === 'basic' && request.headers.authorization === undefined;
     request.log[isFirstVisit ? 'debug' : 'warn'](
