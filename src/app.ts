@@ -5,6 +5,7 @@ import { buildFlows, type Flows } from './app/build-flows.ts';
 import { buildGround, type Ground } from './app/build-ground.ts';
 import { buildHealth } from './app/build-health.ts';
 import { buildStatus } from './app/build-status.ts';
+import { reload } from './app/reload.ts';
 import { systemClock, systemSleep, type Clock, type Sleep } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { UnavailableError } from './errors.ts';
@@ -23,6 +24,8 @@ export interface App {
   /** Takes nothing more in, finishes what was accepted, closes everything. */
   stop(): Promise<void>;
   readiness(): Promise<ReadinessReport>;
+  /** Takes over what may change while the service runs; see {@link reload}. */
+  reload(config: Config): Promise<void>;
 }
 
 export interface AppOptions {
@@ -126,6 +129,7 @@ export async function createApp(
       return url;
     },
     readiness: () => checkReadiness(checks),
+    reload: (next) => reload(ground, domain, flows, next),
     start: async () => {
       try {
         await delivery.start();

@@ -11,6 +11,7 @@ import { reload } from './cli/reload.ts';
 import { serve } from './cli/serve.ts';
 import { users } from './cli/users.ts';
 import { errorMessage, InvalidInputError } from './errors.ts';
+import { printError } from './standard-output.ts';
 import { VERSION } from './version.ts';
 
 const commands: readonly Command[] = [
@@ -47,7 +48,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     }
     return await command.run(call);
   } catch (error) {
-    console.error(`coi-sidecar ${command.name}: ${errorMessage(error)}`);
+    printError(`coi-sidecar ${command.name}: ${errorMessage(error)}`);
     return error instanceof InvalidInputError ? 2 : 1;
   }
 }

@@ -9,7 +9,11 @@ import { createSealer } from '../stores/seal.ts';
 import { AttemptBudget } from '../webpush/subscriptions/attempt-budget.ts';
 import { AbuseThrottle } from '../webpush/subscriptions/abuse-throttle.ts';
 import { parseProxyUrl } from '../webpush/client/parse-proxy-url.ts';
-import { createPushClient, type PushClient } from '../webpush/client/push-client.ts';
+import {
+  createPushClient,
+  type AdaptablePushClient,
+  type PushClientOptions,
+} from '../webpush/client/push-client.ts';
 import { readCaFile } from '../webpush/client/read-ca-file.ts';
 import type { PushEncryptor } from '../webpush/encryption/push-encryptor.ts';
 import { createThreadedEncryptor } from '../webpush/encryption/threaded-encryptor.ts';
@@ -37,7 +41,7 @@ export interface Domain {
   vapidKeys: VapidKeys;
   throttle: AbuseThrottle;
   testReceivers: TestReceivers;
-  client: PushClient;
+  client: AdaptablePushClient;
   encryptor: PushEncryptor;
   rawlog: Rawlog | undefined;
   delivery: Delivery;
@@ -126,7 +130,12 @@ export async function buildDomain(ground: Ground): Promise<Domain> {
     store: outbox,
     subscriptions,
     vapid: (user) => vapidKeys.get(user),
-    authorizer: createVapidAuthorizer({ subject: webpush.vapid_subject, clock }),
+    authorizer: createVapidAuthorizer({
+      get subject() {
+        return webpush.vapid_subject;
+      },
+      clock,
+    }),
     ...{ encryptor, client },
     policy,
     clock,
@@ -162,18 +171,24 @@ async function buildPushClient(
   policy: GuardPolicy,
   rawlog: Rawlog | undefined,
   { clock }: Ground,
-): Promise<PushClient> {
-  const proxy = parseProxyUrl({
+): Promise<AdaptablePushClient> {
+  return createPushClient({
+    timeoutMsecs: webpush.timeout_msecs,
+    answerMsecs: webpush.answer_timeout_msecs,
+    ...{ ...(await readConnections(webpush)), policy, clock },
+    ...(rawlog && { onExchange: (exchange) => rawlog.write(exchange) }),
+  });
+}
+
+/** By which proxy pushes leave, and whose certificates are trusted. @throws InvalidInputError */
+export const readConnections = async (
+  webpush: Config['webpush'],
+): Promise<Pick<PushClientOptions, 'proxy' | 'ca'>> => ({
+  proxy: parseProxyUrl({
     url: webpush.proxy_url,
     username: webpush.proxy_username,
     password: webpush.proxy_password,
     trustedUsers: webpush.proxy_trusted_users,
-  });
-  const ca = await readCaFile(webpush.ca_file);
-  return createPushClient({
-    timeoutMsecs: webpush.timeout_msecs,
-    answerMsecs: webpush.answer_timeout_msecs,
-    ...{ policy, proxy, ca, clock },
-    ...(rawlog && { onExchange: (exchange) => rawlog.write(exchange) }),
-  });
-}
+  }),
+  ca: await readCaFile(webpush.ca_file),
+});

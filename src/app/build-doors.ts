@@ -41,8 +41,12 @@ export function buildDoors(
   const answerScript = createAnswerScript(observe(flows.classify, 'socket', ground));
   const http = createHttpServer({
     log,
-    token: config.http.token,
-    adminToken: config.http.admin_token,
+    get token() {
+      return config.http.token;
+    },
+    get adminToken() {
+      return config.http.admin_token;
+    },
     intake: flows.intake,
     classify: counting(observe(flows.classify, 'http', ground)),
     probes: flows.probes,

@@ -34,6 +34,7 @@ import { SUBSCRIPTION_PREFIX } from '../webpush/subscriptions/subscription-recor
 
 /** What everything stands on: configuration, state, Dovecot's API, time. */
 export interface Ground {
+  /** What of it may change while the service runs is in `reload.ts`, and asked for when it is needed. */
   config: Config;
   clock: Clock;
   clockWatch: ClockWatch;

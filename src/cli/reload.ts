@@ -6,7 +6,7 @@ import { ADMIN_OPTIONS, withAdminClient } from './with-admin-client.ts';
 /** Has the running service read users' settings and keys anew; not its configuration. */
 export const reload: Command = {
   name: 'reload',
-  summary: 'drop cached settings and keys (a changed configuration needs a restart)',
+  summary: 'drop cached settings and keys (for a changed configuration: systemctl reload)',
   usage: '[--json] [--config FILE]',
   options: ADMIN_OPTIONS,
   run: async (call) => {

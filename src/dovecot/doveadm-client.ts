@@ -63,9 +63,10 @@ export const isTemporary = (error: unknown): boolean =>
 export interface DoveadmClientOptions {
   /** `http://…/doveadm/v1`, or `unix:/run/dovecot/http`. */
   url: string;
-  apiKey: string;
+  /** Asked for with each request, as the next. */
+  readonly apiKey: string;
   /** Whose processes may listen there besides root's and our own user's: names or uids. */
-  trustedUsers?: readonly string[];
+  readonly trustedUsers?: readonly string[];
   /** Milliseconds that one request may take. */
   timeout: number;
   /** Told of each request: the first command's name, seconds, and whether it succeeded. */
@@ -107,9 +108,20 @@ const MAX_BODY_OCTETS = 524_288;
 
 /** A client as the configuration says, and `more`. */
 export const openDoveadm = (
-  { url, api_key: apiKey, trusted_users: trustedUsers, timeout }: Config['doveadm'],
-  more: Partial<DoveadmClientOptions> = {},
-): DoveadmClient => createDoveadmClient({ url, apiKey, trustedUsers, timeout, ...more });
+  config: Config['doveadm'],
+  more: Pick<DoveadmClientOptions, 'observe'> & { timeout?: number } = {},
+): DoveadmClient =>
+  createDoveadmClient({
+    url: config.url,
+    timeout: config.timeout,
+    ...more,
+    get apiKey() {
+      return config.api_key;
+    },
+    get trustedUsers() {
+      return config.trusted_users;
+    },
+  });
 
 /**
  * A client of Dovecot's doveadm HTTP API. The key opens everybody's mail, so it is checked who listens
@@ -118,13 +130,11 @@ export const openDoveadm = (
  * @see Dovecot src/doveadm/client-connection-http.c
  */
 export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClient {
-  const { trustedUsers = [] } = options;
   const { place, path, where } = placeOf(options.url);
   const pool = new Pool(place.origin, {
     ...{ connections: CONNECTIONS, pipelining: 1 },
-    connect: createCheckedConnector(place, () => trustedUsers),
+    connect: createCheckedConnector(place, () => options.trustedUsers ?? []),
   });
-  const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
 
   async function post(commands: readonly DoveadmCommand[]): Promise<unknown[]> {
     const answers: unknown[] = [];
@@ -147,6 +157,7 @@ export function createDoveadmClient(options: DoveadmClientOptions): DoveadmClien
   ): Promise<{ text: string; date: number }> {
     sayAskingDovecot();
     const signal = AbortSignal.timeout(options.timeout);
+    const authorization = `X-Dovecot-API ${Buffer.from(options.apiKey).toString('base64')}`;
     const {
       statusCode,
       headers,

@@ -10,15 +10,15 @@ export type AuthScheme = 'bearer' | 'basic';
  * authentication is for those who cannot do better: parts of Dovecot that put credentials only into a URL,
  * and browsers. The comparison takes the same time wherever the tokens differ.
  *
+ * @param token as it is at the moment
  * @param remedy for the log: which token has to be set to what
  * @param schemes those that are taken; the first is what the refused are asked for
  */
-export function authorize(token: string, remedy: string, schemes: readonly AuthScheme[]) {
-  const expected = digest(token);
+export function authorize(token: () => string, remedy: string, schemes: readonly AuthScheme[]) {
   const [first = 'bearer'] = schemes;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const shown = readCredentials(request.headers.authorization, schemes);
-    const isRight = shown !== undefined && timingSafeEqual(digest(shown), expected);
+    const isRight = shown !== undefined && timingSafeEqual(digest(shown), digest(token()));
     trustConnection(request.raw, isRight);
     if (isRight) return;
     // A browser shows its credentials only after it was asked for them.

@@ -27,10 +27,10 @@ import { probeRoutes } from './routes/probes.ts';
 
 export interface HttpServerParts {
   log: Logger;
-  /** Dovecot's token. */
-  token: string;
-  /** The admin's token; the admin routes exist only with one. */
-  adminToken: string;
+  /** Dovecot's token, asked for with each request. */
+  readonly token: string;
+  /** The admin's token, the same; the admin routes exist only if there is one at the start. */
+  readonly adminToken: string;
   intake: Pick<Intake, 'take'>;
   classify: Classify;
   probes: Probes;
@@ -87,7 +87,7 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
   void app.register(healthRoutes(checks, registry, monotonic));
   void app.register(
     guarded(
-      parts.token,
+      () => parts.token,
       'coi_sidecar_token in Dovecot, or the password in its URL, must equal http.token',
       [
         eventRoutes(parts.intake),
@@ -98,8 +98,9 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
       ],
     ),
   );
-  const { adminToken, adminRoutes, statusRoutes } = parts;
-  if (adminToken !== '') {
+  const { adminRoutes, statusRoutes } = parts;
+  const adminToken = (): string => parts.adminToken;
+  if (adminToken() !== '') {
     const remedy = 'an administrator must show http.admin_token';
     // Bearer only: credentials that a browser keeps for the page go along with whatever a foreign
     // site has it send here. The page changes nothing; these calls do.
@@ -119,7 +120,7 @@ const BROWSERS = ['basic', 'bearer'] as const;
 /** Routes behind one token, each in a scope of its own. */
 const guarded =
   (
-    token: string,
+    token: () => string,
     remedy: string,
     routes: readonly FastifyPluginAsyncTypebox[],
     schemes: readonly AuthScheme[] = ['bearer', 'basic'],

@@ -33,11 +33,12 @@ async function report(): Promise<void> {
   // Loaded now: a thread that only counts stays small.
   const { destination } = await import('pino');
   const { createLogger } = await import('../../logging.ts');
+  const { withPriorities } = await import('../../standard-output.ts');
   const { findMainThread } = await import('./find-main-thread.ts');
   const stack = await Promise.race([findMainThread(), sleep(ASK_MSECS, [])]);
   const output = destination({ fd: 1, sync: false });
   const written = once(output, 'drain');
-  createLogger('fatal', output).fatal(
+  createLogger('fatal', withPriorities(output)).fatal(
     { stack, seconds: (patience * lookMsecs) / 1_000 },
     'the event loop hangs: ending this process, so that it is started anew (watchdog.timeout)',
   );

@@ -46,6 +46,12 @@ export interface PushClient {
   close(): Promise<void>;
 }
 
+/** With what may change while the service runs. */
+export interface AdaptablePushClient extends PushClient {
+  /** From now on connections are made so; those that are in use end as they are. */
+  adapt(connections: Pick<PushClientOptions, 'proxy' | 'ca'>): void;
+}
+
 /** How long an unused connection is kept, where the service says nothing of it itself. */
 const KEEP_ALIVE_MSECS = 20_000;
 const KEEP_ALIVE_MAX_MSECS = 120_000;
@@ -54,15 +60,16 @@ const KEEP_ALIVE_MAX_MSECS = 120_000;
 const MAX_HEADER_OCTETS = 65_536;
 
 /** Sends pushes: HTTP/1.1, a bounded pool of connections per push service, nothing past the guard. */
-export function createPushClient(options: PushClientOptions): PushClient {
-  const { timeoutMsecs, policy, proxy, onExchange } = options;
+export function createPushClient(options: PushClientOptions): AdaptablePushClient {
+  const { timeoutMsecs, policy, onExchange } = options;
+  let { proxy } = options;
   const deadlines = {
     connectMsecs: timeoutMsecs,
     answerMsecs: Math.max(timeoutMsecs, options.answerMsecs ?? 0),
   };
   const clock = options.clock ?? systemClock;
   const resolve = options.resolve ?? createHostResolver(timeoutMsecs);
-  const secureContext = trust(options.ca ?? []);
+  let secureContext = trust(options.ca ?? []);
   let proxyState: ProxyState = proxy === undefined ? 'none' : 'unknown';
   const onProxy = (error: unknown): void => {
     if (error === undefined) proxyState = 'ok';
@@ -122,6 +129,12 @@ export function createPushClient(options: PushClientOptions): PushClient {
       return result;
     },
     proxyState: () => proxyState,
+    adapt: (connections) => {
+      secureContext = trust(connections.ca ?? []);
+      ({ proxy } = connections);
+      proxyState = proxy === undefined ? 'none' : 'unknown';
+      pools.clear();
+    },
     async close() {
       const all = [...pools.values(), ...closing];
       pools.clear();

@@ -16,8 +16,8 @@ export interface VapidAuthorizer {
 }
 
 export interface VapidAuthorizerOptions {
-  /** `webpush.vapid_subject`; empty for no `sub` claim. */
-  subject: string;
+  /** `webpush.vapid_subject`, asked for with each push; empty for no `sub` claim. */
+  readonly subject: string;
   clock: Clock;
   /** Tokens kept, one per key and origin; each takes about half a kilobyte. */
   maxTokens?: number;
@@ -46,7 +46,8 @@ export function createVapidAuthorizer(options: VapidAuthorizerOptions): VapidAut
   return {
     authorize(key, origin) {
       const point = pointOf(key);
-      const name = `${point} ${origin}`;
+      const { subject } = options;
+      const name = `${point} ${origin} ${subject}`;
       const now = Math.floor(options.clock.now() / 1_000);
       const known = cache.get(name);
       // More than a lifetime left means that the clock stepped back since: services would refuse it.
@@ -54,13 +55,13 @@ export function createVapidAuthorizer(options: VapidAuthorizerOptions): VapidAut
       if (known !== undefined && left >= MARGIN_SECS && left <= LIFETIME_SECS) return known.value;
       const exp = now + LIFETIME_SECS;
       const claims: VapidClaims = { aud: origin, exp };
-      if (options.subject !== '') claims.sub = options.subject;
+      if (subject !== '') claims.sub = subject;
       const value = `vapid t=${signVapidToken(key, claims)}, k=${point}`;
       cache.set(name, { value, exp });
       return value;
     },
     forget(key, origin) {
-      cache.delete(`${pointOf(key)} ${origin}`);
+      cache.delete(`${pointOf(key)} ${origin} ${options.subject}`);
     },
   };
 }

@@ -51,6 +51,17 @@ async function setUp(
   return { server, client, sendTo: send, send: () => send(`${server.origin}/push/123?x=y`) };
 }
 
+it('trusts other authorities from one push to the next', async (t) => {
+  const { client, send } = await setUp(t, {}, { ca: [] });
+  const before = await send();
+  assert.ok(before.kind === 'failed');
+  assert.equal(before.reason, 'tls');
+  client.adapt({ ca: [makeCertificates().ca] });
+  assert.deepEqual(await send(), { kind: 'response', status: 201 });
+  client.adapt({ ca: [] });
+  assert.equal((await send()).kind, 'failed');
+});
+
 const elapsed = async <T>(work: () => Promise<T>): Promise<[T, number]> => {
   const started = performance.now();
   const result = await work();

@@ -199,7 +199,10 @@ describe('a push service that is down for everybody', () => {
     );
     assert.equal(rig.delivery.levels().pausedResources, 24);
     assert.deepEqual(rig.delivery.snapshot().origins, [
-      { origin: SERVICE, state: 'failing', owed: 44, paused: 24 },
+      {
+        ...{ origin: SERVICE, state: 'failing', owed: 44, paused: 24 },
+        ...{ failedInARow: 24, failedUsers: 5, lastFailure: 'throttled' },
+      },
     ]);
   });
 });
