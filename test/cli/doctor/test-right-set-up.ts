@@ -3,7 +3,13 @@ import { describe, test } from 'node:test';
 import { findFreePort } from '../../../src/cli/demo/find-free-port.ts';
 import { formatReport } from '../../../src/cli/doctor/format-report.ts';
 import type { Report } from '../../../src/cli/doctor/report.ts';
-import { faultsOf, type DoctorRig, type Examination } from '../../support/doctor-rig.ts';
+import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
+import {
+  faultsOf,
+  startDoctorRig,
+  type DoctorRig,
+  type Examination,
+} from '../../support/doctor-rig.ts';
 import { eventually, VENDOR } from '../../support/start-stage.ts';
 import { MAILBOX_COMMAND, OWN_LOG, postconf } from './seeds/mta.ts';
 import { OWN_UIDS } from './seeds/own-uids.ts';
@@ -97,6 +103,23 @@ export function testRightSetUp(rig: () => DoctorRig, source: 'dict' | 'doveadm')
     const report = await rig().examine({ users, only: ['trip'] });
     assertWell(report);
     for (const user of users) assert.ok(noteOf(report, 'trip').includes(`${user}: `));
+  });
+}
+
+/** Where a mailbox is a file, COI is a directory, which holds mailboxes and no mail. */
+export function testMbox(version: DovecotVersion): void {
+  test('a trip where mail is kept as mbox leaves no empty COI behind', async () => {
+    const rig = await startDoctorRig({ version, mailDriver: 'mbox' });
+    try {
+      const user = rig.stage.freshUser();
+      await stateOf(rig, user); // makes INBOX
+      const before = await stateOf(rig, user);
+      const report = await rig.examine({ users: [user], only: ['trip'] });
+      assertWell(report);
+      assert.deepEqual(await stateOf(rig, user), before);
+    } finally {
+      await rig.close();
+    }
   });
 }
 
