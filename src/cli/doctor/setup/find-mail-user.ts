@@ -80,8 +80,8 @@ async function askLocally(
 ): Promise<Readonly<Record<string, string>>> {
   const { stdout, exitCode } = await runCommand('doveadm', [...at(dovecotConfig), 'user', user]);
   if (exitCode !== 0) return {};
-  const rows = [...stdout.matchAll(/^(\w+)\s*\t\s*(.*)$/gm)];
-  return Object.fromEntries(rows.map(([, name = '', value = '']) => [name, value]));
+  const rows = stdout.split('\n').map((line) => line.split('\t'));
+  return Object.fromEntries(rows.map(([name = '', value = '']) => [name.trim(), value.trim()]));
 }
 
 /** The first that Dovecot lists. Some user databases list nobody, and may have a million. */
