@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { chown, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { findFreePort } from '../../../src/cli/demo/find-free-port.ts';
 import { formatReport } from '../../../src/cli/doctor/format-report.ts';
@@ -11,6 +13,7 @@ import {
   type Examination,
 } from '../../support/doctor-rig.ts';
 import { eventually, VENDOR } from '../../support/start-stage.ts';
+import { setting } from './seeds/event-drivers.ts';
 import { MAILBOX_COMMAND, OWN_LOG, postconf } from './seeds/mta.ts';
 import { OWN_UIDS } from './seeds/own-uids.ts';
 import { startPushService } from '../../support/push-service.ts';
@@ -188,6 +191,24 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
     assert.match(noteOf(report, 'mta'), /^Postfix uses dovecot-lda \(mailbox_command = \//);
     const made = noteOf(report, 'trip');
     assert.match(made, /delivered by dovecot-lda.*pushed.*delivered by LMTP.*pushed/);
+  });
+
+  test('the first user whom Dovecot lists need not have had mail', { skip: notRoot }, async () => {
+    const own = await startDoctorRig({ users: ['nobody', 'bob@example.org'] });
+    try {
+      const { eventsDir } = own.stage.dovecot;
+      const dir = join(own.dir, 'no-events-yet');
+      await mkdir(dir, { mode: 0o710 });
+      await chown(dir, (await stat(eventsDir)).uid, own.stage.dovecot.mailGid);
+      const report = await own.examine({
+        ...setting(own, 'coi_sidecar_events_dir', dir),
+        ...{ config: { events: { dir } }, only: ['event-log', 'dict-socket'] },
+      });
+      assertWell(report);
+      assert.match(JSON.stringify(report), /bob@example\.org has no log yet/);
+    } finally {
+      await own.close();
+    }
   });
 
   test('where the MTA does not tell, it is said', async () => {

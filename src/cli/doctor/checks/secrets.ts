@@ -49,7 +49,7 @@ export const secrets = defineCheck({
         report.fault(fault, values);
       }
     }
-    if (read > 0) report.note(`${read} found`);
+    if (read > 0 || process.getuid?.() === 0) report.note(`${read} found`);
     else report.skip('the files with them cannot be read from here');
   },
 });

@@ -92,12 +92,12 @@ function firstUser({ dovecot, dovecotConfig }: MailUserSources): Promise<string 
   return new Promise((resolve) => {
     const options = { timeout: LIST_TIMEOUT_MSECS, env: childEnvironment() };
     const child = execFile('doveadm', [...at(dovecotConfig), 'user', '*'], options, (_e, all) => {
-      resolve(lineOf(all));
+      resolve(firstOf(all));
     });
     let listed = '';
     child.stdout?.on('data', (text: string) => {
       listed += text;
-      const user = lineOf(listed);
+      const user = firstOf(listed);
       if (user === undefined) return;
       child.kill();
       resolve(user);
@@ -105,6 +105,11 @@ function firstUser({ dovecot, dovecotConfig }: MailUserSources): Promise<string 
   });
 }
 
-const lineOf = (text: string): string | undefined => /^(\S+)\n/.exec(text)?.[1];
+/** The system's "nobody" has a valid uid, and no mail. */
+const firstOf = (listed: string): string | undefined =>
+  listed
+    .split('\n')
+    .slice(0, -1)
+    .find((name) => name !== 'nobody');
 
 const at = (file: string | undefined): string[] => (file === undefined ? [] : ['-c', file]);
