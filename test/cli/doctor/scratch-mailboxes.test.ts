@@ -11,7 +11,7 @@ const ID = '<chat$1@example.org>';
  */
 const withBlindSearch: Pick<DoveadmClient, 'run'> = {
   run: (command) => {
-    const { name, parameters } = command as { name: string; parameters: { query?: string[] } };
+    const { name, parameters } = command;
     if (name === 'mailboxStatus') {
       return Promise.resolve([
         { mailbox: 'INBOX', uidnext: '4' },
