@@ -58,7 +58,8 @@ export const secrets = defineCheck({
 const settingsIn = (text: string): [name: string, value: string][] =>
   text.split('\n').flatMap((line) => {
     const [name = '', ...rest] = line.split('=');
-    return rest.length === 0 ? [] : [[name.trim(), rest.join('=').trim()]];
+    const isSetting = rest.length > 0 && !name.trimStart().startsWith('#');
+    return isSetting ? [[name.trim(), rest.join('=').trim()]] : [];
   });
 
 /** Root asks the kernel, which looks at the directories as well; others take the mode for it. */
