@@ -187,7 +187,7 @@ echo 'coi_sidecar_token = change-me' >/etc/dovecot/coi/token.conf
 chmod 600 /etc/dovecot/conf.d/95-coi-doveadm-socket.conf
 coi-sidecar doctor >/tmp/doctor && fail "doctor overlooks it"
 is "$?" 2 "doctor's exit code"
-for sentence in 'name one with --user' 'still change-me' 'delivers nothing'; do
+for sentence in 'cannot read /etc/dovecot/coi/coi.lua' 'still change-me' 'delivers nothing'; do
   grep -q "$sentence" /tmp/doctor || { cat /tmp/doctor; fail "doctor does not say: $sentence"; }
 done
 coi-sidecar doctor --user bob --only events-driver | grep -q 'cannot read /etc/dovecot/coi/coi.lua' ||

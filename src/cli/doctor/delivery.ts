@@ -66,6 +66,10 @@ export function sievesOf(setup: Setup): SieveSettings[] {
   return all.filter((_sieve, i) => texts.indexOf(texts[i] ?? '') === i);
 }
 
+/** The one to copy: the guides' own, unless the site has gone the other way. */
+export const classifySnippet = (sieve: SieveSettings): string =>
+  usesProgram(sieve) ? '95-coi-classify-http.conf' : '95-coi-classify-socket.conf';
+
 /** Where both are set, Sieve looks for a socket first (sieve-extprograms-common.c). */
 export const usesSocket = ({ socketDir }: SieveSettings): boolean => socketDir !== undefined;
 

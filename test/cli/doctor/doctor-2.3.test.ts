@@ -7,7 +7,7 @@ import { dovecotVersions } from '../../support/dovecot-versions.ts';
 import { notRoot } from '../../support/unprivileged.ts';
 import { noSmallDisks } from '../../support/small-disk.ts';
 import { startDoctorRig, type DoctorRig } from '../../support/doctor-rig.ts';
-import { testOtherPlaces, testRightSetUp } from './test-right-set-up.ts';
+import { testMbox, testOtherPlaces, testRightSetUp } from './test-right-set-up.ts';
 import { testDeliveriesToNobody } from './test-deliveries-to-nobody.ts';
 import { testSeededFaults } from './test-seeded-faults.ts';
 
@@ -23,6 +23,7 @@ describe('coi-sidecar doctor, Dovecot 2.3', { skip }, () => {
   });
 
   describe('of a right set-up', () => testRightSetUp(() => rig, 'dict'));
+  describe('with mbox', () => testMbox('2.3'));
   describe('in other places', () => testOtherPlaces(() => rig));
   describe('delivers to nobody', { skip: notRoot }, () => testDeliveriesToNobody(() => rig));
   describe('finds', () => testSeededFaults('2.3', () => rig));

@@ -3,7 +3,7 @@ import { createTeardown } from '../../support/create-teardown.ts';
 import { dovecotVersions } from '../../support/dovecot-versions.ts';
 import { notRoot } from '../../support/unprivileged.ts';
 import { startDoctorRig, type DoctorRig } from '../../support/doctor-rig.ts';
-import { testRightSetUp } from './test-right-set-up.ts';
+import { testMbox, testRightSetUp } from './test-right-set-up.ts';
 import { testDeliveriesToNobody } from './test-deliveries-to-nobody.ts';
 import { testSeededFaults } from './test-seeded-faults.ts';
 
@@ -18,6 +18,7 @@ describe('coi-sidecar doctor, Dovecot 2.4', { skip }, () => {
   });
 
   describe('of a right set-up', () => testRightSetUp(() => rig, 'dict'));
+  describe('with mbox', () => testMbox('2.4'));
   describe('delivers to nobody', { skip: notRoot }, () => testDeliveriesToNobody(() => rig));
   describe('finds', () => testSeededFaults('2.4', () => rig));
 });

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
+import { chown, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { findFreePort } from '../../../src/cli/demo/find-free-port.ts';
 import { formatReport } from '../../../src/cli/doctor/format-report.ts';
 import type { Report } from '../../../src/cli/doctor/report.ts';
-import { faultsOf, type DoctorRig, type Examination } from '../../support/doctor-rig.ts';
+import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
+import {
+  faultsOf,
+  startDoctorRig,
+  type DoctorRig,
+  type Examination,
+} from '../../support/doctor-rig.ts';
 import { eventually, VENDOR } from '../../support/start-stage.ts';
+import { setting } from './seeds/event-drivers.ts';
 import { MAILBOX_COMMAND, OWN_LOG, postconf } from './seeds/mta.ts';
 import { OWN_UIDS } from './seeds/own-uids.ts';
 import { startPushService } from '../../support/push-service.ts';
@@ -100,6 +109,23 @@ export function testRightSetUp(rig: () => DoctorRig, source: 'dict' | 'doveadm')
   });
 }
 
+/** Where a mailbox is a file, COI is a directory, which holds mailboxes and no mail. */
+export function testMbox(version: DovecotVersion): void {
+  test('a trip where mail is kept as mbox leaves no empty COI behind', async () => {
+    const rig = await startDoctorRig({ version, mailDriver: 'mbox' });
+    try {
+      const user = rig.stage.freshUser();
+      await stateOf(rig, user); // makes INBOX
+      const before = await stateOf(rig, user);
+      const report = await rig.examine({ users: [user], only: ['trip'] });
+      assertWell(report);
+      assert.deepEqual(await stateOf(rig, user), before);
+    } finally {
+      await rig.close();
+    }
+  });
+}
+
 /** What does not depend on the version, with the stage of one. */
 export function testOtherPlaces(rig: () => DoctorRig): void {
   test('push services that are named are reached as pushes reach them', async () => {
@@ -165,6 +191,24 @@ export function testOtherPlaces(rig: () => DoctorRig): void {
     assert.match(noteOf(report, 'mta'), /^Postfix uses dovecot-lda \(mailbox_command = \//);
     const made = noteOf(report, 'trip');
     assert.match(made, /delivered by dovecot-lda.*pushed.*delivered by LMTP.*pushed/);
+  });
+
+  test('the first user whom Dovecot lists need not have had mail', { skip: notRoot }, async () => {
+    const own = await startDoctorRig({ users: ['nobody', 'bob@example.org'] });
+    try {
+      const { eventsDir } = own.stage.dovecot;
+      const dir = join(own.dir, 'no-events-yet');
+      await mkdir(dir, { mode: 0o710 });
+      await chown(dir, (await stat(eventsDir)).uid, own.stage.dovecot.mailGid);
+      const report = await own.examine({
+        ...setting(own, 'coi_sidecar_events_dir', dir),
+        ...{ config: { events: { dir } }, only: ['event-log', 'dict-socket'] },
+      });
+      assertWell(report);
+      assert.match(JSON.stringify(report), /bob@example\.org has no log yet/);
+    } finally {
+      await own.close();
+    }
   });
 
   test('where the MTA does not tell, it is said', async () => {

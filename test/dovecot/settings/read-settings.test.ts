@@ -50,7 +50,9 @@ for (const version of ['2.3', '2.4'] as const) {
           { path: '/srv/test/dovecot/lmtp' },
         ],
         exporters: [],
-        namespaces: [{ name: 'inbox', prefix: '', separator: '/', hasInbox: true, trash: ['Trash'] }],
+        namespaces: [
+          { name: 'inbox', prefix: '', separator: '/', hasInbox: true, trash: ['Trash'] },
+        ],
         metadataOffFor: [],
       } as ServerSettings);
     });

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { actAs, canActAs } from '../act-as.ts';
 import { defineCheck, type Reporter } from '../check.ts';
@@ -24,7 +25,8 @@ export const doveadmApi = defineCheck({
     'no-listener': {
       severity: 'error',
       what: 'service doveadm has no listener that speaks HTTP at {place}.',
-      remedy: 'Copy dovecot-conf/{series}/{snippet}.conf to conf.d, and restart Dovecot.',
+      remedy:
+        'Copy dovecot-conf/{series}/95-coi-doveadm-socket.conf to conf.d, set doveadm.url: "unix:{socket}", and restart Dovecot and the service.',
     },
     forbidden: {
       severity: 'error',
@@ -109,8 +111,8 @@ function checkSettings({ dovecot, config }: Setup, report: Report): void {
   const socket = socketOf(config);
   const isThere = socket === undefined ? http.length > 0 : httpSockets.includes(socket);
   if (!isThere) {
-    const snippet = socket === undefined ? '95-coi-doveadm-api' : '95-coi-doveadm-socket';
-    report.fault('no-listener', { series, snippet, place: socket ?? 'a port' });
+    const values = { series, socket: join(server.baseDir, 'http') };
+    report.fault('no-listener', { ...values, place: socket ?? 'a port' });
   }
   for (const { port, everywhere } of http) {
     if (everywhere) report.fault('open-to-all', { port, setting: is23 ? 'address' : 'listen' });

@@ -179,6 +179,7 @@ async function tryIt(dir: string, setup: Setup, report: Report): Promise<void> {
     const made = await stat(file).catch((error: unknown) => error as NodeJS.ErrnoException);
     if (made instanceof Error) {
       if (made.code !== 'ENOENT') report.skip(`${file} cannot be seen from here`);
+      else if (isPicked(setup)) await tryDirectory(dir, file, setup, report);
       else report.fault('not-made', { dir, who: `the mail user (uid ${uid})` });
       return;
     }
@@ -199,6 +200,26 @@ async function tryIt(dir: string, setup: Setup, report: Report): Promise<void> {
   const read = await tryAsMailUser(setup, { do: 'read', path: marks }, report.skip);
   if (read?.outcome.done === false) {
     report.fault('marks-unreadable', { who: read.who, file: marks, dir });
+  }
+}
+
+/** Whether it is just the first user that Dovecot lists, who may never have had mail. */
+const isPicked = ({ mailUser: { name }, options }: Setup): boolean =>
+  name !== undefined && !options.users.includes(name);
+
+/** What can be tried for a user of whom no event has come. */
+async function tryDirectory(
+  dir: string,
+  file: string,
+  setup: Setup,
+  report: Report,
+): Promise<void> {
+  const tried = await tryAsMailUser(setup, { do: 'pass', path: dir }, report.skip);
+  if (tried?.outcome.done === false) {
+    report.fault('unwritable', { who: tried.who, file, barrier: tried.barrier, dir });
+  } else {
+    report.note(dir);
+    report.offer(`${setup.mailUser.name ?? ''} has no log yet; name a user with mail: --user`);
   }
 }
 

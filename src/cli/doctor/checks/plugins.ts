@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import type { DovecotSettings, ProtocolName } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck } from '../check.ts';
-import { agentsOf } from '../delivery.ts';
+import { agentsOf, classifySnippet } from '../delivery.ts';
 import type { Setup } from '../setup/setup.ts';
 
 export const LUA_PLUGINS = ['notify', 'push_notification', 'mail_lua', 'push_notification_lua'];
@@ -102,8 +102,7 @@ function demands({ protocols }: DovecotSettings, agents: readonly ProtocolName[]
     }
   }
   for (const protocol of deliveries) {
-    const { socketDir } = protocols[protocol].sieve;
-    const snippet = `95-coi-classify-${socketDir === undefined ? 'http' : 'socket'}.conf`;
+    const snippet = classifySnippet(protocols[protocol].sieve);
     const consequence = 'no Sieve script runs, and chat stays in INBOX';
     all.push({ protocol, names: ['sieve'], snippet, consequence });
   }

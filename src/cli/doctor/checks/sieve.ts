@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { folderNames } from '../../../coi/folders.ts';
 import type { DovecotSettings, SieveSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck, type Reporter } from '../check.ts';
-import { sievesOf } from '../delivery.ts';
+import { classifySnippet, sievesOf } from '../delivery.ts';
 import { compiledState } from '../probes/compiled-state.ts';
 import { findCoiScript, type CoiScript } from '../probes/find-coi-script.ts';
 import type { Setup } from '../setup/setup.ts';
@@ -17,12 +17,12 @@ export const sieve = defineCheck({
     'no-extprograms': {
       severity: 'error',
       what: 'sieve_plugins lacks sieve_extprograms: coi.sieve cannot ask anybody.',
-      remedy: 'Copy a dovecot-conf/{series}/95-coi-classify-… to conf.d, and reload Dovecot.',
+      remedy: 'Copy dovecot-conf/{series}/{snippet} to conf.d, and reload Dovecot.',
     },
     'not-global': {
       severity: 'error',
       what: 'sieve_global_extensions lacks vnd.dovecot.execute: coi.sieve does not compile.',
-      remedy: 'Add it there (95-coi-classify-…), and reload Dovecot.',
+      remedy: 'Add it there ({snippet}), and reload Dovecot.',
     },
     'open-to-users': {
       severity: 'warning',
@@ -32,12 +32,12 @@ export const sieve = defineCheck({
     'no-way': {
       severity: 'error',
       what: 'neither sieve_execute_socket_dir nor sieve_execute_bin_dir is set.',
-      remedy: 'Copy a dovecot-conf/{series}/95-coi-classify-… to conf.d, and reload Dovecot.',
+      remedy: 'Copy dovecot-conf/{series}/{snippet} to conf.d, and reload Dovecot.',
     },
     'no-script': {
       severity: 'error',
       what: 'no "before" script of Sieve is coi.sieve: chat stays in INBOX, without $Chat.',
-      remedy: 'Copy a dovecot-conf/{series}/95-coi-classify-… to conf.d, and reload Dovecot.',
+      remedy: 'Copy dovecot-conf/{series}/{snippet} to conf.d, and reload Dovecot.',
     },
     rival: {
       severity: 'error',
@@ -82,7 +82,8 @@ export const sieve = defineCheck({
     for (const theirs of sievesOf(setup)) {
       checkExtensions(theirs, series, report);
       const script = await findCoiScript(theirs.before);
-      if (script === undefined) report.fault('no-script', { series });
+      if (script === undefined)
+        report.fault('no-script', { series, snippet: classifySnippet(theirs) });
       else await checkScript(script, setup, report);
     }
   },
@@ -93,13 +94,14 @@ type Report = Reporter<keyof typeof sieve.faults>;
 const EXECUTE = 'vnd.dovecot.execute';
 
 function checkExtensions(theirs: SieveSettings, series: string, report: Report): void {
-  if (!theirs.plugins.has('sieve_extprograms')) report.fault('no-extprograms', { series });
+  const snippet = classifySnippet(theirs);
+  if (!theirs.plugins.has('sieve_extprograms')) report.fault('no-extprograms', { series, snippet });
   if (!theirs.globalExtensions.has(EXECUTE) && !theirs.userExtensions.has(EXECUTE)) {
-    report.fault('not-global');
+    report.fault('not-global', { snippet });
   }
   if (theirs.userExtensions.has(EXECUTE)) report.fault('open-to-users');
   if (theirs.socketDir === undefined && theirs.binDir === undefined) {
-    report.fault('no-way', { series });
+    report.fault('no-way', { series, snippet });
   }
 }
 

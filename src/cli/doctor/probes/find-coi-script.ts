@@ -15,7 +15,14 @@ export interface CoiScript extends BeforeScript {
 /** Chat, as the specifications have it, or as we mark it. */
 const ABOUT_CHAT = /chat-version|chat\$|\$chat|coi\/chats/i;
 /** What ends the implicit keep: only a message that is kept goes on to the next script. */
-const ENDS = /^\s*[^#]*\b(?:stop|fileinto|discard|redirect|reject|ereject)\b[^;]*;/m;
+const ENDS = /\b(?:stop|fileinto|discard|redirect|e?reject)\b/;
+
+/** Whether a script decides where chat goes; what stands in comments and "require" is no decision. */
+function filesChat(text: string): boolean {
+  const lines = text.split('\n').map((line) => line.split('#')[0] ?? '');
+  const actions = lines.filter((line) => !line.trimStart().startsWith('require')).join('\n');
+  return ABOUT_CHAT.test(actions) && ENDS.test(actions);
+}
 
 const GUESS = /^ *set "chats" "(.*)";$/m;
 const withoutGuess = (text: string): string => text.replace(GUESS, '');
@@ -33,7 +40,7 @@ export async function findCoiScript(
     const text = await readFile(script.path, 'utf8').catch(() => undefined);
     const asks = text?.includes('"coi-classify"') === true;
     if (basename(script.path) !== 'coi.sieve' && !asks) {
-      if (ABOUT_CHAT.test(text ?? '') && ENDS.test(text ?? '')) rival ??= script.path;
+      if (filesChat(text ?? '')) rival ??= script.path;
       continue;
     }
     if (text === undefined) return { ...script, state: 'unreadable', guess: undefined, rival };

@@ -19,11 +19,13 @@ export async function readConfigFiles(main: string): Promise<ConfigFile[]> {
   const found = new Map<string, ConfigFile>();
   const waiting = [main];
   for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
-    const real = await realpath(path).catch(() => path ?? '');
+    const real = await realpath(path).catch(() => '');
     const text = await readFile(path, 'utf8').catch(() => undefined);
     if (text === undefined || found.has(real) || found.size >= MOST) continue;
     found.set(real, { path, text });
-    for (const [, pattern = ''] of text.matchAll(/^\s*!include(?:_try)?\s+(\S+)/gm)) {
+    for (const line of text.split('\n')) {
+      const [directive = '', pattern = ''] = line.trim().split(/\s+/);
+      if (directive !== '!include' && directive !== '!include_try') continue;
       const absolute = isAbsolute(pattern) ? pattern : join(dirname(path), pattern);
       for await (const one of glob(absolute)) waiting.push(one);
     }

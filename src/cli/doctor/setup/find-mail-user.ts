@@ -79,8 +79,8 @@ async function askLocally(
 ): Promise<Readonly<Record<string, string>>> {
   const { stdout, exitCode } = await runCommand('doveadm', [...at(dovecotConfig), 'user', user]);
   if (exitCode !== 0) return {};
-  const rows = [...stdout.matchAll(/^(\w+)\s*\t\s*(.*)$/gm)];
-  return Object.fromEntries(rows.map(([, name = '', value = '']) => [name, value]));
+  const rows = stdout.split('\n').map((line) => line.split('\t'));
+  return Object.fromEntries(rows.map(([name = '', value = '']) => [name.trim(), value.trim()]));
 }
 
 /** The first that Dovecot lists. Some user databases list nobody, and may have a million. */
@@ -91,12 +91,12 @@ function firstUser({ dovecot, dovecotConfig }: MailUserSources): Promise<string 
   return new Promise((resolve) => {
     const options = { timeout: LIST_TIMEOUT_MSECS, env: childEnvironment() };
     const child = execFile('doveadm', [...at(dovecotConfig), 'user', '*'], options, (_e, all) => {
-      resolve(lineOf(all));
+      resolve(firstOf(all));
     });
     let listed = '';
     child.stdout?.on('data', (text: string) => {
       listed += text;
-      const user = lineOf(listed);
+      const user = firstOf(listed);
       if (user === undefined) return;
       child.kill();
       resolve(user);
@@ -104,6 +104,11 @@ function firstUser({ dovecot, dovecotConfig }: MailUserSources): Promise<string 
   });
 }
 
-const lineOf = (text: string): string | undefined => /^(\S+)\n/.exec(text)?.[1];
+/** The system's "nobody" has a valid uid, and no mail. */
+const firstOf = (listed: string): string | undefined =>
+  listed
+    .split('\n')
+    .slice(0, -1)
+    .find((name) => name !== 'nobody');
 
 const at = (file: string | undefined): string[] => (file === undefined ? [] : ['-c', file]);

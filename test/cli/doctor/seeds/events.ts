@@ -133,6 +133,7 @@ export const eventFaults: readonly Seed[] = [
     fault: 'events-url.token-refused',
     cause: 'there is none',
     says: /not set/,
+    skip: notRoot,
     break: (rig, examine) => withoutSetting('coi_sidecar_token')(rig, examine),
   },
   {
@@ -326,6 +327,19 @@ export const eventFaults: readonly Seed[] = [
     says: /closed \(0700, uid 0/,
     skip: notRoot,
     break: async (rig, examine) => examine((await eventsOf(rig, 'closed', 0o700)).differs),
+  },
+  {
+    fault: 'event-log.unwritable',
+    cause: 'nor that of the first user whom Dovecot lists, of whom no event has come',
+    says: /locked \(0700, uid 0/,
+    skip: notRoot,
+    break: async ({ stage }, examine) => {
+      const { version } = stage.dovecot;
+      const rig = await startDoctorRig({ version, users: ['bob@example.org'] });
+      const { log, differs } = await eventsOf(rig, 'locked', 0o700);
+      await rm(log.dir, { recursive: true });
+      return examine(differs, rig).finally(() => rig.close());
+    },
   },
   {
     fault: 'event-log.unwritable',
