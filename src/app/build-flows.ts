@@ -11,6 +11,7 @@ import { createHandleTransaction, type HandleTransaction } from '../events/handl
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
 import { JournalWorker } from '../events/journal-worker.ts';
+import { LogOwners } from '../events/log-owners.ts';
 import { OldSpool } from '../events/old-spool.ts';
 import { createInboxChat } from '../events/inbox-chat.ts';
 import { createMarkChat } from '../events/mark-chat.ts';
@@ -112,7 +113,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
 
 /** What becomes of transactions that Dovecot does not wait for. */
 function buildWaiting(
-  { config, clock, clockWatch, log, metrics, outbox, eventDirectory, logPositions }: Ground,
+  { config, clock, clockWatch, doveadm, log, metrics, outbox, ...events }: Ground,
   handle: HandleTransaction,
 ): Pick<Flows, 'journal' | 'logs' | 'oldSpool'> {
   const { poll_interval: pollInterval } = config.spool;
@@ -123,7 +124,8 @@ function buildWaiting(
     onGivenUp: (reason) => metrics.eventsGivenUp.inc({ reason }),
   });
   const logs = new EventLogs({
-    ...{ directory: eventDirectory, positions: logPositions, journal: outbox.journal, worker },
+    ...{ directory: events.eventDirectory, positions: events.logPositions },
+    ...{ journal: outbox.journal, worker, owners: new LogOwners({ doveadm, clock }) },
     ...{ pollInterval, clock, log },
     onLines: (result, count) => {
       metrics.logLines.inc({ result }, count);

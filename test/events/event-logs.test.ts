@@ -21,6 +21,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { EventDirectory } from '../../src/events/event-directory.ts';
@@ -57,6 +58,7 @@ describe('the event logs', () => {
   let recorded: RecordedLog;
   let now: number;
   let room: boolean;
+  let belongs: (user: string, uid: number) => boolean = () => true;
   let beforeKeep: (part: LogPart) => Promise<void>;
   const log = (uid = OWN): string => join(dir, String(uid), 'log');
 
@@ -78,6 +80,10 @@ describe('the event logs', () => {
         },
       },
       worker: { begin: () => undefined, makeRoom: () => Promise.resolve(room) },
+      owners: {
+        foreign: (uid, users) =>
+          Promise.resolve(new Set([...users].filter((user) => !belongs(user, uid)))),
+      },
       clock: { now: () => now, monotonic: () => now },
       onLines: (result, count) => results.set(result, (results.get(result) ?? 0) + count),
     });
@@ -119,6 +125,7 @@ describe('the event logs', () => {
     now = Date.now();
     room = true;
     beforeKeep = () => Promise.resolve();
+    belongs = () => true;
     await start();
     assert.ok(await events.ensure(OWN));
   });
@@ -161,6 +168,20 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 3));
     assert.deepEqual(await kept(), ['alice:1', 'alice:3']);
     assert.equal(results.get('damaged'), 1);
+  });
+
+  it('may tell of nobody but those who belong to their system user', async () => {
+    belongs = (user, uid) => uid === OWN && user === 'alice';
+    appendFileSync(log(), written('alice', 1) + written('bob', 2) + written('alice', 3));
+    assert.deepEqual(await kept('alice', 'bob'), ['alice:1', 'alice:3']);
+    assert.equal(results.get('foreign'), 1);
+    assert.equal(results.get('taken'), 2);
+    const db = new DatabaseSync(`${directory.path}/outbox.db`, { readOnly: true });
+    const aside = db.prepare('SELECT user, reason FROM set_aside').all();
+    db.close();
+    assert.equal(aside.length, 1);
+    assert.equal(aside[0]?.['user'], 'bob');
+    assert.match(String(aside[0]?.['reason']), /does not belong to the system user/);
   });
 
   it('wait for the end of a line that is still being written', async () => {
