@@ -47,6 +47,8 @@ export interface Flows {
   /** Handles what waits in the journal. */
   journal: JournalWorker;
   logs: EventLogs;
+  /** Sees to it that the system users of those who use this service have logs, before they report anything. */
+  makeLogs(): Promise<void>;
   oldSpool: OldSpool;
   held: HeldTransactions;
   probes: Probes;
@@ -69,7 +71,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   const handle: HandleTransaction = async (transaction, receivedAt, isLive) => {
     if (!probes.take(transaction)) await handleMail(transaction, receivedAt, isLive);
   };
-  const { journal, logs, oldSpool } = buildWaiting(ground, handle);
+  const { journal, logs, makeLogs, oldSpool } = buildWaiting(ground, handle);
   const held = createHeldTransactions({ journal, log });
   const intake = createIntake({
     handle: async (transaction) => {
@@ -106,16 +108,16 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   });
   const guarded = probes.guard(classify);
   return {
-    ...{ gate, source, classify: guarded, journal, logs, oldSpool, held, probes, ox },
+    ...{ gate, source, classify: guarded, journal, logs, makeLogs, oldSpool, held, probes, ox },
     intake: { ...intake, take },
   };
 }
 
 /** What becomes of transactions that Dovecot does not wait for. */
 function buildWaiting(
-  { config, clock, clockWatch, doveadm, log, metrics, outbox, ...events }: Ground,
+  { config, clock, clockWatch, doveadm, log, metrics, outbox, store, ...events }: Ground,
   handle: HandleTransaction,
-): Pick<Flows, 'journal' | 'logs' | 'oldSpool'> {
+): Pick<Flows, 'journal' | 'logs' | 'makeLogs' | 'oldSpool'> {
   const { poll_interval: pollInterval } = config.spool;
   const worker = new JournalWorker({
     journal: outbox.journal,
@@ -123,9 +125,10 @@ function buildWaiting(
     ...{ pollInterval, handle, clock, log },
     onGivenUp: (reason) => metrics.eventsGivenUp.inc({ reason }),
   });
+  const owners = new LogOwners({ doveadm, clock });
   const logs = new EventLogs({
     ...{ directory: events.eventDirectory, positions: events.logPositions },
-    ...{ journal: outbox.journal, worker, owners: new LogOwners({ doveadm, clock }) },
+    ...{ journal: outbox.journal, worker, owners },
     ...{ pollInterval, clock, log },
     onLines: (result, count) => {
       metrics.logLines.inc({ result }, count);
@@ -142,7 +145,14 @@ function buildWaiting(
     const oldest = Math.min(logs.oldest(), await outbox.journal.oldest().catch(() => Infinity));
     metrics.logOldest.set(oldest === Infinity ? 0 : Math.max(0, clock.now() - oldest) / 1_000);
   });
-  return { journal: worker, logs, oldSpool };
+  const makeLogs = async (): Promise<void> => {
+    try {
+      for (const uid of await owners.systemUsers(store.users())) logs.note(uid);
+    } catch (error) {
+      log.debug({ err: error }, 'cannot find out who will report events');
+    }
+  };
+  return { journal: worker, logs, makeLogs, oldSpool };
 }
 
 function buildMetadata(

@@ -16,6 +16,7 @@ const MANY = 8;
 /** Of one log. Past it, all others that were not asked about are foreign. */
 const MOST_FOREIGN = 32;
 const USERS_A_REQUEST = 16;
+const MOST_ASKED = 1_000;
 /** A log is not read meanwhile. */
 const WAIT_MSECS = 5_000;
 
@@ -65,6 +66,31 @@ export class LogOwners {
       if (owned.own.size >= MANY) return NOBODY;
     }
     return foreign;
+  }
+
+  /**
+   * The system users of some mail users: of the first thousand, or fewer where all have the same ones.
+   *
+   * @throws what `users` throws
+   */
+  async systemUsers(users: AsyncIterable<string>): Promise<ReadonlySet<number>> {
+    const found = new Set<number>();
+    let asked = 0;
+    let some: string[] = [];
+    const ask = async (): Promise<boolean> => {
+      const before = found.size;
+      for (const uid of await this.#ask(some)) if (typeof uid === 'number') found.add(uid);
+      asked += some.length;
+      some = [];
+      return found.size > before && asked < MOST_ASKED;
+    };
+    for await (const user of users) {
+      if (user === '') continue; // what mailboxes have, and not users
+      some.push(user);
+      if (some.length === USERS_A_REQUEST && !(await ask())) return found;
+    }
+    if (some.length > 0) await ask();
+    return found;
   }
 
   #of(uid: number): Owned {

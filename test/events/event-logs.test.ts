@@ -180,8 +180,9 @@ describe('the event logs', () => {
     const aside = db.prepare('SELECT user, reason FROM set_aside').all();
     db.close();
     assert.equal(aside.length, 1);
-    assert.equal(aside[0]?.['user'], 'bob');
-    assert.match(String(aside[0]?.['reason']), /does not belong to the system user/);
+    const { user, reason } = aside[0]!;
+    assert.equal(user, 'bob');
+    assert.match(String(reason), /does not belong to the system user/);
   });
 
   it('wait for the end of a line that is still being written', async () => {

@@ -97,6 +97,15 @@ describe('LogOwners', () => {
     assert(asked.length <= 48, `${asked.length} asked`);
   });
 
+  it('finds the system users of a few mail users, and asks no further where all have one', async () => {
+    const own = start(Object.fromEntries(many(40).map((user, n) => [user, 1_000 + n])));
+    assert.equal((await own.owners.systemUsers(oneByOne(many(40)))).size, 40);
+    const one = start(Object.fromEntries(many(500).map((user) => [user, 5_000])));
+    const found = await one.owners.systemUsers(oneByOne(['', 'nobody', ...many(500)]));
+    assert.deepEqual([...found], [5_000]);
+    assert.equal(one.asked.length, 32);
+  });
+
   it('believes what nobody can tell, and the events of root', async () => {
     const { owners } = start({ anna: new UnavailableError('down'), bert: Number.NaN });
     assert.deepEqual([...(await owners.foreign(1_001, ['anna']))], []);
@@ -104,3 +113,8 @@ describe('LogOwners', () => {
     assert.deepEqual([...(await owners.foreign(0, ['anybody']))], []);
   });
 });
+
+// eslint-disable-next-line @typescript-eslint/require-await -- as the store gives them
+async function* oneByOne(users: readonly string[]): AsyncIterable<string> {
+  yield* users;
+}
