@@ -105,10 +105,10 @@ describe('the event logs', () => {
     await logs.takeIn();
     const names: string[] = [];
     for (const user of users.length > 0 ? users : ['alice']) {
-      let page = await outbox.journal.pageOf(user, 0, 10_000);
+      let page = (await outbox.journal.pageOf(user, 0, 10_000)).entries;
       while (page.length > 0) {
         names.push(...page.map(({ transaction }) => `${user}:${firstUid(transaction)}`));
-        page = await outbox.journal.pageOf(user, page.at(-1)!.id, 10_000);
+        page = (await outbox.journal.pageOf(user, page.at(-1)!.id, 10_000)).entries;
       }
     }
     return names;
@@ -138,7 +138,9 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 1, now / 1_000 - 60) + written('alice', 2));
     appendFileSync(log(), written('alice', 3, 99_999_999_999));
     assert.deepEqual(await kept(), ['alice:1', 'alice:2', 'alice:3']);
-    const times = (await outbox.journal.pageOf('alice', 0, 9)).map(({ receivedAt }) => receivedAt);
+    const times = (await outbox.journal.pageOf('alice', 0, 9)).entries.map(
+      ({ receivedAt }) => receivedAt,
+    );
     assert.deepEqual(times, [now - 60_000, now, now], 'nothing was written in the future');
     assert.equal(logs.unread(), 0);
   });
@@ -297,7 +299,9 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 2, at + 86_400));
     await start();
     assert.deepEqual(await kept(), ['alice:1', 'alice:2']);
-    const times = (await outbox.journal.pageOf('alice', 0, 9)).map(({ receivedAt }) => receivedAt);
+    const times = (await outbox.journal.pageOf('alice', 0, 9)).entries.map(
+      ({ receivedAt }) => receivedAt,
+    );
     assert.deepEqual(times, [now - DAY, now]);
   });
 
@@ -557,7 +561,9 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 1, -5) + written('alice', 2, 1e300));
     utimesSync(log(), 0, 0);
     assert.deepEqual(await kept(), ['alice:1', 'alice:2']);
-    const times = (await outbox.journal.pageOf('alice', 0, 9)).map(({ receivedAt }) => receivedAt);
+    const times = (await outbox.journal.pageOf('alice', 0, 9)).entries.map(
+      ({ receivedAt }) => receivedAt,
+    );
     assert.deepEqual(times, [0, now]);
   });
 });
