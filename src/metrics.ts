@@ -90,13 +90,13 @@ export function createMetrics(registry = new Registry()) {
     }),
     eventsGivenUp: new Counter({
       name: 'coi_events_given_up_total',
-      help: 'Transactions that will never be handled, by reason (refused: by Dovecot, for a day; damaged; oversized; over_share: too many wait for their user).',
+      help: 'Transactions that will never be handled, by reason (refused: by Dovecot, for a day; damaged; oversized; foreign: not of the system user in whose log it stands; over_share: too many wait for their user).',
       labelNames: ['reason'],
       registers,
     }),
     logLines: new Counter({
       name: 'coi_event_log_lines_total',
-      help: 'Lines of the event logs, by result (taken, damaged, oversized, over_share).',
+      help: 'Lines of the event logs, by result (taken, damaged, oversized, foreign, over_share).',
       labelNames: ['result'],
       registers,
     }),

@@ -19,7 +19,8 @@ async function runTestFile(body: string): Promise<{ exitCode: number | null; tex
       file,
       `import { test } from 'node:test';
 import { createServer } from 'node:http';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import fastify from ${JSON.stringify(import.meta.resolve('fastify'))};
 import { registerConfiguration, registerSubscription, watchShown } from ${JSON.stringify(WATCH)};
 test('passes', async () => { ${body} });`,
     );
@@ -50,6 +51,21 @@ describe('a test file that shows a secret', () => {
       'arguments of true',
       'http.token',
       `${TOKEN} await new Promise((done) => execFile('true', ['--token=${SECRET}'], done));`,
+    ],
+    ['arguments of true', 'http.token', `${TOKEN} spawnSync('true', ['--token=${SECRET}']);`],
+    ['arguments of true', 'http.token', `${TOKEN} execFileSync('true', ['--token=${SECRET}']);`],
+    [
+      'output of check',
+      'http.token',
+      `${TOKEN} const say = "console.log('x ${SECRET.slice(0, 8)}' + '${SECRET.slice(8)}')";
+       await new Promise((done) => execFile(process.execPath, ['-e', say, 'main.ts', 'check'], done));`,
+    ],
+    [
+      'answer 400 of /v1/injected',
+      'http.token',
+      `${TOKEN} const app = fastify();
+       app.get('/v1/injected', (_, reply) => reply.code(400).send('no ${SECRET}'));
+       await app.inject('/v1/injected?x=1');`,
     ],
     [
       'answer 401 of /v1/events',

@@ -11,6 +11,7 @@ import { createHandleTransaction, type HandleTransaction } from '../events/handl
 import { createHeldTransactions, type HeldTransactions } from '../events/held-transactions.ts';
 import { createIntake, type Intake } from '../events/intake.ts';
 import { JournalWorker } from '../events/journal-worker.ts';
+import { LogOwners } from '../events/log-owners.ts';
 import { OldSpool } from '../events/old-spool.ts';
 import { createInboxChat } from '../events/inbox-chat.ts';
 import { createMarkChat } from '../events/mark-chat.ts';
@@ -46,6 +47,8 @@ export interface Flows {
   /** Handles what waits in the journal. */
   journal: JournalWorker;
   logs: EventLogs;
+  /** Sees to it that the system users of those who use this service have logs, before they report anything. */
+  makeLogs(): Promise<void>;
   oldSpool: OldSpool;
   held: HeldTransactions;
   probes: Probes;
@@ -70,7 +73,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   const handle: HandleTransaction = async (transaction, receivedAt, isLive) => {
     if (!probes.take(transaction)) await handleMail(transaction, receivedAt, isLive);
   };
-  const { journal, logs, oldSpool, oldestEventMsecs } = buildWaiting(ground, handle);
+  const { journal, logs, makeLogs, oldSpool, oldestEventMsecs } = buildWaiting(ground, handle);
   const held = createHeldTransactions({ journal, log });
   const intake = createIntake({
     handle: async (transaction) => {
@@ -107,7 +110,7 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   });
   const guarded = probes.guard(classify);
   return {
-    ...{ gate, source, classify: guarded, journal, logs, oldSpool, held, probes, ox },
+    ...{ gate, source, classify: guarded, journal, logs, makeLogs, oldSpool, held, probes, ox },
     oldestEventMsecs,
     intake: { ...intake, take },
   };
@@ -115,9 +118,9 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
 
 /** What becomes of transactions that Dovecot does not wait for. */
 function buildWaiting(
-  { config, clock, clockWatch, log, metrics, outbox, eventDirectory, logPositions }: Ground,
+  { config, clock, clockWatch, doveadm, log, metrics, outbox, store, ...events }: Ground,
   handle: HandleTransaction,
-): Pick<Flows, 'journal' | 'logs' | 'oldSpool' | 'oldestEventMsecs'> {
+): Pick<Flows, 'journal' | 'logs' | 'makeLogs' | 'oldSpool' | 'oldestEventMsecs'> {
   const { poll_interval: pollInterval } = config.spool;
   const worker = new JournalWorker({
     journal: outbox.journal,
@@ -125,8 +128,10 @@ function buildWaiting(
     ...{ pollInterval, handle, clock, log },
     onGivenUp: (reason) => metrics.eventsGivenUp.inc({ reason }),
   });
+  const owners = new LogOwners({ doveadm, clock });
   const logs = new EventLogs({
-    ...{ directory: eventDirectory, positions: logPositions, journal: outbox.journal, worker },
+    ...{ directory: events.eventDirectory, positions: events.logPositions },
+    ...{ journal: outbox.journal, worker, owners },
     ...{ pollInterval, clock, log },
     onLines: (result, count) => {
       metrics.logLines.inc({ result }, count);
@@ -146,7 +151,14 @@ function buildWaiting(
     metrics.logUnread.set(logs.unread());
     metrics.logOldest.set((await oldestEventMsecs()) / 1_000);
   });
-  return { journal: worker, logs, oldSpool, oldestEventMsecs };
+  const makeLogs = async (): Promise<void> => {
+    try {
+      for (const uid of await owners.systemUsers(store.users())) logs.note(uid);
+    } catch (error) {
+      log.debug({ err: error }, 'cannot find out who will report events');
+    }
+  };
+  return { journal: worker, logs, makeLogs, oldSpool, oldestEventMsecs };
 }
 
 function buildMetadata(

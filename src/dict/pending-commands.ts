@@ -37,6 +37,8 @@ export interface CommandStart {
   failureHead?: string;
   /** What stands before that letter: `A` for the reply to a command D. */
   failurePrefix?: string;
+  /** Called when the work is never begun: nobody waits for it any more. */
+  onAbandoned?: () => void;
 }
 
 /** What a command came to. The times are to follow the reply. */
@@ -76,7 +78,7 @@ export class PendingCommands {
   readonly #queue: ReplyQueue;
   readonly #pending = new Set<Pending>();
   /** Not begun yet. */
-  #waiting: { reads: boolean; begin: () => void }[] = [];
+  #waiting: { pending: Pending; reads: boolean; begin: () => void }[] = [];
   #reads = 0;
 
   constructor(options: PendingCommandsOptions) {
@@ -98,14 +100,17 @@ export class PendingCommands {
     const reads = start.command !== 'commit';
     const begin = (): void => void this.#work(pending, reads, work);
     if (this.#waiting.length > 0 || (reads && this.#reads >= this.#options.reads)) {
-      this.#waiting.push({ reads, begin });
+      this.#waiting.push({ pending, reads, begin });
     } else begin();
   }
 
   async #work(pending: Pending, reads: boolean, work: Work): Promise<void> {
     if (reads) this.#reads += 1;
     try {
-      if (!this.#pending.has(pending)) return;
+      if (!this.#pending.has(pending)) {
+        pending.onAbandoned?.();
+        return;
+      }
       const { result, reply } = await work((lines) => this.#sendPart(pending, lines));
       this.#settle(pending, result, reply);
     } catch (error) {
@@ -157,7 +162,7 @@ export class PendingCommands {
   close(): void {
     this.#options.load.commands -= this.#pending.size;
     this.#pending.clear();
-    this.#waiting = [];
+    for (const { pending } of this.#waiting.splice(0)) pending.onAbandoned?.();
   }
 
   #fail(pending: Pending, error: unknown): void {

@@ -105,8 +105,13 @@ export class DictSession {
       (this.#load.commands >= SOCKET_LIMITS.dictAllCommands &&
         this.pending >= SOCKET_LIMITS.dictReservedCommands) ||
       this.#committing >= SOCKET_LIMITS.dictConnectionOctets ||
-      this.#options.budget.mustWait(this.#committing + this.#transactions.octets)
+      this.mustWait
     );
+  }
+
+  /** Whether that is for room that others have to make. */
+  get mustWait(): boolean {
+    return this.#options.budget.mustWait(this.#committing + this.#transactions.octets);
   }
 
   /** Whether the connection can be ended without losing anything. */
@@ -263,15 +268,18 @@ export class DictSession {
     const user = transaction?.user;
     const failurePrefix = request.async ? 'A' : '';
     const failureHead = `${request.id}\t`;
-    commands.run({ command: 'commit', user, failurePrefix, failureHead }, async () => {
-      if (!transaction) throw noTransaction(request.id);
-      if (transaction.problem !== undefined) throw new InvalidInputError(transaction.problem);
-      const { changes, octets } = transaction;
+    const octets = transaction?.octets ?? 0;
+    // From now on, for it may have to wait for its turn.
+    this.#count(octets);
+    const onAbandoned = (): void => this.#count(-octets);
+    const start = { user, failurePrefix, failureHead, onAbandoned };
+    commands.run({ command: 'commit', ...start }, async () => {
       let result: CommitResult = 'committed';
-      this.#count(octets);
       try {
-        if (changes.length > 0) {
-          result = await this.#options.backend.commit(checkUser(user), changes);
+        if (!transaction) throw noTransaction(request.id);
+        if (transaction.problem !== undefined) throw new InvalidInputError(transaction.problem);
+        if (transaction.changes.length > 0) {
+          result = await this.#options.backend.commit(checkUser(user), transaction.changes);
         }
       } finally {
         this.#count(-octets);

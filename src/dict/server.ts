@@ -127,10 +127,13 @@ function connect(
 
   function proceed(isNew = false): void {
     if (waiting.ready) turns.ask(waiting, { isNew });
+    if (session.mustWait) budget.whenRoom(goOn);
     if (ending && session.idle) writer.end();
     else if (session.waitingOctets > 0 || session.full) socket.pause();
     else if (!socket.writableNeedDrain) socket.resume();
   }
+
+  const goOn = (): void => proceed();
 
   function receive(chunk: Buffer): void {
     const isNew = session.waitingOctets === 0;
@@ -173,7 +176,7 @@ function connect(
   }
 
   socket.on('data', receive);
-  socket.on('drain', () => proceed());
+  socket.on('drain', goOn);
   socket.once('end', () => {
     session.endInput();
     ending = true;
@@ -184,6 +187,7 @@ function connect(
   });
   socket.once('close', () => {
     sessions.delete(session);
+    budget.forget(goOn);
     counting(() => session.close());
   });
   return {

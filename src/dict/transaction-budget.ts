@@ -33,6 +33,7 @@ export class TransactionBudget {
   #octets = 0;
   #ticks = 0;
   #committing = 0;
+  readonly #waiting = new Set<() => void>();
 
   constructor(limits: BudgetLimits) {
     this.#limits = limits;
@@ -46,6 +47,20 @@ export class TransactionBudget {
   /** To be called when a commit begins, and with a negative number when it is over. */
   commit(octets: number): void {
     this.#committing += octets;
+    if (octets > 0 || this.#isFull) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const proceed of waiting) proceed();
+  }
+
+  /** Calls `proceed`, once, when a connection that must wait need not any more. */
+  whenRoom(proceed: () => void): void {
+    this.#waiting.add(proceed);
+  }
+
+  /** The connection is gone. */
+  forget(proceed: () => void): void {
+    this.#waiting.delete(proceed);
   }
 
   /**
@@ -55,8 +70,11 @@ export class TransactionBudget {
    * @param held octets that it has, open or being committed
    */
   mustWait(held: number): boolean {
-    const { octets, reservedOctets } = this.#limits;
-    return this.#committing > octets / 2 && held > reservedOctets;
+    return this.#isFull && held > this.#limits.reservedOctets;
+  }
+
+  get #isFull(): boolean {
+    return this.#committing > this.#limits.octets / 2;
   }
 
   /** Numbers that grow, to tell older from newer. */

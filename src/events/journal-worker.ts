@@ -3,7 +3,7 @@ import { tellWhenAskingDovecot } from '../dovecot/asking-dovecot.ts';
 import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
-import type { EventJournal, JournalEntry } from '../stores/event-journal.ts';
+import type { EventJournal, JournalEntry, JournalPage } from '../stores/event-journal.ts';
 import { parseTransaction, type Transaction } from './event-schema.ts';
 
 export interface JournalWorkerParts {
@@ -227,11 +227,11 @@ export class JournalWorker {
     let stuck = 0;
     let attempts = 0;
     let until = Infinity;
-    let page: JournalEntry[];
+    let page: JournalPage;
     let afterId = 0;
     do {
       page = await this.#parts.journal.pageOf(user, afterId, ENTRIES_A_PAGE);
-      for (const entry of page) {
+      for (const entry of page.entries) {
         if (this.#stopped || this.#forgotten.has(user)) return;
         afterId = entry.id;
         const elsewhere = this.#elsewhere.get(entry.id);
@@ -257,7 +257,7 @@ export class JournalWorker {
         this.#again = true;
         return;
       }
-    } while (page.length > 0);
+    } while (!page.isLast);
   }
 
   #pauseOf(id: number): Pause | undefined {

@@ -66,6 +66,24 @@ function readLine(line: Buffer, now: number): NewJournalEntry | string {
   return { user, transaction: line.toString(), receivedAt };
 }
 
+/** Takes the lines out that tell of `users`, who do not belong to the log of the system user `uid`. */
+export function setForeignAside(
+  lines: ReadLines,
+  users: ReadonlySet<string>,
+  uid: number,
+): ReadLines & { foreignCount: number } {
+  if (users.size === 0) return { ...lines, foreignCount: 0 };
+  const entries = lines.entries.filter(({ user }) => !users.has(user));
+  const foreign = lines.entries.filter(({ user }) => users.has(user));
+  const reason = `about a user who does not belong to the system user ${uid}`;
+  const shown = foreign.slice(-MOST_DAMAGED).map(({ user, transaction, receivedAt }) => {
+    const content = transaction.slice(0, MOST_SHOWN_OCTETS);
+    return { at: receivedAt, reason, content, user };
+  });
+  const damaged = [...lines.damaged, ...shown].slice(-MOST_DAMAGED);
+  return { ...lines, entries, damaged, foreignCount: foreign.length };
+}
+
 function setAside(line: Buffer, reason: string, now: number): SetAside {
   const content = line.toString('utf8', 0, MOST_SHOWN_OCTETS);
   return { at: now, reason, content, user: userIn(content) };

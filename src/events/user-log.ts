@@ -5,12 +5,14 @@ import type { EventJournal } from '../stores/event-journal.ts';
 import type { EventDirectory } from './event-directory.ts';
 import { LogFile, LONGEST_LINE, type LogRead } from './log-file.ts';
 import type { LogPositions } from './log-positions.ts';
-import { readLines } from './read-lines.ts';
+import type { LogOwners } from './log-owners.ts';
+import { readLines, setForeignAside } from './read-lines.ts';
 
 export interface UserLogParts {
   directory: EventDirectory;
   positions: LogPositions;
   journal: Pick<EventJournal, 'takeIn'>;
+  owners: Pick<LogOwners, 'foreign'>;
   clock: Clock;
   onLines: (result: LineResult, count: number) => void;
   /** Told of what is no fault of this service and no reason to stop. */
@@ -18,7 +20,7 @@ export interface UserLogParts {
 }
 
 /** What became of a line. */
-export const LINE_RESULTS = ['taken', 'damaged', 'oversized', 'over_share'] as const;
+export const LINE_RESULTS = ['taken', 'damaged', 'oversized', 'foreign', 'over_share'] as const;
 export type LineResult = (typeof LINE_RESULTS)[number];
 
 /** The scripts begin no line behind 1 GiB; what is behind that nobody reads. */
@@ -158,10 +160,15 @@ export class UserLog {
     read: Exclude<LogRead, { kind: 'unfinished' }>,
     from: number,
   ): Promise<number> {
-    const { clock, journal, positions, onLines, onProblem } = this.#parts;
+    const { clock, journal, owners, positions, onLines, onProblem } = this.#parts;
     const now = clock.now();
     const lines = read.kind === 'lines' ? read.lines : NOTHING;
-    const { entries, damaged, damagedCount, octets } = readLines(lines, now);
+    const all = readLines(lines, now);
+    const users = new Set(all.entries.map(({ user }) => user));
+    const foreign = await owners.foreign(this.uid, users);
+    const { entries, damaged, damagedCount, foreignCount, octets } = setForeignAside(
+      ...[all, foreign, this.uid],
+    );
     const next = octets < lines.length ? from + octets : read.next;
     await log.sync();
     const position = { inode: log.inode, position: next };
@@ -176,6 +183,7 @@ export class UserLog {
     if (read.kind === 'skipped') this.#skipping.delete(log.inode);
     onLines('taken', entries.length - overShare);
     onLines('damaged', damagedCount);
+    onLines('foreign', foreignCount);
     onLines('over_share', overShare);
     const [first] = damaged;
     if (first !== undefined) onProblem(`a line is ${first.reason}`);

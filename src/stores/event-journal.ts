@@ -32,7 +32,7 @@ export interface EventJournal {
   users(after: string, limit: number): Promise<string[]>;
 
   /** What waits for one user, from the oldest; at least one, and not more than a few MiB. */
-  pageOf(user: string, afterId: number, limit: number): Promise<JournalEntry[]>;
+  pageOf(user: string, afterId: number, limit: number): Promise<JournalPage>;
 
   /** How many wait, those included that are being handled. */
   waiting(): number;
@@ -66,6 +66,12 @@ export interface NewJournalEntry {
 
 export interface JournalEntry extends NewJournalEntry {
   id: number;
+}
+
+export interface JournalPage {
+  entries: JournalEntry[];
+  /** Nothing came after it when it was read. */
+  isLast: boolean;
 }
 
 /** Something of which nothing can be made; the newest hundred are kept for a person to look at. */

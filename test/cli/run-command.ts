@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { parseCall, type Command } from '../../src/cli/command.ts';
+import { watchShown } from '../support/secret-watch.ts';
 
 /** Runs a command in this process and gives what it printed; what it throws is for `main.ts` to say. */
 export async function runInProcess(
@@ -23,6 +24,7 @@ export async function runInProcess(
     return { code: await command.run(parseCall(command, args)), ...printed };
   } finally {
     for (const one of mocks) one.mock.restore();
+    watchShown(`output of ${command.name}`, printed.stdout + printed.stderr);
   }
 }
 

@@ -242,4 +242,18 @@ describe('the budget for open transactions', () => {
     await settled();
     assert.deepEqual(full(), [false, false, false]);
   });
+
+  test('counts a commit that waits behind lookups, until its connection is gone', async () => {
+    const { connect } = openRoom();
+    const backend = new ManualBackend();
+    const [one, other] = [connect(backend), connect(backend)];
+    one.push('Lpriv/a\tanna\n'.repeat(SOCKET_LIMITS.dictReads + 1));
+    one.push(`B1\tanna\n${`S1\tpriv/x\t${'x'.repeat(60_000)}\n`.repeat(40)}C1\n`);
+    other.push(`B1\tbert\nS1\tpriv/x\t${'x'.repeat(30_000)}\n`);
+    await settled();
+    assert.ok(backend.calls.every(({ name }) => name === 'lookup'));
+    assert.deepEqual([one.session.full, other.session.full], [true, true]);
+    one.session.close();
+    assert.equal(other.session.full, false);
+  });
 });

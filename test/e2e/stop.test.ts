@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -84,6 +85,14 @@ describeVersions('the service as a process', (version) => {
     await client.close();
     await second.stop();
     assert.equal(second.process.exitCode, 0);
+  });
+
+  it('makes an event log for the mail processes of its users before they have anything to say', async () => {
+    const events = { dir: join(dovecot.layout.dir, 'new-events') };
+    const sidecar = await spawnSidecar(dovecot.layout.dir, { ...config, events });
+    const { mailUid } = dovecot;
+    await eventually(() => assert.ok(existsSync(join(events.dir, String(mailUid), 'log'))));
+    await sidecar.stop();
   });
 
   it('ends itself when it hangs, and the next start is none the worse', async () => {

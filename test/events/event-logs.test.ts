@@ -21,6 +21,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { EventDirectory } from '../../src/events/event-directory.ts';
@@ -57,6 +58,7 @@ describe('the event logs', () => {
   let recorded: RecordedLog;
   let now: number;
   let room: boolean;
+  let belongs: (user: string, uid: number) => boolean = () => true;
   let beforeKeep: (part: LogPart) => Promise<void>;
   const log = (uid = OWN): string => join(dir, String(uid), 'log');
 
@@ -78,6 +80,10 @@ describe('the event logs', () => {
         },
       },
       worker: { begin: () => undefined, makeRoom: () => Promise.resolve(room) },
+      owners: {
+        foreign: (uid, users) =>
+          Promise.resolve(new Set([...users].filter((user) => !belongs(user, uid)))),
+      },
       clock: { now: () => now, monotonic: () => now },
       onLines: (result, count) => results.set(result, (results.get(result) ?? 0) + count),
     });
@@ -99,10 +105,10 @@ describe('the event logs', () => {
     await logs.takeIn();
     const names: string[] = [];
     for (const user of users.length > 0 ? users : ['alice']) {
-      let page = await outbox.journal.pageOf(user, 0, 10_000);
+      let page = (await outbox.journal.pageOf(user, 0, 10_000)).entries;
       while (page.length > 0) {
         names.push(...page.map(({ transaction }) => `${user}:${firstUid(transaction)}`));
-        page = await outbox.journal.pageOf(user, page.at(-1)!.id, 10_000);
+        page = (await outbox.journal.pageOf(user, page.at(-1)!.id, 10_000)).entries;
       }
     }
     return names;
@@ -119,6 +125,7 @@ describe('the event logs', () => {
     now = Date.now();
     room = true;
     beforeKeep = () => Promise.resolve();
+    belongs = () => true;
     await start();
     assert.ok(await events.ensure(OWN));
   });
@@ -131,7 +138,9 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 1, now / 1_000 - 60) + written('alice', 2));
     appendFileSync(log(), written('alice', 3, 99_999_999_999));
     assert.deepEqual(await kept(), ['alice:1', 'alice:2', 'alice:3']);
-    const times = (await outbox.journal.pageOf('alice', 0, 9)).map(({ receivedAt }) => receivedAt);
+    const times = (await outbox.journal.pageOf('alice', 0, 9)).entries.map(
+      ({ receivedAt }) => receivedAt,
+    );
     assert.deepEqual(times, [now - 60_000, now, now], 'nothing was written in the future');
     assert.equal(logs.unread(), 0);
   });
@@ -161,6 +170,21 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 3));
     assert.deepEqual(await kept(), ['alice:1', 'alice:3']);
     assert.equal(results.get('damaged'), 1);
+  });
+
+  it('may tell of nobody but those who belong to their system user', async () => {
+    belongs = (user, uid) => uid === OWN && user === 'alice';
+    appendFileSync(log(), written('alice', 1) + written('bob', 2) + written('alice', 3));
+    assert.deepEqual(await kept('alice', 'bob'), ['alice:1', 'alice:3']);
+    assert.equal(results.get('foreign'), 1);
+    assert.equal(results.get('taken'), 2);
+    const db = new DatabaseSync(`${directory.path}/outbox.db`, { readOnly: true });
+    const aside = db.prepare('SELECT user, reason FROM set_aside').all();
+    db.close();
+    assert.equal(aside.length, 1);
+    const { user, reason } = aside[0]!;
+    assert.equal(user, 'bob');
+    assert.match(String(reason), /does not belong to the system user/);
   });
 
   it('wait for the end of a line that is still being written', async () => {
@@ -275,7 +299,9 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 2, at + 86_400));
     await start();
     assert.deepEqual(await kept(), ['alice:1', 'alice:2']);
-    const times = (await outbox.journal.pageOf('alice', 0, 9)).map(({ receivedAt }) => receivedAt);
+    const times = (await outbox.journal.pageOf('alice', 0, 9)).entries.map(
+      ({ receivedAt }) => receivedAt,
+    );
     assert.deepEqual(times, [now - DAY, now]);
   });
 
@@ -535,7 +561,9 @@ describe('the event logs', () => {
     appendFileSync(log(), written('alice', 1, -5) + written('alice', 2, 1e300));
     utimesSync(log(), 0, 0);
     assert.deepEqual(await kept(), ['alice:1', 'alice:2']);
-    const times = (await outbox.journal.pageOf('alice', 0, 9)).map(({ receivedAt }) => receivedAt);
+    const times = (await outbox.journal.pageOf('alice', 0, 9)).entries.map(
+      ({ receivedAt }) => receivedAt,
+    );
     assert.deepEqual(times, [0, now]);
   });
 });

@@ -5,6 +5,8 @@ import { createServer } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { pino } from 'pino';
 import { createProbes } from '../../src/events/probes.ts';
 import { createHttpServer } from '../../src/http/create-http-server.ts';
@@ -22,6 +24,7 @@ interface StartOptions {
   bodies?: BodyBudget;
   log?: Logger;
   bodyMsecs?: number;
+  adminRoutes?: FastifyPluginAsyncTypebox;
 }
 
 async function start(
@@ -30,6 +33,7 @@ async function start(
     bodies = new BodyBudget(4 * MIB),
     log = pino({ level: 'silent' }),
     bodyMsecs,
+    adminRoutes,
   }: StartOptions = {},
 ) {
   const seen = { checks: 0, metrics: 0, messages: 0, now: 0 };
@@ -38,7 +42,8 @@ async function start(
     seen.metrics += 1;
   });
   const app = createHttpServer({
-    ...{ log, token: TOKEN, adminToken: '', bodies, registry: metrics.registry },
+    ...{ log, token: TOKEN, bodies, registry: metrics.registry },
+    ...(adminRoutes ? { adminToken: TOKEN, adminRoutes } : { adminToken: '' }),
     probes: createProbes(),
     intake: { take: () => Promise.resolve('done') },
     classify: (_user, message) => {
@@ -270,8 +275,35 @@ describe('bodies that never end', () => {
   });
 });
 
-describe('who goes away amid a body', () => {
-  it('is no error of ours', async (t) => {
+describe('who goes away', () => {
+  it('before an answer of pages begins is no error of ours', async (t) => {
+    const recorded = recordLog();
+    let ended = 0;
+    /** As the pages of an export whose first one is still being read. */
+    const waiting = (): Readable =>
+      new Readable({ read: () => undefined }).on('close', () => (ended += 1));
+    const { port } = await start(t, {
+      log: recorded.log,
+      // eslint-disable-next-line @typescript-eslint/require-await -- fastify plugins are asynchronous
+      adminRoutes: async (app) => {
+        app.post('/v1/pages', (_request, reply) => reply.send(waiting()));
+      },
+    });
+    for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
+      const socket = await open(t, port);
+      // With a body that was read: else fastify sees that the request was aborted.
+      socket.write(`${head('/v1/pages', 2)}{}`);
+      await sleep(50);
+      socket[leave]();
+    }
+    const deadline = Date.now() + 5_000;
+    while (ended < 3 && Date.now() < deadline) await sleep(5);
+    assert.equal(ended, 3);
+    await sleep(20);
+    assert.deepEqual(recorded.said('error'), []);
+  });
+
+  it('amid a body is no error of ours', async (t) => {
     const recorded = recordLog();
     const { port, bodies } = await start(t, { log: recorded.log });
     for (const path of ['/v1/events', '/v1/classify?user=anna', '/v1/nothing']) {

@@ -1,6 +1,7 @@
-import { ChildProcess } from 'node:child_process';
+import childProcess, { ChildProcess } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { leaves } from '../../src/config/schema.ts';
@@ -92,8 +93,12 @@ export function watchRawlogs(dir: string): void {
   }
 }
 
-/** The test's own server is told its password this way, which is no concern of the service's. */
-const mayStand = (where: string): boolean => where === 'arguments of redis-server';
+/**
+ * The test's own server is told its password this way, which is no concern of the service's; and what is
+ * exported is a user's own, all of it.
+ */
+const MAY_STAND = new Set(['arguments of redis-server', 'output of export']);
+const mayStand = (where: string): boolean => MAY_STAND.has(where);
 
 export function findLeaks(
   known: ReadonlyMap<string, SecretKind>,
@@ -115,13 +120,46 @@ export function findLeaks(
 
 /** What is sent to children as arguments stands in /proc for everybody. */
 function watchArguments(): void {
-  type Spawn = (options: { file: string; args: readonly string[] }) => unknown;
+  type Spawn = (this: ChildProcess, options: { file: string; args: readonly string[] }) => unknown;
   const prototype = ChildProcess.prototype as unknown as { spawn: Spawn };
   const { spawn } = prototype;
-  prototype.spawn = function (this: ChildProcess, options) {
+  prototype.spawn = function (options) {
     watchShown(`arguments of ${basename(options.file)}`, options.args.join(' '));
-    return spawn.call(this, options);
+    const result = spawn.call(this, options);
+    watchOutput(this, options.args);
+    return result;
   };
+  // These make no ChildProcess.
+  const synchronous = childProcess as unknown as Record<string, (...call: unknown[]) => unknown>;
+  for (const name of ['spawnSync', 'execFileSync', 'execSync']) {
+    const real = synchronous[name];
+    if (real === undefined) throw new Error(`node:child_process has no ${name}`);
+    synchronous[name] = (file, args, ...rest) => {
+      const listed = Array.isArray(args) ? args.join(' ') : '';
+      watchShown(`arguments of ${basename(String(file))}`, `${String(file)} ${listed}`);
+      return real(file, args, ...rest);
+    };
+  }
+  syncBuiltinESMExports();
+}
+
+/** What our own command line prints, for whoever reads the terminal or the mail of cron. */
+function watchOutput({ stdout, stderr }: ChildProcess, args: readonly string[]): void {
+  const at = args.findIndex((arg) => /(?:^|\/)main\.[tj]s$/.test(arg));
+  const command = args[at + 1];
+  // Of the service itself, its log is watched.
+  if (at < 0 || command === undefined || command === 'serve') return;
+  for (const stream of [stdout, stderr]) {
+    if (stream === null) continue;
+    const parts: Buffer[] = [];
+    // A listener would have it flow before the test has one.
+    const push = stream.push.bind(stream);
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (Buffer.isBuffer(chunk)) parts.push(Buffer.from(chunk));
+      return push(chunk, encoding);
+    };
+    watchShown(`output of ${command}`, () => Buffer.concat(parts).toString());
+  }
 }
 
 /** Error answers, and pages that hold figures. */
@@ -130,9 +168,8 @@ function watchAnswers(): void {
   globalThis.fetch = async (...call) => {
     const response = await real(...call);
     const { pathname } = new URL(response.url);
-    if (response.status >= 400 || PAGES.has(pathname)) {
-      const read = (text: string): void =>
-        watchShown(`answer ${response.status} of ${pathname}`, text);
+    if (isWatched(response.status, pathname)) {
+      const read = (text: string): void => watchAnswer(response.status, pathname, text);
       response
         .clone()
         .text()
@@ -142,9 +179,41 @@ function watchAnswers(): void {
   };
 }
 
+/** The same of requests that go to fastify without a socket. */
+function watchInjected(): void {
+  type Answer = { statusCode: number; body: string; raw: { req: { url?: string } } };
+  const fastify = createRequire(createRequire(import.meta.url).resolve('fastify'));
+  const path = fastify.resolve('light-my-request');
+  const real = fastify(path) as (...call: unknown[]) => unknown;
+  const watch = ({ statusCode, body, raw }: Answer): void => {
+    const { pathname } = new URL(raw.req.url ?? '/', 'http://localhost');
+    if (isWatched(statusCode, pathname)) watchAnswer(statusCode, pathname, body);
+  };
+  const watching = (...call: unknown[]): unknown => {
+    const chain = real(...call) as PromiseLike<Answer>;
+    const then = chain.then.bind(chain);
+    // The request goes out when it is asked for the answer, and once.
+    chain.then = (onAnswer, onError) =>
+      then((answer) => {
+        watch(answer);
+        return onAnswer?.(answer) as never;
+      }, onError);
+    return chain;
+  };
+  const loaded = fastify.cache[path];
+  if (loaded === undefined) throw new Error('fastify does not use light-my-request');
+  loaded.exports = Object.assign(watching, real);
+}
+
+const isWatched = (status: number, path: string): boolean => status >= 400 || PAGES.has(path);
+
+const watchAnswer = (status: number, path: string, text: string): void =>
+  watchShown(`answer ${status} of ${path}`, text);
+
 if (isMainThread) {
   watchArguments();
   watchAnswers();
+  watchInjected();
   process.once('exit', () => {
     const leaks = findLeaks(secrets, shown);
     for (const { kind, where, around } of leaks) {

@@ -1,5 +1,11 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { JournalEntry, JournalLimits, LogPart, SetAside } from '../event-journal.ts';
+import type {
+  JournalEntry,
+  JournalPage,
+  JournalLimits,
+  LogPart,
+  SetAside,
+} from '../event-journal.ts';
 
 export type JournalJob =
   | { op: 'keep'; part: NumberedPart; forget: readonly number[] }
@@ -36,7 +42,7 @@ export type JournalResult =
   | (Amount & { lastId: number })
   | string[]
   | number
-  | JournalEntry[]
+  | JournalPage
   | readonly (readonly [string, number])[];
 
 /** `id` never comes back (AUTOINCREMENT): a late forget must not hit a later entry. */
@@ -154,12 +160,12 @@ export function prepareJournal(
     cutAside.run();
   }
 
-  function pageOf(user: string, afterId: number, limit: number): JournalEntry[] {
+  function pageOf(user: string, afterId: number, limit: number): JournalPage {
     const entries: JournalEntry[] = [];
     let octets = 0;
     for (const row of page.iterate(user, afterId, limit)) {
       octets += Number(row['octets']);
-      if (entries.length > 0 && octets > MOST_PAGE_OCTETS) break;
+      if (entries.length > 0 && octets > MOST_PAGE_OCTETS) return { entries, isLast: false };
       entries.push({
         id: Number(row['id']),
         user: String(row['user']),
@@ -167,7 +173,7 @@ export function prepareJournal(
         transaction: String(row['transaction_json']),
       });
     }
-    return entries;
+    return { entries, isLast: entries.length < limit };
   }
 
   function users(after: string, limit: number): string[] {

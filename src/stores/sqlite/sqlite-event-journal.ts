@@ -3,6 +3,7 @@ import { UnavailableError } from '../../errors.ts';
 import type {
   EventJournal,
   JournalEntry,
+  JournalPage,
   JournalLimits,
   LogPart,
   NewJournalEntry,
@@ -104,7 +105,7 @@ export class SqliteEventJournal implements EventJournal {
     return this.#run({ op: 'users', after, limit });
   }
 
-  pageOf(user: string, afterId: number, limit: number): Promise<JournalEntry[]> {
+  pageOf(user: string, afterId: number, limit: number): Promise<JournalPage> {
     return this.#run({ op: 'page-of-user', user, afterId, limit });
   }
 

@@ -28,8 +28,10 @@ describe('the event journal', () => {
     assert.deepEqual(await journal.users('', 10), ['alice', 'carol']);
     assert.deepEqual(await journal.users('alice', 10), ['carol']);
     const alices = [ids[0], ids[3]].map((id) => ({ id, ...entry('alice') }));
-    assert.deepEqual(await journal.pageOf('alice', 0, 10), alices);
-    assert.deepEqual(await journal.pageOf('alice', ids[0]!, 10), alices.slice(1));
+    assert.deepEqual(await journal.pageOf('alice', 0, 10), { entries: alices, isLast: true });
+    const page = await journal.pageOf('alice', 0, 1);
+    assert.deepEqual(page, { entries: alices.slice(0, 1), isLast: false });
+    assert.deepEqual((await journal.pageOf('alice', ids[0]!, 10)).entries, alices.slice(1));
     assert.equal(await journal.oldest(), 1_700_000_000_123);
     assert.ok(journal.keep(entry('dave')).id > Math.max(...ids), 'ids do not come back');
     await close();

@@ -89,9 +89,11 @@ describe('the counters of an SQLite store', () => {
 });
 
 describe('a commit to an SQLite store', () => {
-  it('keeps no second copy of a large value while it waits', async () => {
+  it('keeps no second copy of a large value while it waits', async (t) => {
     const directory = makeTempDir();
+    t.after(() => directory.remove());
     const store = await openSqliteStore(`${directory.path}/state.db`);
+    t.after(() => store.close());
     const octets = 8 * 1_024 * 1_024;
     const value = Buffer.alloc(octets, 'v');
     const before = process.memoryUsage().arrayBuffers;
@@ -99,7 +101,5 @@ describe('a commit to an SQLite store', () => {
     assert.ok(process.memoryUsage().arrayBuffers - before < octets / 2);
     await committed;
     assert.deepEqual(await store.get('anna', 'priv/a'), value);
-    await store.close();
-    directory.remove();
   });
 });
