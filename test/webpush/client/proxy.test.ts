@@ -56,7 +56,10 @@ describe('another user who has taken the port of the proxy', { skip: notRoot }, 
     });
     t.after(() => client.close());
     const url = new URL('https://a.push.test:444/x');
-    const result = await client.send({ url, target: '/x', headers: {}, body: Buffer.of() }, 'alice');
+    const result = await client.send(
+      { url, target: '/x', headers: {}, body: Buffer.of() },
+      'alice',
+    );
     return { result, state: client.proxyState() };
   };
 
