@@ -59,8 +59,8 @@ export async function makeTrip(parts: TripParts, log: TripLog): Promise<void> {
   // Taken away last of all, when nothing makes them any more.
   undo.push('the folders of COI', async () => {
     const made = [...(await mailboxes.list())].filter((name) => !before.has(name));
-    const { root } = names(setup);
-    await mailboxes.removeEmpty(made.filter((name) => name.startsWith(root)));
+    const { root, blocked } = names(setup);
+    await mailboxes.removeEmpty(made.filter((name) => name.startsWith(root) || name === blocked));
   });
   await change(parts, hand, COI_ENTRIES.enabled, 'yes');
   await change(parts, hand, COI_ENTRIES.messageFilter, 'active');
@@ -103,8 +103,8 @@ async function sendOne(
   log.stations.push(`pushed ${Math.max(0, push.at - deliveredAt)} ms later, and decrypted`);
 }
 
-const names = ({ config }: Setup) =>
-  folderNames(config.coi.mailbox_root, config.coi.mailbox_separator);
+const names = ({ config: { coi } }: Setup) =>
+  folderNames(coi.mailbox_root, coi.mailbox_separator, coi.blocked_mailbox);
 
 async function listBefore(mailboxes: ScratchMailboxes, user: string): Promise<Set<string>> {
   try {

@@ -206,7 +206,7 @@ export const metadataFaults: readonly Seed[] = [
       const { version } = stage.dovecot;
       const rig = await startDoctorRig({ version, users: ['bob@example.org'] });
       const { dict } = rig.stage.dovecot.sockets;
-      return withMode(0o660)(dict, () => examine({ dovecot: 'mail_uid =' }, rig)).finally(() =>
+      return withMode(0o600)(dict, () => examine({ dovecot: 'mail_uid =' }, rig)).finally(() =>
         rig.close(),
       );
     },
