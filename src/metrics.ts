@@ -90,7 +90,7 @@ export function createMetrics(registry = new Registry()) {
     }),
     eventsGivenUp: new Counter({
       name: 'coi_events_given_up_total',
-      help: 'Transactions that will never be handled, by reason (refused: by Dovecot, for a day; damaged; oversized; foreign: not of the system user in whose log it stands; over_share: too many wait for their user).',
+      help: 'Transactions that will never be handled, by reason (refused: by Dovecot, for a day or for lack of such a user; damaged; oversized; foreign: not of the system user in whose log it stands; over_share: too many wait for their user).',
       labelNames: ['reason'],
       registers,
     }),

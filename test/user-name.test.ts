@@ -9,6 +9,7 @@ describe('the name of one user', () => {
     'alice',
     'alice@example.org',
     'jörg müller@bücher.example',
+    ' alice ',
     '%u',
     '-A',
     'a/b\\c',
@@ -22,6 +23,10 @@ describe('the name of one user', () => {
 
   const refused: [name: string, problem: RegExp][] = [
     ['', /is empty/],
+    [' ', /no visible character/],
+    ['   ', /no visible character/],
+    ['\u00a0\u2003\u3000', /no visible character/],
+    ['\u200b\u2060\ufeff', /no visible character/],
     ['*', /mask of many users/],
     ['alice*', /mask/],
     ['*@example.org', /mask/],
@@ -46,13 +51,15 @@ describe('the name of one user', () => {
   test('none that passes is a mask to doveadm, ends a line, or changes on the way', () => {
     const name = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 20 }),
-      fc.array(fc.constantFrom('a', '*', '?', '\\', '\n', '\0', '@', '\ud800'), { maxLength: 6 }),
+      fc.array(fc.constantFrom('a', ' ', '*', '?', '\\', '\n', '\0', '@', '\ud800'), {
+        maxLength: 6,
+      }),
     );
     fc.assert(
       fc.property(name, (made) => {
         const user = typeof made === 'string' ? made : made.join('');
         if (problemOfUserName(user) !== undefined) return;
-        assert.ok(user !== '' && !/[*?\n\r\0]/.test(user));
+        assert.ok(user.trim() !== '' && !/[*?\n\r\0]/.test(user));
         assert.equal(Buffer.from(user).toString(), user);
       }),
       { numRuns: 5_000 },

@@ -60,6 +60,17 @@ export const EXIT_CODES = {
 export const isTemporary = (error: unknown): boolean =>
   error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.temporaryFailure;
 
+/**
+ * Whether doveadm said that there is no such user, be it for the reason of another error. A userdb that could
+ * not be asked is told from one that does not know the user.
+ *
+ * @see Dovecot src/doveadm/doveadm-mail.c, doveadm_mail_cmd_exec
+ */
+export const isNoSuchUser = (error: unknown): boolean =>
+  [error, error instanceof Error && error.cause].some(
+    (one) => one instanceof DoveadmCommandError && one.exitCode === EXIT_CODES.noSuchUser,
+  );
+
 export interface DoveadmClientOptions {
   /** `http://…/doveadm/v1`, or `unix:/run/dovecot/http`. */
   url: string;

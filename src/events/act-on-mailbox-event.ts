@@ -1,7 +1,12 @@
-import { readSettings, switchEnabled, type CoiTransition } from '../coi/settings.ts';
+import { COI_ENTRIES, readSettings, switchEnabled, type CoiTransition } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
-import { DoveadmCommandError, isTemporary, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import {
+  DoveadmCommandError,
+  isNoSuchUser,
+  isTemporary,
+  type DoveadmClient,
+} from '../dovecot/doveadm-client.ts';
 import { findMailboxes } from '../dovecot/find-mailboxes.ts';
 import type { RunMoves } from '../dovecot/run-moves.ts';
 import { selectMailbox } from '../dovecot/select-mailbox.ts';
@@ -47,12 +52,24 @@ type Verdict = Exclude<MailboxVerdict, 'unrelated'>;
  * its answer (see createIntake). An event may also be handled late, or twice, when more has happened:
  * nothing is done then unless Chats is by now where the event says. One user's events wait for each other, or a
  * rename that is being undone could not be undone a second time, and COI would be disabled.
+ *
+ * Anybody can be named in an event. What was stored before Dovecot was asked is taken back when it says that
+ * there is no such user.
  */
 export function createActOnMailboxEvent(parts: MailboxEventParts) {
   const { store, folders, doveadm, rules, log } = parts;
   const turns = new KeyedMutex();
 
   return async (user: string, event: MailboxEvent, isLive: boolean): Promise<void> => {
+    try {
+      await actOn(user, event, isLive);
+    } catch (error) {
+      if (isNoSuchUser(error)) await takeBack(user);
+      throw error;
+    }
+  };
+
+  async function actOn(user: string, event: MailboxEvent, isLive: boolean): Promise<void> {
     const verdict = judgeMailboxEvent(event, rules);
     if (verdict === 'unrelated') {
       const alias = readAlias(event, rules);
@@ -69,7 +86,22 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     if ((await readSettings(store, user)).enabled === wanted) return;
     await setEnabled(user, wanted);
     await turns.run(user, () => complete(user));
-  };
+  }
+
+  /**
+   * Leaves nothing of somebody of whom nothing but `enabled` is stored; who has more here was a user once, of
+   * whom "users forget" removes all. An earlier handling of the event may have stored it, so the store is
+   * asked and not what this one did.
+   */
+  async function takeBack(user: string): Promise<void> {
+    for await (const page of store.pages(user, '', { keysOnly: true })) {
+      if (page.some(({ key }) => key !== COI_ENTRIES.enabled)) return;
+    }
+    if (!(await readSettings(store, user)).enabled) return;
+    await switchEnabled(store, user, false);
+    parts.onTransition?.('disabled');
+    log.info({ user }, 'COI is not enabled after all: Dovecot knows no such user');
+  }
 
   async function act(user: string, verdict: Verdict): Promise<void> {
     const { enabled } = await readSettings(store, user);

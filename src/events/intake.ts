@@ -1,4 +1,5 @@
 import { tellWhenAskingDovecot } from '../dovecot/asking-dovecot.ts';
+import { isNoSuchUser } from '../dovecot/doveadm-client.ts';
 import { errorMessage, UnavailableError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import { OverShareError } from '../stores/over-share-error.ts';
@@ -40,7 +41,7 @@ const KEEP_MSECS = 400;
 /** Kept transactions under way; past it, deliveries wait: they may not outrun us for ever. */
 const MOST_GOING_ON_ALONE = 64;
 
-type Outcome = 'done' | { failure: string };
+type Outcome = 'done' | { failure: string; isFinal: boolean };
 
 /**
  * A transaction is handled while Dovecot waits, which makes "answered" mean "done" without writing it
@@ -51,7 +52,7 @@ type Outcome = 'done' | { failure: string };
  *   DELETE and RENAME: Dovecot holds a lock meanwhile that those questions would wait for. Other
  *   commands of clients do wait: after them, their effects are there.
  * - What takes too long is kept as well, in case this process ends before it is done.
- * - What fails is kept, and is handled from there.
+ * - What fails is kept, and is handled from there; but for what is told of a user whom Dovecot does not know.
  *
  * Doing a part twice is harmless: pushes carry a dedupe key, moves search anew.
  */
@@ -117,6 +118,7 @@ export function createIntake(parts: IntakeParts): Intake {
     const copy = await track(journal.writeCopy(transaction));
     const settled = work.then((outcome) => {
       if (outcome === 'done') return copy.discard();
+      if (outcome.isFinal) return copy.refuse(outcome.failure);
       log.warn(
         { reason: outcome.failure },
         'an event could not be handled; it stays in the journal',
@@ -144,7 +146,10 @@ export function createIntake(parts: IntakeParts): Intake {
   };
 }
 
-const failed = (error: unknown): Outcome => ({ failure: errorMessage(error) });
+const failed = (error: unknown): Outcome => ({
+  failure: errorMessage(error),
+  isFinal: isNoSuchUser(error),
+});
 
 async function withinBudget<T>(work: Promise<T>, msecs: number): Promise<T | 'late'> {
   let timer: NodeJS.Timeout | undefined;

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { tellWhenAskingDovecot } from '../dovecot/asking-dovecot.ts';
-import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
+import { DoveadmCommandError, isNoSuchUser } from '../dovecot/doveadm-client.ts';
 import { errorMessage } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { EventJournal, JournalEntry, JournalPage } from '../stores/event-journal.ts';
@@ -32,6 +32,8 @@ export interface KeptCopy {
   discard(): Promise<void>;
   /** It could not be handled: it is the journal's now. */
   release(): void;
+  /** It never will be: Dovecot knows no such user, as `reason` says. */
+  refuse(reason: string): Promise<void>;
 }
 
 /** So many users' transactions are handled at a time … */
@@ -68,7 +70,8 @@ interface Pause {
  * Handles what waits in the journal. Order is kept per user: while one of a user's transactions fails,
  * those behind it wait, and other users do not. A few that have failed for minutes let the others pass:
  * Dovecot may hang up at one message, and order matters less than arriving. So does one that Dovecot
- * refuses, and is given up after a day: mail that nobody but its user can decrypt, say.
+ * refuses, and is given up after a day: mail that nobody but its user can decrypt, say. What is told of somebody
+ * whom Dovecot does not know is given up at once, and nothing of it is set aside.
  */
 export class JournalWorker {
   readonly #parts: JournalWorkerParts;
@@ -129,6 +132,10 @@ export class JournalWorker {
         this.#elsewhere.delete(id);
         this.#awaited.delete(id);
         this.begin();
+      },
+      refuse: (reason) => {
+        this.#discarded.add(id);
+        return this.#refuse({ id, user: transaction.user }, reason);
       },
     };
   }
@@ -283,6 +290,10 @@ export class JournalWorker {
     try {
       await tellWhenAskingDovecot(ask, () => handle(transaction, receivedAt));
     } catch (error) {
+      if (isNoSuchUser(error)) {
+        void this.#refuse(entry, errorMessage(error));
+        return undefined;
+      }
       const pause = this.#pause(entry, error);
       if (pause.refused && clock.now() - receivedAt > LONGEST_REFUSAL_MSECS) {
         await this.#giveUp(entry, 'refused', `given up after a day: ${errorMessage(error)}`);
@@ -327,6 +338,14 @@ export class JournalWorker {
     } catch (error) {
       this.#failures ??= { count: 1, reason: errorMessage(error) };
     }
+  }
+
+  /** There is nobody who could miss what comes of it, nor anything for a person to look at. */
+  #refuse({ id, user }: Pick<JournalEntry, 'id' | 'user'>, reason: string): Promise<void> {
+    this.#pauses.delete(id);
+    this.#parts.onGivenUp?.('refused');
+    this.#parts.log.warn({ user, reason }, 'an event is given up: Dovecot knows no such user');
+    return this.#leave([id]);
   }
 
   async #leave(ids: readonly number[]): Promise<void> {

@@ -6,13 +6,14 @@ import { enabledChange, readSettings } from '../../src/coi/settings.ts';
 import {
   DoveadmCommandError,
   EXIT_CODES,
+  isNoSuchUser,
   type DoveadmClient,
   type DoveadmCommand,
 } from '../../src/dovecot/doveadm-client.ts';
 import { createActOnMailboxEvent } from '../../src/events/act-on-mailbox-event.ts';
 import type { MailboxEvent } from '../../src/events/event-schema.ts';
 import { UnavailableError } from '../../src/errors.ts';
-import type { Store } from '../../src/stores/store.ts';
+import type { Change, Store } from '../../src/stores/store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 
@@ -339,6 +340,25 @@ describe('what becomes of COI with the Chats mailbox', () => {
     });
   }
 
+  for (const [what, event] of [
+    ['CREATE', created],
+    ['DELETE', deleted],
+    ['RENAME', renamed(names.chats, 'Elsewhere')],
+    ['CREATE by another name', { ...created, mailbox: 'old/COI/Chats' }],
+  ] as const) {
+    it(`${what} of a user whom Dovecot does not know: nothing is stored`, async () => {
+      const mailboxes = new Mailboxes();
+      for (const name of ['mailboxStatus', 'mailboxMetadataGet', 'mailboxRename']) {
+        mailboxes.refused.set(name, EXIT_CODES.noSuchUser);
+      }
+      await acting(mailboxes)('alice', event).catch((error: unknown) => {
+        assert.ok(isNoSuchUser(error));
+      });
+      assert.deepEqual(await store.list('alice', ''), []);
+      expectNoChange();
+    });
+  }
+
   it('Dovecot does not answer: nothing yet, to be tried again', async () => {
     await enable();
     const mailboxes = new Mailboxes();
@@ -451,6 +471,50 @@ describe('what becomes of COI with the Chats mailbox', () => {
         assert.deepEqual(published.at(-1), ['alice', false]);
       });
     }
+
+    it('CREATE of a user whom Dovecot does not know: nothing stays', async () => {
+      const mailboxes = new Mailboxes();
+      mailboxes.refused.set('mailboxStatus', EXIT_CODES.noSuchUser);
+      const noSuchUser = { exitCode: EXIT_CODES.noSuchUser };
+      await assert.rejects(actingOn(mailboxes)('alice', created, true), noSuchUser);
+      assert.deepEqual(await store.list('alice', ''), []);
+      assert.deepEqual(transitions, ['enabled', 'disabled']);
+      assert.deepEqual(mailboxes.asked, ['mailboxStatus', 'mailboxStatus'], 'in one request');
+    });
+
+    it('nor does it when Dovecot could not be asked at first', async () => {
+      const mailboxes = new Mailboxes();
+      mailboxes.unanswered.add('mailboxStatus');
+      await assert.rejects(actingOn(mailboxes)('alice', created, true), UnavailableError);
+      assert.equal(await isEnabled(), true);
+      mailboxes.unanswered.clear();
+      mailboxes.refused.set('mailboxStatus', EXIT_CODES.noSuchUser);
+      await assert.rejects(acting(mailboxes)('alice', created), DoveadmCommandError);
+      assert.deepEqual(await store.list('alice', ''), []);
+    });
+
+    it('who has more here than that is left alone: "users forget" removes all of it', async () => {
+      const filter = { op: 'set', key: 'coi/config/message-filter', value: Buffer.from('seen') };
+      await store.commit('alice', [filter as Change]);
+      const mailboxes = new Mailboxes();
+      mailboxes.refused.set('mailboxStatus', EXIT_CODES.noSuchUser);
+      await assert.rejects(actingOn(mailboxes)('alice', created, true), DoveadmCommandError);
+      assert.equal((await store.list('alice', '')).length, 2);
+    });
+
+    it('another refusal takes nothing back', async () => {
+      const mailboxes = new Mailboxes();
+      mailboxes.refused.set('mailboxStatus', EXIT_CODES.noPermission);
+      await assert.rejects(actingOn(mailboxes)('alice', created, true), DoveadmCommandError);
+      assert.equal(await isEnabled(), true);
+    });
+
+    it('of a user who has COI enabled, Dovecot is asked nothing', async () => {
+      await enable();
+      const mailboxes = new Mailboxes(names.chats);
+      await actingOn(mailboxes)('alice', created, true);
+      assert.deepEqual(mailboxes.asked, []);
+    });
 
     it('what could not be made then is made when the event comes again', async () => {
       const mailboxes = new Mailboxes(names.chats);

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { sayAskingDovecot } from '../../src/dovecot/asking-dovecot.ts';
+import { DoveadmCommandError, EXIT_CODES } from '../../src/dovecot/doveadm-client.ts';
+import { UnavailableError } from '../../src/errors.ts';
 import type { Transaction } from '../../src/events/event-schema.ts';
 import { createIntake } from '../../src/events/intake.ts';
 import { OverShareError } from '../../src/stores/over-share-error.ts';
@@ -23,6 +25,12 @@ const delivered: Transaction = {
   events: [{ event: 'MessageNew', mailbox: 'INBOX', uid: 1, uidvalidity: 1 }],
 };
 
+const noSuchUser = new DoveadmCommandError(
+  { name: 'mailboxStatus', parameters: {} },
+  'exitCode',
+  EXIT_CODES.noSuchUser,
+);
+
 function intakeWith(handle: () => Promise<void>, keepFails?: Error, keepHangs = false) {
   const kept: Transaction[] = [];
   const held: Transaction[] = [];
@@ -42,6 +50,10 @@ function intakeWith(handle: () => Promise<void>, keepFails?: Error, keepHangs = 
             return Promise.resolve();
           },
           release: () => void copies.push('released'),
+          refuse: () => {
+            copies.push('refused');
+            return Promise.resolve();
+          },
         });
       },
     },
@@ -66,6 +78,20 @@ describe('the intake', () => {
     await intake.drain();
     assert.deepEqual(copies, ['released']);
   });
+
+  for (const [what, error] of [
+    ['says it', noSuchUser],
+    ['is why a mailbox cannot be made', new UnavailableError('no mailbox', { cause: noSuchUser })],
+  ] as const) {
+    it(`gives up what is told of nobody whom Dovecot knows, which ${what}`, async () => {
+      for (const one of [transaction, read]) {
+        const { intake, copies } = intakeWith(() => Promise.reject(error));
+        assert.equal(await intake.take(one), 'kept');
+        await intake.drain();
+        assert.deepEqual(copies, ['refused']);
+      }
+    });
+  }
 
   for (const [what, copy] of [
     ['is done', 'discarded'],

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
-import { DoveadmCommandError } from '../../src/dovecot/doveadm-client.ts';
+import { DoveadmCommandError, EXIT_CODES } from '../../src/dovecot/doveadm-client.ts';
 import { sayAskingDovecot } from '../../src/dovecot/asking-dovecot.ts';
+import { UnavailableError } from '../../src/errors.ts';
 import type { Transaction } from '../../src/events/event-schema.ts';
 import { JournalWorker } from '../../src/events/journal-worker.ts';
 import { OverShareError } from '../../src/stores/over-share-error.ts';
@@ -25,6 +26,7 @@ describe('the journal of events', () => {
   let handled: string[];
   let failing: Set<string>;
   let refused: Set<string>;
+  let unknown: Set<string>;
   let givenUp: string[];
   let now: number;
   let stepped: number;
@@ -43,6 +45,14 @@ describe('the journal of events', () => {
     if (failing.has(user) || failing.has(name)) throw new Error('Dovecot does not answer');
     if (refused.has(name)) {
       throw new DoveadmCommandError({ name: 'move', parameters: {} }, 'exitCode', 75);
+    }
+    if (unknown.has(name)) {
+      const cause = new DoveadmCommandError(
+        { name: 'mailboxCreate', parameters: {} },
+        'exitCode',
+        EXIT_CODES.noSuchUser,
+      );
+      throw new UnavailableError('no mailbox', { cause });
     }
     handled.push(name);
   };
@@ -80,7 +90,7 @@ describe('the journal of events', () => {
   beforeEach(async () => {
     directory = makeTempDir();
     [handled, times, givenUp] = [[], [], []];
-    [failing, refused] = [new Set(), new Set()];
+    [failing, refused, unknown] = [new Set(), new Set(), new Set()];
     [stepped, begun] = [0, 0];
     waitFor = Promise.resolve();
     now = 1_700_000_000_000;
@@ -179,6 +189,32 @@ describe('the journal of events', () => {
     assert.equal(worker.waiting(), 0);
     assert.deepEqual(givenUp, ['refused']);
     assert.equal(await worker.forget('alice'), 1, 'it was set aside, for a person to look at');
+  });
+
+  it('gives up at once what is told of nobody whom Dovecot knows, and keeps none of it', async () => {
+    for (const uid of [1, 2, 3]) await keep('alice', uid);
+    unknown.add('alice:2');
+    await takeIn();
+    assert.deepEqual(handled, ['alice:1', 'alice:3']);
+    assert.equal(worker.waiting(), 0);
+    assert.deepEqual(givenUp, ['refused']);
+    assert.equal(begun, 3);
+    assert.equal(await worker.forget('alice'), 0, 'nothing was set aside either');
+  });
+
+  it('gives up a copy that is refused, and goes on with what waits behind it', async () => {
+    const { log, lines } = recordLog();
+    worker = makeWorker(log);
+    const copy = await worker.writeCopy(transaction('alice', 1));
+    await keep('alice', 2);
+    await worker.takeIn();
+    assert.deepEqual(handled, []);
+    await copy.refuse('exit code 67');
+    await eventually(() => assert.deepEqual(handled, ['alice:2']));
+    await eventually(() => assert.equal(outbox.journal.waiting(), 0));
+    assert.deepEqual(givenUp, ['refused']);
+    const said = lines.find(({ msg }) => msg.startsWith('an event is given up'));
+    assert.deepEqual([said?.['user'], said?.['reason']], ['alice', 'exit code 67']);
   });
 
   it('tells since when an event waits by the clock as it is now', async () => {

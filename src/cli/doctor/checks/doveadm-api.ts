@@ -6,7 +6,10 @@ import { findBarrier } from '../find-barrier.ts';
 import { knock } from '../probes/knock.ts';
 import type { Setup } from '../setup/setup.ts';
 
-/** As doveadm_allowed_commands names them. */
+/**
+ * As doveadm_allowed_commands names them. The service does without `user` (see `LogOwners`), and without
+ * `mailbox metadata get` where nothing but the trash is asked for (see the check `namespace`).
+ */
 const COMMANDS = [
   ...['fetch', 'flags add', 'mailbox create', 'mailbox delete', 'mailbox list', 'mailbox rename'],
   ...['mailbox status', 'mailbox subscribe'],
@@ -59,6 +62,12 @@ export const doveadmApi = defineCheck({
       severity: 'error',
       what: 'doveadm_allowed_commands lacks {commands}.',
       remedy: 'Add them there, and reload Dovecot.',
+    },
+    'owners-unknown': {
+      severity: 'warning',
+      what: 'doveadm_allowed_commands lacks "user", so that the service cannot ask whose mail a system user holds: what stands in an event log is believed, whomever it tells of.',
+      remedy:
+        'Add it there, and reload Dovecot; where one system user runs the mail processes of all, it changes nothing.',
     },
   },
   run: async (setup, report) => {
@@ -126,5 +135,8 @@ function checkSettings({ dovecot, config }: Setup, report: Report): void {
   const lacking = needed.filter((name) => !allowedCommands.includes(name));
   if (allowedCommands.length > 0 && lacking.length > 0) {
     report.fault('commands-forbidden', { commands: lacking.map((name) => `"${name}"`).join(', ') });
+  }
+  if (allowedCommands.length > 0 && !allowedCommands.includes('user')) {
+    report.fault('owners-unknown');
   }
 }

@@ -13,7 +13,7 @@ const listener = (...lines: string[]): Examination => ({
   dovecot: `service doveadm {\n  inet_listener http {\n${lines.join('\n')}\n  }\n}`,
 });
 
-/** All that metadata.source: dict needs. */
+/** All that metadata.source: dict cannot do without. */
 const FOR_MAIL = [
   ...[
     'fetch',
@@ -27,6 +27,14 @@ const FOR_MAIL = [
   ],
   'move',
 ];
+
+/** Nothing but these is allowed. */
+const allowing =
+  (...names: readonly string[]) =>
+  (rig: DoctorRig): string =>
+    is23(rig)
+      ? `doveadm_allowed_commands = ${names.join(',')}`
+      : `doveadm_allowed_commands {\n${names.map((name) => `"${name}" = yes`).join('\n')}\n}`;
 
 export const commandFaults: readonly Seed[] = [
   {
@@ -97,11 +105,7 @@ export const commandFaults: readonly Seed[] = [
   {
     fault: 'doveadm-api.commands-forbidden',
     says: /"mailbox create"/,
-    break: (rig) => ({
-      dovecot: is23(rig)
-        ? 'doveadm_allowed_commands = fetch,move'
-        : 'doveadm_allowed_commands {\n  fetch = yes\n  move = yes\n}',
-    }),
+    break: (rig) => ({ dovecot: allowing('fetch', 'move', 'user')(rig) }),
   },
   {
     fault: 'doveadm-api.commands-forbidden',
@@ -109,10 +113,12 @@ export const commandFaults: readonly Seed[] = [
     says: /lacks "mailbox metadata get", "mailbox metadata list"/,
     break: (rig) => ({
       config: { metadata: { source: 'doveadm' } },
-      dovecot: is23(rig)
-        ? `doveadm_allowed_commands = ${FOR_MAIL.join(',')}`
-        : `doveadm_allowed_commands {\n${FOR_MAIL.map((name) => `"${name}" = yes`).join('\n')}\n}`,
+      dovecot: allowing(...FOR_MAIL, 'user')(rig),
     }),
+  },
+  {
+    fault: 'doveadm-api.owners-unknown',
+    break: (rig) => ({ dovecot: allowing(...FOR_MAIL)(rig) }),
   },
   {
     fault: 'doveadm-socket.absent',
