@@ -12,7 +12,7 @@ export interface DoveadmJudge {
   close(): void;
 }
 
-type Call = [name: string, parameters: { user?: unknown }, tag: string];
+type Call = [name: string, parameters: { user?: unknown; mailboxMask?: unknown }, tag: string];
 
 /**
  * Dovecot's doveadm HTTP API for users who have nothing: every command succeeds, and finds no message.
@@ -33,7 +33,10 @@ export async function startDoveadmJudge(): Promise<DoveadmJudge> {
           );
         }
       }
-      response.end(JSON.stringify(commands.map(([, , tag]) => ['doveadmResponse', [], tag])));
+      const answers = commands.map(([name, parameters, tag]) => {
+        return ['doveadmResponse', name === 'mailboxStatus' ? rowsOf(parameters) : [], tag];
+      });
+      response.end(JSON.stringify(answers));
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -49,3 +52,10 @@ export async function startDoveadmJudge(): Promise<DoveadmJudge> {
     },
   };
 }
+
+/** There is every mailbox that is asked about. */
+const rowsOf = ({ mailboxMask }: Call[1]): { mailbox: string; uidvalidity: string }[] =>
+  [mailboxMask].flat().map((mask) => ({
+    mailbox: String(mask).replace(/%$/, ''),
+    uidvalidity: '1',
+  }));
