@@ -21,6 +21,9 @@ interface Service {
   volumes?: string[];
   ports?: string[];
   depends_on?: string[] | Record<string, unknown>;
+  read_only?: boolean;
+  cap_drop?: string[];
+  security_opt?: string[];
   mem_limit?: string;
   pids_limit?: number;
   ulimits?: Record<string, number>;
@@ -103,6 +106,22 @@ describe('docker-compose.yml', () => {
     assert.equal(String(pids_limit), inUnit('TasksMax'));
     assert.equal(String(ulimits?.['core']), inUnit('LimitCORE'));
     assert.equal(compose.services['dovecot']?.ulimits?.['core'], 0);
+  });
+
+  it('bounds the sidecar as the example for mail stacks does', () => {
+    const [, yaml = ''] =
+      /```yaml\n(services:\n[\s\S]*?)```/.exec(read('docs/beside-mail-stacks.md')) ?? [];
+    const example = parse(yaml) as typeof compose;
+    // What is of the site, or told in another test.
+    const free = new Set(['build', 'image', 'environment', 'volumes']);
+    const [ours, theirs] = [compose, example].map((one) =>
+      Object.entries(one.services['coi-sidecar'] ?? {}).filter(([name]) => !free.has(name)),
+    );
+    assert.deepEqual(theirs, ours);
+    const { cap_drop, read_only, security_opt } = compose.services['coi-sidecar'] ?? {};
+    assert.deepEqual(cap_drop, ['ALL']);
+    assert.deepEqual(security_opt, ['no-new-privileges:true']);
+    assert.equal(read_only, true);
   });
 
   it('bounds every log', () => {
