@@ -21,6 +21,13 @@ interface Service {
   volumes?: string[];
   ports?: string[];
   depends_on?: string[] | Record<string, unknown>;
+  read_only?: boolean;
+  cap_drop?: string[];
+  security_opt?: string[];
+  mem_limit?: string;
+  pids_limit?: number;
+  ulimits?: Record<string, number>;
+  logging?: { driver: string; options: Record<string, string> };
 }
 const compose = parse(read('docker-compose.yml')) as {
   services: Record<string, Service>;
@@ -91,6 +98,41 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('gives the sidecar the limits of the systemd unit', () => {
+    const unit = read('packaging/coi-sidecar.service');
+    const inUnit = (name: string) => RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1]?.toLowerCase();
+    const { mem_limit, pids_limit, ulimits } = compose.services['coi-sidecar'] ?? {};
+    assert.equal(mem_limit, inUnit('MemoryMax'));
+    assert.equal(String(pids_limit), inUnit('TasksMax'));
+    assert.equal(String(ulimits?.['core']), inUnit('LimitCORE'));
+    assert.equal(compose.services['dovecot']?.ulimits?.['core'], 0);
+  });
+
+  it('bounds the sidecar as the example for mail stacks does', () => {
+    const [, yaml = ''] =
+      /```yaml\n(services:\n[\s\S]*?)```/.exec(read('docs/beside-mail-stacks.md')) ?? [];
+    const example = parse(yaml) as typeof compose;
+    // What is of the site, or told in another test.
+    const free = new Set(['build', 'image', 'environment', 'volumes']);
+    const [ours, theirs] = [compose, example].map((one) =>
+      Object.entries(one.services['coi-sidecar'] ?? {}).filter(([name]) => !free.has(name)),
+    );
+    assert.deepEqual(theirs, ours);
+    const { cap_drop, read_only, security_opt } = compose.services['coi-sidecar'] ?? {};
+    assert.deepEqual(cap_drop, ['ALL']);
+    assert.deepEqual(security_opt, ['no-new-privileges:true']);
+    assert.equal(read_only, true);
+  });
+
+  it('bounds every log', () => {
+    for (const [name, { logging }] of services) {
+      assert.ok(logging, name);
+      assert.equal(logging.driver, 'json-file', name);
+      assert.match(logging.options['max-size'] ?? '', /^\d+m$/, name);
+      assert.match(logging.options['max-file'] ?? '', /^\d$/, name);
+    }
+  });
+
   it('gives the sidecar a configuration that it accepts', () => {
     const environment: Record<string, string> = { COI_SIDECAR_HTTP_LISTEN: '0.0.0.0:9380' };
     assert.match(read('Dockerfile'), /COI_SIDECAR_HTTP_LISTEN=0\.0\.0\.0:9380/);
@@ -139,16 +181,34 @@ describe('the Dockerfiles', () => {
     }
   });
 
-  it('agree on who owns the mail, the sockets and the event log', () => {
+  it('agree on who owns the mail, and who the sockets and the event log', () => {
     const ids = dockerfiles.map((file) =>
-      [...read(file).matchAll(/^ARG MAIL_[UG]ID=(\d+)$/gm)].map(([, id]) => id),
+      [...read(file).matchAll(/^ARG ((?:MAIL|SERVICE)_[UG]ID=\d+)$/gm)].map(([, id]) => id),
     );
-    assert.equal(ids[0]?.length, 2);
+    assert.equal(ids[0]?.length, 3);
     assert.deepEqual(ids[0], ids[1]);
   });
 
-  it('do not run the sidecar as root', () => {
-    assert.match(read('Dockerfile'), /^USER \$MAIL_UID:\$MAIL_GID$/m);
+  it('run the sidecar as a user of its own, in the group of the mail', () => {
+    const text = read('Dockerfile');
+    assert.match(text, /^USER \$SERVICE_UID:\$MAIL_GID$/m);
+    const id = (name: string) => Number(RegExp(`^ARG ${name}=(\\d+)$`, 'm').exec(text)?.[1]);
+    // Neither a system user of Debian's, nor Node's 1000, nor the owner of the mail.
+    assert.ok(id('SERVICE_UID') > 1000 && id('SERVICE_UID') < 60_000);
+    assert.notEqual(id('SERVICE_UID'), id('MAIL_UID'));
+    assert.match(text, /install -y --no-install-recommends tini acl /);
+  });
+
+  it('let no mail process put anything beside the sockets and the event log', () => {
+    for (const [file, owner, group] of [
+      ['Dockerfile', 'coi-sidecar', 'coi-mail'],
+      ['docker/dovecot/Dockerfile', '"$SERVICE_UID"', 'vmail'],
+    ] as const) {
+      const text = read(file);
+      const made = `install -d -o ${owner} -g ${group}`;
+      assert.ok(text.includes(`${made} -m 750 /run/coi-sidecar /run/coi-sidecar/sieve`), file);
+      assert.ok(text.includes(`${made} -m 710 /var/spool/coi-events`), file);
+    }
   });
 });
 

@@ -124,14 +124,17 @@ describe('the Dockerfiles', () => {
 const PASSWD = 'root:x:0:0::/root:/bin/sh\nmail:x:8:8::/:/bin/sh\nnode:x:1000:1000::/:/bin/sh\n';
 const GROUP = 'root:x:0:\nmail:x:8:\nman:x:12:\nnode:x:1000:\n';
 
-describe('the numbers of the mail owner', { skip: notRoot }, () => {
-  for (const file of ['Dockerfile', 'docker/dovecot/Dockerfile']) {
+describe('the numbers of the users', { skip: notRoot }, () => {
+  for (const [file, name, owner] of [
+    ['Dockerfile', 'coi-sidecar', 9380],
+    ['docker/dovecot/Dockerfile', 'vmail', undefined],
+  ] as const) {
     for (const [uid, gid] of [
       [5000, 5000],
       [1000, 1000],
       [8, 12],
     ] as const) {
-      it(`${file}: ${uid} and ${gid}, whoever has them in the base image`, async () => {
+      it(`${file}: mail of ${uid} and ${gid}, whoever has them in the base image`, async () => {
         const dir = makeTempDir();
         try {
           await mkdir(join(dir.path, 'etc'));
@@ -144,15 +147,28 @@ describe('the numbers of the mail owner', { skip: notRoot }, () => {
           const script = commands
             .map((command) => command.replace('add ', `add --prefix ${dir.path} `))
             .join(' && ');
-          const variables = [`MAIL_UID=${uid}`, `MAIL_GID=${gid}`];
+          const variables = [`MAIL_UID=${uid}`, `MAIL_GID=${gid}`, 'SERVICE_UID=9380'];
           const { exitCode, stderr } = await runCommand('env', [...variables, 'sh', '-c', script]);
           assert.equal(exitCode, 0, stderr);
           const passwd = await readFile(join(dir.path, 'etc/passwd'), 'utf8');
-          assert.match(passwd, RegExp(`^(coi-sidecar|vmail):[x!]:${uid}:${gid}:`, 'm'));
+          assert.match(passwd, RegExp(`^${name}:[x!]:${owner ?? uid}:${gid}:`, 'm'));
         } finally {
           dir.remove();
         }
       });
     }
   }
+
+  it('are refused where the service would be root or the owner of the mail', async () => {
+    const text = await readFile(join(ROOT, 'Dockerfile'), 'utf8');
+    const [, script = ''] = /^RUN (\{ \[ "\$SERVICE_UID"[\s\S]*?\n *\|\| .*)$/m.exec(text) ?? [];
+    const build = (uid: string) =>
+      runCommand('env', ['MAIL_UID=5000', `SERVICE_UID=${uid}`, 'sh', '-c', script]);
+    assert.equal((await build('9380')).exitCode, 0);
+    for (const uid of ['0', '00', '5000', 'vmail', '']) {
+      const { exitCode, stderr } = await build(uid);
+      assert.equal(exitCode, 1, uid);
+      assert.match(stderr, /neither 0 nor MAIL_UID/);
+    }
+  });
 });

@@ -12,6 +12,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -497,6 +498,23 @@ describe('the event logs', () => {
       asMailUser(`printf '%s' '${written('alice', 1)}' >> ${log(MAIL_USER)}`);
       assert.deepEqual(await kept('alice', 'mallory'), ['alice:1']);
       assert.equal(statSync(join(dir, '4003')).uid, OWN);
+    });
+
+    it('keep what waits, made by a service that ran as that user, once it was given to this one', async () => {
+      await stop();
+      const home = join(dir, String(MAIL_USER));
+      rmSync(home, { recursive: true });
+      // After chown -R: the log of the service's own user is now that of another, and has no ACL.
+      renameSync(join(dir, String(OWN)), home);
+      appendFileSync(log(MAIL_USER), written('alice', 1));
+      rmSync(join(home, 'hold'));
+      execFileSync('mkfifo', [join(home, 'hold')]);
+      await start();
+      assert.ok(await events.ensure(MAIL_USER));
+      asMailUser(`printf '%s' '${written('alice', 2)}' >> ${log(MAIL_USER)}`);
+      asMailUser(`printf 1 > ${home}/hold`);
+      assert.deepEqual(await kept(), ['alice:1', 'alice:2']);
+      assert.throws(() => asMailUser(`rm -f ${home}/hold`));
     });
 
     it('say what to do where access cannot be given, and go on', async () => {
