@@ -23,9 +23,9 @@ const MOST_USERS = 10_000;
 /** What went wrong is tried again after this. */
 const AGAIN_MSECS = 60_000;
 const NUMBER = /^(?:0|[1-9]\d{0,9})$/;
-/** What is not finished; nobody else looks at it. */
 /** Modes of the directory that let nobody else do more than pass it. */
 const CLOSED = [0o710, 0o711];
+/** What is not finished; nobody else looks at it. */
 const UNFINISHED = '.new-';
 const ENTER = { mode: 0o700, right: '--x', maskedMode: 0o710 };
 const WRITE = { mode: 0o600, right: 'rw-', maskedMode: 0o660 };
