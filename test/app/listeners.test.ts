@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
 import { createApp } from '../../src/app.ts';
@@ -22,9 +22,9 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const ADMIN_TOKEN = 'an-admin-token-for-tests';
 
 /** No Dovecot is there to answer it. */
-function makeConfig(test: TestContext, listen: string, socket = 'http.sock') {
+function makeConfig(teardown: AsyncDisposableStack, listen: string, socket = 'http.sock') {
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardown.defer(directory.remove);
   const at = (name: string): string => join(directory.path, name);
   const config = {
     http: {
@@ -43,11 +43,12 @@ function makeConfig(test: TestContext, listen: string, socket = 'http.sock') {
 }
 
 describe('http.socket', () => {
-  it('is a second way in, for the command line above all', async (test) => {
-    const { config, at } = makeConfig(test, '127.0.0.1:0');
+  it('is a second way in, for the command line above all', async () => {
+    await using teardown = new AsyncDisposableStack();
+    const { config, at } = makeConfig(teardown, '127.0.0.1:0');
     const app = await createApp(config, { log: recordLog().log });
     await app.start();
-    test.after(() => app.stop());
+    teardown.defer(() => app.stop());
     assert.equal((await stat(at('http.sock'))).mode & 0o777, 0o600);
     // By TCP it would reach nobody: the port of the configuration is 0.
     const client = createAdminClient(config);
@@ -70,11 +71,12 @@ describe('http.socket', () => {
 });
 
 describe('the admin token', { skip: notRoot }, () => {
-  it('is not sent to another user who has taken our port while we are down', async (test) => {
+  it('is not sent to another user who has taken our port while we are down', async () => {
+    await using teardown = new AsyncDisposableStack();
     await using impostor = await startImpostor();
-    const { config } = makeConfig(test, `127.0.0.1:${impostor.port}`);
+    const { config } = makeConfig(teardown, `127.0.0.1:${impostor.port}`);
     const client = createAdminClient(config);
-    test.after(() => client.close());
+    teardown.defer(() => client.close());
     await assert.rejects(client.call('GET', '/v1/users'), /no service answers.*uid 65534/);
     const ask = createAskHttp(() => []);
     await assert.rejects(
@@ -89,7 +91,11 @@ const noSystemd =
   !existsSync('/usr/bin/systemd-socket-activate') && 'systemd-socket-activate is not here';
 
 /** As systemd starts the service: the port is taken first, and the first who asks starts it. */
-function activate(test: TestContext, listen: string, file: string): { log: () => string } {
+function activate(
+  teardown: AsyncDisposableStack,
+  listen: string,
+  file: string,
+): { log: () => string } {
   let log = '';
   const program = ['--listen', listen, process.execPath, MAIN, 'serve', '--config', file];
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'systemd-socket-activate', ...program], {
@@ -98,19 +104,21 @@ function activate(test: TestContext, listen: string, file: string): { log: () =>
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (log += text));
   }
-  test.after(async () => {
+  teardown.defer(async () => {
+    const ended = once(child, 'exit');
     child.kill('SIGTERM');
-    await once(child, 'exit');
+    await ended;
   });
   return { log: () => log };
 }
 
 describe('a port that systemd has taken before', { skip: noSystemd }, () => {
-  it('is served, and whoever asked before the service was there is answered', async (test) => {
+  it('is served, and whoever asked before the service was there is answered', async () => {
+    await using teardown = new AsyncDisposableStack();
     const listen = `127.0.0.1:${await findFreePort()}`;
-    const { at, text } = makeConfig(test, listen);
+    const { at, text } = makeConfig(teardown, listen);
     await writeFile(at('config.yaml'), text);
-    const { log } = activate(test, listen, at('config.yaml'));
+    const { log } = activate(teardown, listen, at('config.yaml'));
     await eventually(() => assert.match(log(), /Listening on/));
     const answer = await fetch(`http://${listen}/healthz`);
     assert.equal(answer.status, 200);
@@ -119,12 +127,13 @@ describe('a port that systemd has taken before', { skip: noSystemd }, () => {
     assert.doesNotMatch(log(), /ListenStream/);
   });
 
-  it('is served beside http.listen when that is another, with a warning', async (test) => {
+  it('is served beside http.listen when that is another, with a warning', async () => {
+    await using teardown = new AsyncDisposableStack();
     const held = `127.0.0.1:${await findFreePort()}`;
     const listen = `127.0.0.1:${await findFreePort()}`;
-    const { at, text } = makeConfig(test, listen);
+    const { at, text } = makeConfig(teardown, listen);
     await writeFile(at('config.yaml'), text);
-    const { log } = activate(test, held, at('config.yaml'));
+    const { log } = activate(teardown, held, at('config.yaml'));
     await eventually(() => assert.match(log(), /Listening on/));
     for (const address of [held, listen]) {
       assert.equal((await fetch(`http://${address}/healthz`)).status, 200);
