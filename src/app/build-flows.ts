@@ -197,7 +197,7 @@ function buildMetadata(
 }
 
 function buildTransactionHandler(
-  { config, store, doveadm, runMoves, doveadmSocket, recent, metrics, log }: Ground,
+  { config, store, doveadm, runMoves, doveadmSocket, recent, metrics, sleep, log }: Ground,
   { folders, ownOperations, blockedContacts, subscriptions, delivery }: Domain,
   source: MetadataSource,
   list: ListMessages,
@@ -234,7 +234,7 @@ function buildTransactionHandler(
     }),
     isOwn: (user, event) => ownOperations.claim(user, event.event, event.mailbox),
     onMailboxEvent: createActOnMailboxEvent({
-      ...{ store, folders, takeRestored, doveadm, runMoves, log },
+      ...{ store, folders, takeRestored, doveadm, runMoves, sleep, log },
       rules: {
         folders: folders.names,
         separator: config.coi.mailbox_separator,

@@ -1,6 +1,8 @@
 import { COI_ENTRIES, readSettings, switchEnabled, type CoiTransition } from '../coi/settings.ts';
 import type { Folders } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
+import type { Sleep } from '../clock.ts';
+import { sayAskingDovecot } from '../dovecot/asking-dovecot.ts';
 import {
   DoveadmCommandError,
   isNoSuchUser,
@@ -33,6 +35,7 @@ export interface MailboxEventParts {
   takeRestored: RestoreChats['takeRestored'];
   /** Shows clients the new state of `enabled`. */
   publish: (user: string) => Promise<void>;
+  sleep: Sleep;
   onTransition?: (state: CoiTransition) => void;
   log: Logger;
 }
@@ -41,6 +44,9 @@ export interface MailboxEventParts {
 const TRASH = /(^|\s)\\trash(\s|$)/i;
 /** How deep below the trash a mailbox may be. */
 const MOST_LEVELS = 16;
+
+/** Longer than a client needs between two commands. */
+const QUIET_MSECS = 200;
 
 type Verdict = Exclude<MailboxVerdict, 'unrelated'>;
 
@@ -59,6 +65,8 @@ type Verdict = Exclude<MailboxVerdict, 'unrelated'>;
 export function createActOnMailboxEvent(parts: MailboxEventParts) {
   const { store, folders, doveadm, rules, log } = parts;
   const turns = new KeyedMutex();
+  /** The last live event of those that wait to be completed. */
+  const latest = new Map<string, symbol>();
 
   return async (user: string, event: MailboxEvent, isLive: boolean): Promise<void> => {
     try {
@@ -85,7 +93,20 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
     if (!wanted) parts.takeRestored(user);
     if ((await readSettings(store, user)).enabled === wanted) return;
     await setEnabled(user, wanted);
-    await turns.run(user, () => complete(user));
+    if (await isQuiet(user)) await turns.run(user, () => complete(user));
+  }
+
+  /**
+   * Whether nothing of this kind was reported for a moment. Whoever lists a user's mailboxes amid a CREATE
+   * of one, be it doveadm, may have Dovecot answer that it exists already (Maildir++), so a client that goes
+   * on is not disturbed; what there is to do then is done for the last event.
+   */
+  async function isQuiet(user: string): Promise<boolean> {
+    sayAskingDovecot(); // which need not wait for this
+    const mine = Symbol(user);
+    latest.set(user, mine);
+    await parts.sleep(QUIET_MSECS);
+    return latest.get(user) === mine && latest.delete(user);
   }
 
   /**

@@ -107,6 +107,8 @@ describe('what becomes of COI with the Chats mailbox', () => {
   let transitions: string[];
   /** Users whose Chats was made anew. */
   let restored: Set<string>;
+  /** For how long it is quiet. */
+  let moment: Promise<unknown>;
 
   beforeEach(() => {
     store = new MemoryStore();
@@ -114,6 +116,7 @@ describe('what becomes of COI with the Chats mailbox', () => {
     published = [];
     transitions = [];
     restored = new Set();
+    moment = Promise.resolve();
   });
 
   const isEnabled = async (user = 'alice'): Promise<boolean> =>
@@ -134,6 +137,7 @@ describe('what becomes of COI with the Chats mailbox', () => {
       rules: { folders: names, separator: '/', trash: ['Trash'] },
       publish: async (user) => void published.push([user, await isEnabled(user)]),
       onTransition: (state) => transitions.push(state),
+      sleep: () => moment,
       log: recorded.log,
     });
   function expectChange(enabled: boolean): void {
@@ -452,6 +456,26 @@ describe('what becomes of COI with the Chats mailbox', () => {
       const chats = mailboxes.touched.filter((name) => name.startsWith(names.chats));
       assert.deepEqual(chats, [names.chats], 'to subscribe it');
       assert.ok(mailboxes.asked.includes('mailboxSubscribe'));
+    });
+
+    it('nothing is asked while the client goes on, and once when it is quiet', async () => {
+      const mailboxes = new Mailboxes(names.chats);
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      moment = promise;
+      const act = actingOn(mailboxes);
+      const acted = [created, deleted, created].map((event) => async () => {
+        const acting = act('alice', event, true);
+        const wanted = event === created;
+        while ((await isEnabled()) !== wanted) await new Promise((next) => setImmediate(next));
+        return { acting };
+      });
+      const all: Promise<void>[] = [];
+      for (const one of acted) all.push((await one()).acting);
+      for (let turn = 0; turn < 20; turn++) await new Promise((next) => setImmediate(next));
+      assert.deepEqual(mailboxes.asked, []);
+      resolve(undefined);
+      await Promise.all(all);
+      assert.deepEqual(published, [['alice', true]]);
     });
 
     for (const during of ['mailboxStatus', 'mailboxCreate']) {
