@@ -71,7 +71,9 @@ for (const { version, skip, metadata } of runs) {
       await client.setMetadata('', `${VENDOR}/coi/config/message-filter`, filter);
       await client.setMetadata('', `${VENDOR}/coi/config/enabled`, 'yes');
       await eventually(async () => {
-        const { untagged } = await client.ok('LSUB "" "COI/*"');
+        const chats = await client.ok('LSUB "" "COI/*"');
+        const blocked = await client.ok('LSUB "" Blocked');
+        const untagged = [...chats.untagged, ...blocked.untagged];
         assert.equal(untagged.length, 3, 'Chats, Contacts and Blocked are there and subscribed');
         const settings = await stage.app.flows.source.settings(user);
         assert.deepEqual(settings, { enabled: true, messageFilter: filter });

@@ -111,7 +111,7 @@ describe('beside fts_xapian', { skip }, () => {
     await deliverTo(stage, user, chat('Subject: blocked', 'From: mallory@example.org'));
     await settlePushes(stage);
     await eventually(async () => {
-      assert.deepEqual(await subjectsIn(client, 'COI/Blocked'), ['blocked']);
+      assert.deepEqual(await subjectsIn(client, 'Blocked'), ['blocked']);
     });
   });
 });
