@@ -1,4 +1,5 @@
 import type { ListedMessage, ListMessages } from './list-messages.ts';
+import { MAX_REPORTED_CHARS } from './limits.ts';
 import { type MessagePlace, newestOf } from './message-place.ts';
 import { firstMessageId } from './parse-message-ids.ts';
 
@@ -67,9 +68,14 @@ function resembling({
   subject = '',
 }: UnnumberedMessage): (listed: ListedMessage) => boolean {
   const id = firstMessageId(messageId);
-  if (id !== undefined) return (listed) => firstMessageId(listed.messageId) === id;
+  if (id !== undefined) return (listed) => hasId(listed.messageId, id, messageId?.length ?? 0);
   const beginning = inOneLine(subject);
   return (listed) => inOneLine(listed.subject ?? '').startsWith(beginning);
 }
+
+/** What was told of a long one may be its beginning, of which another id is read than of the whole. */
+const hasId = (listed: string | undefined, id: string, toldChars: number): boolean =>
+  firstMessageId(listed) === id ||
+  (toldChars >= MAX_REPORTED_CHARS && firstMessageId(listed?.slice(0, toldChars)) === id);
 
 const inOneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
