@@ -24,6 +24,7 @@ export class Agenda {
   /** A binary heap: the earliest first. */
   readonly #heap: Appointment[] = [];
   #timer: { handle: unknown; at: number } | undefined;
+  #closed = false;
 
   constructor(monotonic: () => number, timers: Timers) {
     this.#monotonic = monotonic;
@@ -31,12 +32,14 @@ export class Agenda {
   }
 
   at(time: number, run: () => void): void {
+    if (this.#closed) return;
     this.#insert({ at: time, run });
     this.#arm();
   }
 
-  /** Forgets all appointments. */
-  clear(): void {
+  /** Forgets all appointments, and takes no more. */
+  close(): void {
+    this.#closed = true;
     this.#heap.length = 0;
     this.#disarm();
   }

@@ -144,7 +144,7 @@ class PushDelivery implements Delivery {
   async stop(deadlineMsecs: number): Promise<void> {
     this.#state = 'stopping';
     this.#timers.clear(this.#reload);
-    this.#agenda.clear();
+    this.#agenda.close();
     await this.#workload.quiet(deadlineMsecs);
     this.#state = 'stopped';
     await Promise.all([...this.#attempts.keys()].map((push) => this.#runner.noteCutOff(push)));

@@ -42,7 +42,7 @@ describe('Agenda', () => {
     assert.equal(kept, 1);
   });
 
-  it('takes appointments from within one, and forgets all when told to', async () => {
+  it('takes appointments from within one, forgets all when it is closed, and takes no more', async () => {
     const { clock, agenda } = setUp();
     const kept: string[] = [];
     agenda.at(clock.monotonic() + 10, () => {
@@ -51,7 +51,8 @@ describe('Agenda', () => {
     });
     await clock.advance(20);
     agenda.at(clock.monotonic() + 10, () => kept.push('never'));
-    agenda.clear();
+    agenda.close();
+    agenda.at(clock.monotonic() + 10, () => kept.push('never')); // of an attempt that ends meanwhile
     await clock.advance(100);
     assert.deepEqual(kept, ['first', 'second']);
     assert.equal(clock.pendingTimers, 0);
