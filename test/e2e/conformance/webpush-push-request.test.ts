@@ -128,9 +128,11 @@ conformance(import.meta.url, 'webpush-spec', options, ({ stage, section }) => {
         const { headers: validation } = await agent.next();
         assert.ok(Number(validation['ttl']) > 200 && Number(validation['ttl']) <= 300);
         assert.equal(validation['urgency'], 'high');
-        await receive(mail());
-        await receive(chat());
-        for (const urgency of ['normal', 'high']) {
+        for (const [message, urgency] of [
+          [mail(), 'normal'],
+          [chat(), 'high'],
+        ] as const) {
+          await receive(message); // one by one: chat does not wait for the body of other mail
           const { headers, path, body } = await agent.next();
           const url = new URL(agent.resource.endpoint);
           assert.deepEqual([path, headers.host], [url.pathname, url.host]);
