@@ -24,26 +24,45 @@ export async function findHome(doveadm: DoveadmClient, user: string): Promise<st
 /**
  * What Dovecot's userdb has of a user.
  *
- * `doveadm user` asks it over a connection of whatever user the process served before it, where it is
- * kept between calls, and the userdb then answers for that one's uid alone (auth-master-connection.c,
+ * @throws DoveadmCommandError there is no such user (exit code 67), or the userdb did not answer
+ * @throws UnavailableError
+ */
+export async function readUserFields(
+  doveadm: Pick<DoveadmClient, 'runAll'>,
+  user: string,
+): Promise<Record<string, string>> {
+  const [fields = {}] = await readFieldsOf(doveadm, [user]);
+  if (fields instanceof DoveadmCommandError) throw fields;
+  return fields;
+}
+
+/**
+ * As {@link readUserFields}, of several in one request.
+ *
+ * `doveadm user` asks the userdb over a connection of whatever user the process served before it, where it
+ * is kept between calls, and the userdb then answers for that one's uid alone (auth-master-connection.c,
  * userdb_restricted_uid). A command about this user's mailboxes, which becomes root first, goes before
  * it; what it answers is of no interest.
  *
- * @throws DoveadmCommandError there is no such user (exit code 67), or the userdb did not answer
  * @throws UnavailableError
  * @see Dovecot src/doveadm/doveadm-auth-server.c, cmd_user_ver2
  */
-export async function readUserFields(
-  doveadm: DoveadmClient,
-  user: string,
-): Promise<Record<string, string>> {
-  const [, answer] = await doveadm.runAll([
-    { name: 'mailboxList', parameters: { user, mailboxMask: ['INBOX'] } },
-    { name: 'user', parameters: { userMask: [user] } },
-  ]);
-  if (answer instanceof DoveadmCommandError) throw answer;
-  // Unlike other commands it answers one object whose members are the users.
-  const found: unknown = answer ?? {};
-  const [fields] = Object.values(found as Record<string, Record<string, string> | undefined>);
-  return fields ?? {};
+export async function readFieldsOf(
+  doveadm: Pick<DoveadmClient, 'runAll'>,
+  users: readonly string[],
+): Promise<(Record<string, string> | DoveadmCommandError)[]> {
+  const answers = await doveadm.runAll(
+    users.flatMap((user) => [
+      { name: 'mailboxList', parameters: { user, mailboxMask: ['INBOX'] } },
+      { name: 'user', parameters: { userMask: [user] } },
+    ]),
+  );
+  return users.map((_user, index) => {
+    const answer = answers[2 * index + 1];
+    if (answer instanceof DoveadmCommandError) return answer;
+    // Unlike other commands it answers one object whose members are the users.
+    const found: unknown = answer ?? {};
+    const [fields] = Object.values(found as Record<string, Record<string, string> | undefined>);
+    return fields ?? {};
+  });
 }

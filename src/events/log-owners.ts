@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { DoveadmClient } from '../dovecot/doveadm-client.ts';
 import { DoveadmCommandError, EXIT_CODES } from '../dovecot/doveadm-client.ts';
+import { readFieldsOf } from '../dovecot/find-home.ts';
 import { withDeadline } from '../stores/with-deadline.ts';
 import { PROBE_USER } from './probes.ts';
 
@@ -107,20 +108,16 @@ export class LogOwners {
   async #ask(users: readonly string[]): Promise<(number | 'none' | undefined)[]> {
     try {
       const answers = await withDeadline(
-        this.#parts.doveadm.runAll(
-          users.map((user) => ({ name: 'user', parameters: { userMask: [user], field: 'uid' } })),
-        ),
+        readFieldsOf(this.#parts.doveadm, users),
         WAIT_MSECS,
         'Dovecot does not say in time who a user is',
       );
-      return answers.map((answer) => {
-        if (answer instanceof DoveadmCommandError) {
-          return answer.exitCode === EXIT_CODES.noSuchUser ? 'none' : undefined;
+      return answers.map((fields) => {
+        if (fields instanceof DoveadmCommandError) {
+          return fields.exitCode === EXIT_CODES.noSuchUser ? 'none' : undefined;
         }
-        // Unlike other commands it answers one object whose members are the users (doveadm-auth-server.c).
-        const [fields] = Object.values(answer as unknown as Record<string, { uid?: string }>);
-        const uid = Number(fields?.uid);
-        return Number.isSafeInteger(uid) && fields?.uid ? uid : undefined;
+        const uid = Number(fields['uid']);
+        return Number.isSafeInteger(uid) && fields['uid'] ? uid : undefined;
       });
     } catch {
       return users.map(() => undefined);

@@ -51,7 +51,8 @@ describe('LogOwners', () => {
       doveadm: {
         runAll: (commands) =>
           Promise.resolve(
-            commands.map(({ parameters }) => {
+            commands.map(({ name, parameters }) => {
+              if (name !== 'user') return [];
               const [user = ''] = parameters['userMask'] as string[];
               asked.push(user);
               const known = userdb[user] ?? noSuchUser();
