@@ -1,15 +1,15 @@
 import { basename, isAbsolute, join } from 'node:path';
-import type {
-  AttributeDict,
-  EventExporter,
-  InetListener,
-  ProtocolSettings,
-  PushDriver,
-  ServerSettings,
-  UserDatabase,
+import {
+  listsUsers,
+  type AttributeDict,
+  type EventExporter,
+  type InetListener,
+  type ProtocolSettings,
+  type PushDriver,
+  type ServerSettings,
+  type UserDatabase,
 } from './dovecot-settings.ts';
 import { inetListener, isDisabled } from './inet-listener.ts';
-import { listsUsers } from './lists-users.ts';
 import { readNamespaces24 } from './read-namespaces.ts';
 import { sectionsOf, type DoveconfSection } from './parse-doveconf.ts';
 import { metadataOffFor } from './metadata-off-for.ts';
