@@ -3,7 +3,9 @@ import { InvalidInputError } from './errors.ts';
 /** Characters of a user's name; longer than any that mail software knows. */
 export const MAX_USER_NAME = 1_024;
 
-/** What stands in no name of one user; most names, being asked of every request, have none of it. */
+/** Nearly all names: ASCII that is seen, but for `*` and `?`. Every request has one. */
+const PLAIN_NAME = /^[!-)+->@-~]+$/;
+/** What stands in no name of one user. */
 const NOT_IN_NAMES = /[*?\p{Cc}]/u;
 /** What is seen of a name; the first character of nearly every one. */
 const VISIBLE = /[^\s\p{Default_Ignorable_Code_Point}]/u;
@@ -21,6 +23,7 @@ const VISIBLE = /[^\s\p{Default_Ignorable_Code_Point}]/u;
 export function problemOfUserName(user: string): string | undefined {
   if (user === '') return 'is empty';
   if (user.length > MAX_USER_NAME) return `is longer than ${MAX_USER_NAME} characters`;
+  if (PLAIN_NAME.test(user)) return undefined;
   if (!user.isWellFormed()) return 'is not UTF-8';
   const found = NOT_IN_NAMES.exec(user)?.[0];
   if (found === undefined) return VISIBLE.test(user) ? undefined : 'has no visible character';

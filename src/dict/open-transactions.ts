@@ -83,13 +83,13 @@ export class OpenTransactions implements Holder {
       this.fail(id, `the transaction is larger than ${this.#limits.octets} octets`);
       return;
     }
-    // As it comes, a value is a window on all that the peer sent with it.
-    transaction.changes.push(
-      change.op === 'set' ? { ...change, value: copy(change.value) } : change,
-    );
+    if (change.op === 'set') change.value = trim(change.value);
+    transaction.changes.push(change);
     transaction.touched = this.#budget.tick();
-    this.#byId.delete(id);
-    this.#byId.set(id, transaction);
+    if (this.#byId.size > 1) {
+      this.#byId.delete(id);
+      this.#byId.set(id, transaction);
+    }
     this.#grow(id, octets + CHANGE_OVERHEAD);
   }
 
@@ -138,4 +138,13 @@ export class OpenTransactions implements Holder {
   }
 }
 
-const copy = (octets: Buffer): Buffer => Buffer.from(new Uint8Array(octets).buffer);
+/**
+ * As it comes, a value is a window on all that the peer sent with it: a copy of its own where that is more
+ * than {@link CHANGE_OVERHEAD} counts.
+ */
+function trim(value: Buffer): Buffer {
+  if (value.buffer.byteLength - value.length <= CHANGE_OVERHEAD) return value;
+  const own = Buffer.allocUnsafeSlow(value.length);
+  value.copy(own);
+  return own;
+}

@@ -128,8 +128,12 @@ export class DictSession {
    * @throws DictProtocolError what came is not the dict protocol; the connection has to end
    */
   push(chunk: Buffer, most = Infinity): number {
+    const all = join(this.#input, chunk);
+    if (most === 0) {
+      this.#input = all;
+      return 0;
+    }
     const before = this.#taken;
-    const all = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
     this.#input = NOTHING;
     const rest = this.#lines.push(all, most);
     if (rest.length > 0) this.#input = rest;
@@ -315,6 +319,11 @@ export class DictSession {
       throw new DictProtocolError(problem);
     }
   }
+}
+
+function join(one: Buffer, other: Buffer): Buffer {
+  if (one.length === 0) return other;
+  return other.length === 0 ? one : Buffer.concat([one, other]);
 }
 
 const noTransaction = (id: number): InvalidInputError =>

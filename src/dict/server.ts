@@ -146,13 +146,15 @@ function connect(
       socket.destroy();
       return;
     }
-    counting(() => session.push(chunk, 0));
+    session.push(chunk, 0);
+    load.waiting += chunk.length;
     proceed(isNew);
   }
 
   function look(most: number): number {
+    const before = session.waitingOctets;
     try {
-      return counting(() => session.push(NOTHING, most));
+      return session.push(NOTHING, most);
     } catch (error) {
       const known = error instanceof DictProtocolError;
       log.warn(
@@ -160,18 +162,11 @@ function connect(
         'dict: connection closed: not what Dovecot would send',
       );
       socket.off('data', receive);
-      counting(() => session.close());
+      session.close();
       writer.end();
       return most;
-    }
-  }
-
-  function counting<T>(change: () => T): T {
-    load.waiting -= session.waitingOctets;
-    try {
-      return change();
     } finally {
-      load.waiting += session.waitingOctets;
+      load.waiting += session.waitingOctets - before;
     }
   }
 
@@ -188,7 +183,8 @@ function connect(
   socket.once('close', () => {
     sessions.delete(session);
     budget.forget(goOn);
-    counting(() => session.close());
+    load.waiting -= session.waitingOctets;
+    session.close();
   });
   return {
     get idle() {

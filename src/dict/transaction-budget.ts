@@ -47,7 +47,7 @@ export class TransactionBudget {
   /** To be called when a commit begins, and with a negative number when it is over. */
   commit(octets: number): void {
     this.#committing += octets;
-    if (octets > 0 || this.#isFull) return;
+    if (octets > 0 || this.#waiting.size === 0 || this.#isFull) return;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const proceed of waiting) proceed();
