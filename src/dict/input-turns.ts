@@ -29,7 +29,7 @@ const REQUESTS_A_FIRST_TURN = 4;
 export class InputTurns {
   readonly #new = new Set<Waiting>();
   readonly #old = new Set<Waiting>();
-  /** In this round. */
+  /** In this round, or some before it: few are not worth a callback to forget them. */
   #taken = 0;
   #taking = false;
   #isScheduled = false;
@@ -43,7 +43,7 @@ export class InputTurns {
     } else {
       (isNew ? this.#new : this.#old).add(connection);
     }
-    this.#schedule();
+    if (this.#taken >= REQUESTS_A_ROUND || this.#new.size + this.#old.size > 0) this.#schedule();
   }
 
   #schedule(): void {
