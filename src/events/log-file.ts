@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 /** A line as long as the longest body that the HTTP service takes; longer ones are skipped. */
 export const LONGEST_LINE = 4 * 1_048_576;
 /** Octets that are read at a time. */
-export const PART_OCTETS = 262_144;
+export const PART_OCTETS = 524_288;
 /** Octets in which the end of a line that is too long is looked for at a time, and in one turn. */
 const SKIP_OCTETS = 1_048_576;
 const SKIPS_A_TURN = 32;

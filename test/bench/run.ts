@@ -21,6 +21,7 @@ const BENCHES = [
   'push-building',
   'push-sending',
   'dict',
+  'event-log',
   'own-cost',
 ] as const;
 
