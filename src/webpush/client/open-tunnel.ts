@@ -9,7 +9,7 @@ export interface TunnelOptions {
   proxy: Proxy;
   /** For reaching the proxy and for its answer together. */
   timeoutMsecs: number;
-  secureContext?: SecureContext | undefined;
+  secureContext: SecureContext;
 }
 
 export type TunnelSocket = Dispatcher.ConnectData['socket'];
@@ -34,7 +34,7 @@ export async function openTunnel(authority: string, options: TunnelOptions): Pro
       : buildConnector({
           allowH2: false,
           timeout: timeoutMsecs,
-          ...(secureContext && { secureContext }),
+          secureContext,
         }),
   });
   const timer = setTimeout(() => {

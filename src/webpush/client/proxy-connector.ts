@@ -30,7 +30,7 @@ export function createProxyConnector(
   const secure = buildConnector({
     allowH2: false,
     timeout: timeoutMsecs,
-    ...(secureContext && { secureContext }),
+    secureContext,
   });
   const open = async (target: string): ReturnType<typeof openTunnel> => {
     const authority = `${target.includes(':') ? `[${target}]` : target}:${port}`;

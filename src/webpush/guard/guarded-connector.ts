@@ -13,8 +13,8 @@ export interface GuardedConnectorOptions {
   resolve: ResolveHost;
   /** For name, connection and TLS together. */
   timeoutMsecs: number;
-  /** The trusted certificate authorities, when they are not Node's own. */
-  secureContext?: SecureContext | undefined;
+  /** The trusted certificate authorities. */
+  secureContext: SecureContext;
 }
 
 /**
@@ -42,7 +42,7 @@ export function createGuardedConnector(
         (error: unknown) => callback(error as Error, ''),
       );
     },
-    ...(secureContext && { secureContext }),
+    secureContext,
   });
   return (target, callback) => {
     if (isAddress(destination.host)) {

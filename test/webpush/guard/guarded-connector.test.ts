@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import { createSecureContext } from 'node:tls';
 import { Pool } from 'undici';
 import { classifyFailure } from '../../../src/webpush/client/classify-failure.ts';
 import { createPushClient } from '../../../src/webpush/client/push-client.ts';
@@ -24,7 +25,10 @@ async function connect(
 ): Promise<string> {
   const destination = { protocol: url.protocol, host: hostOf(url), port: portOf(url) };
   const pool = new Pool(url.origin, {
-    connect: createGuardedConnector(destination, { policy, resolve, timeoutMsecs }),
+    connect: createGuardedConnector(destination, {
+      ...{ policy, resolve, timeoutMsecs },
+      secureContext: createSecureContext(),
+    }),
   });
   try {
     const { statusCode } = await pool.request({ path: '/', method: 'POST' });
