@@ -54,7 +54,7 @@ const readers: Record<string, (text: string) => unknown> = {
           .map((name) => `${name}: ${text}\n`)
           .join(''),
       ),
-      { mailbox: 'INBOX', uid: 1, uidValidity: 1 },
+      { mailbox: 'INBOX', uid: 1, uidvalidity: 1 },
     ),
   readContent: (text) => {
     const message = Buffer.from(`Content-Type: ${text}\nContent-Transfer-Encoding: ${text}\n\nx`);

@@ -14,9 +14,8 @@ import { isChatKeyword } from './on-messages-read.ts';
 export function writePayload(
   message: Buffer | undefined,
   event: MessageNewEvent,
-  { mailbox, uid, uidvalidity }: MessagePlace,
+  place: MessagePlace,
 ): string | undefined {
-  const place = { mailbox, uid, uidValidity: uidvalidity };
   if (message === undefined) return buildMessagePayload(describeEvent(event), place).json;
   const isChat = (event.keywords ?? []).some(isChatKeyword);
   if (isDispositionNotification(message, isChat)) return undefined;

@@ -2,6 +2,7 @@ import type { MailboxListing } from './list-messages.ts';
 
 /** Where a delivered message is by now; where Dovecot's event said unless it was filed late. */
 export interface MessagePlace {
+  /** Its name as users see it: UTF-8, not modified UTF-7. */
   mailbox: string;
   uid: number;
   uidvalidity: number;

@@ -27,7 +27,7 @@ const chat = grownTo(1_024, fixture('chat-text'));
 const named = grownTo(1_024, fixture('encoded-words'));
 const ordinary = grownTo(1_024, fixture('ordinary-mail'));
 const large = grownTo(100_000, fixture('chat-text'));
-const place = { mailbox: 'COI/Chats', uid: 2_398_293, uidValidity: 123_287 };
+const place = { mailbox: 'COI/Chats', uid: 2_398_293, uidvalidity: 123_287 };
 
 const cases: [name: string, aim: number | undefined, run: () => unknown][] = [
   ['is-chat-message, chat', 300_000, () => isChatMessage(parseHeaderBlock(chat))],

@@ -2,6 +2,7 @@ import { dateToRfc3339, timeToRfc3339 } from '../../messages/date-to-rfc3339.ts'
 import { cleanText } from '../../messages/clean-text.ts';
 import { decodeHeaderText } from '../../messages/decode-header-text.ts';
 import { findChatGroupId } from '../../messages/find-chat-group-id.ts';
+import type { MessagePlace } from '../../messages/message-place.ts';
 import { parseHeaderBlock, type HeaderBlock } from '../../messages/parse-header-block.ts';
 import { findSender } from '../../messages/parse-mailboxes.ts';
 import { firstMessageId } from '../../messages/parse-message-ids.ts';
@@ -13,14 +14,6 @@ import {
 } from './payload.ts';
 import { readContent, type Content } from './read-content.ts';
 import { fitsJsonString, truncateJsonString } from './truncate-json-string.ts';
-
-/** Where Dovecot put the message. */
-export interface MessagePlace {
-  /** The mailbox's name as users see it: UTF-8, not modified UTF-7. */
-  mailbox: string;
-  uid: number;
-  uidValidity: number;
-}
 
 /** What is known of a message that could not be had itself: Dovecot's MessageNew event. */
 export interface MessageSummary {
@@ -118,7 +111,7 @@ function assemble(described: Described, place: MessagePlace, content?: Content):
     // Without angle brackets, as the specification's example has it.
     ...(messageId && { 'msg-id': limited(messageId) }),
     uid: place.uid,
-    uidvalidity: place.uidValidity,
+    uidvalidity: place.uidvalidity,
     ...(folder !== '' && fitsJsonString(folder, MAX_FOLDER_OCTETS) && { folder }),
     ...(groupId && { 'group-id': groupId }),
   };

@@ -7,7 +7,7 @@ import {
   MIN_PLAINTEXT_OCTETS,
 } from '../../../src/webpush/payload/payload.ts';
 
-const PLACE = { mailbox: 'COI/Chats', uid: 2_398_293, uidValidity: 123_287 };
+const PLACE = { mailbox: 'COI/Chats', uid: 2_398_293, uidvalidity: 123_287 };
 const IDS = { uid: 2_398_293, uidvalidity: 123_287, folder: 'COI/Chats' };
 
 const build = (message: string | Buffer, limit?: number) =>
@@ -314,12 +314,12 @@ describe('limits so small that fields must go', () => {
       assert.ok(Buffer.byteLength(json) <= Math.max(limit, MIN_PLAINTEXT_OCTETS));
       assert.ok(Object.keys(payload).every((key) => all.includes(key)));
       assert.equal(payload.uid, PLACE.uid);
-      assert.equal(payload.uidvalidity, PLACE.uidValidity);
+      assert.equal(payload.uidvalidity, PLACE.uidvalidity);
     }
     assert.deepEqual(Object.keys(build(message, 0)), ['uid', 'uidvalidity']);
   });
   test('the smallest limit holds the largest ids', () => {
-    const largest = { mailbox: 'x', uid: 4_294_967_295, uidValidity: 4_294_967_295 };
+    const largest = { mailbox: 'x', uid: 4_294_967_295, uidvalidity: 4_294_967_295 };
     const { json } = buildMessagePayload(message, largest, 0);
     assert.equal(Buffer.byteLength(json), MIN_PLAINTEXT_OCTETS);
   });

@@ -80,7 +80,7 @@ const message = fc.oneof(
 const place = fc.record({
   mailbox: fc.string({ unit: 'binary', maxLength: 120 }),
   uid: fc.integer({ min: 1, max: 4_294_967_295 }),
-  uidValidity: fc.integer({ min: 1, max: 4_294_967_295 }),
+  uidvalidity: fc.integer({ min: 1, max: 4_294_967_295 }),
 });
 const limit = fc.oneof(
   fc.constant(MAX_PLAINTEXT_OCTETS),
