@@ -2,8 +2,9 @@ import { basename } from 'node:path';
 import type { PushDriver } from '../../dovecot/settings/dovecot-settings.ts';
 import type { Setup } from './setup/setup.ts';
 
+/** coi.lua, or coi-shared.lua, which brings it in. */
 export const runsCoi = ({ driver, file }: PushDriver): boolean =>
-  driver === 'lua' && basename(file ?? '') === 'coi.lua';
+  driver === 'lua' && ['coi.lua', 'coi-shared.lua'].includes(basename(file ?? ''));
 
 /** The "ox" driver whose URL leads to the service; there may be others for Open-Xchange. */
 export async function findOx(
