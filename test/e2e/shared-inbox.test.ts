@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { before, describe, it } from 'node:test';
-import type { DovecotVersion } from '../../src/cli/demo/dovecot-release.ts';
 import { createTeardown } from '../support/create-teardown.ts';
 import { describeVersions } from '../support/dovecot-versions.ts';
+import { sharedNamespace, sharedScript } from '../support/shared-namespace.ts';
 import { startStage, type Stage } from '../support/start-stage.ts';
 import {
   chat,
@@ -15,71 +16,6 @@ import {
   type Account,
 } from './conformance/steps.ts';
 
-interface Sharing {
-  /** What stands in the path of the scripts; the snippet's own where it is not said. */
-  script?: string;
-  /** Everybody has `\Seen` flags of their own. */
-  ownSeen?: boolean;
-}
-
-/** Everybody may open the others' mailboxes, as far as those let them by SETACL. */
-const sharing = (version: DovecotVersion, { script, ownSeen = false }: Sharing): string =>
-  version === '2.3'
-    ? `protocol imap {
-  mail_plugins = $mail_plugins acl imap_acl
-}
-namespace shared {
-  type = shared
-  separator = /
-  prefix = shared/%%u/
-  location = maildir:%%h/Mail${ownSeen ? ':INDEXPVT=~/shared/%%u' : ''}
-  subscriptions = no
-  list = children
-}
-plugin {
-  acl = vfile
-}
-${
-  script === undefined
-    ? ''
-    : `protocol imap {
-  plugin {
-    push_notification_driver = lua:file=${script}
-    coi_sidecar_shared_prefix = shared/%%u/
-  }
-}`
-}`
-    : `mail_plugins {
-  acl = yes
-}
-protocol imap {
-  mail_plugins {
-    imap_acl = yes
-  }
-}
-acl_driver = vfile
-namespace shared {
-  type = shared
-  separator = /
-  prefix = shared/$user/
-  mail_path = %{owner_home}/Mail
-  ${ownSeen ? 'mail_index_private_path = ~/shared/%{owner_user}' : ''}
-  subscriptions = no
-  list = children
-}
-${
-  script === undefined
-    ? ''
-    : `protocol imap {
-  push_notification coi {
-    lua_file = ${script}
-    lua_settings {
-      coi_sidecar_shared_prefix = shared/$user/
-    }
-  }
-}`
-}`;
-
 /** Who reads, and by what name they see the other's INBOX. */
 interface Reader extends Account {
   mailbox: string;
@@ -87,12 +23,12 @@ interface Reader extends Account {
 
 describeVersions('chat that somebody else reads', (version) => {
   const teardown = createTeardown();
-  const start = async (given: Sharing & { isOn?: boolean }): Promise<Stage> => {
-    const stage = await startStage({ version, extraConfig: sharing(version, given) });
+  const start = async (ownSeen = false): Promise<Stage> => {
+    const extraConfig = sharedNamespace(version, ownSeen);
+    const stage = await startStage({ version, extraConfig });
     teardown.defer(() => stage.close());
-    if (given.isOn === false) return stage;
-    const script = `${stage.dovecot.layout.coiDir}/coi-shared.lua`;
-    await stage.dovecot.reconfigure(sharing(version, { ...given, script }));
+    const { coiDir } = stage.dovecot.layout;
+    await stage.dovecot.reconfigure(extraConfig + sharedScript(version, coiDir));
     return stage;
   };
   const reader = async (stage: Stage, owner: Account, rights = 'lrs'): Promise<Reader> => {
@@ -113,7 +49,7 @@ describeVersions('chat that somebody else reads', (version) => {
   describe('through a shared namespace', () => {
     let stage: Stage;
     before(async () => {
-      stage = await start({});
+      stage = await start();
     });
 
     it('leaves INBOX for the Chats of whose it is, mail stays', async () => {
@@ -200,8 +136,15 @@ describeVersions('chat that somebody else reads', (version) => {
     });
   });
 
+  it('is told of by the lines at the end of the snippet', async () => {
+    const snippet = new URL(`../../dovecot-conf/${version}/95-coi-events.conf`, import.meta.url);
+    const text = await readFile(snippet, 'utf8');
+    const [, lines = ''] = /word for word\.\n((?:#.*\n)+)$/.exec(text) ?? [];
+    assert.equal(lines.replaceAll(/^#/gm, ''), sharedScript(version, '/etc/dovecot/coi'));
+  });
+
   it('stays where \\Seen is the reader’s alone', async () => {
-    const stage = await start({ ownSeen: true });
+    const stage = await start(true);
     const alice = await coiAccount(stage, 'seen');
     await deliverTo(stage, alice.user, chat());
     const bob = await reader(stage, alice);
