@@ -7,9 +7,10 @@ local write, list, quote = ...
 local on = {} -- by what Dovecot calls the event
 
 -- Chat waits in INBOX for \Seen (message-filter "seen"); no other mailbox matters. The event does
--- not say which keywords the message has.
+-- not say which keywords the message has, nor, where somebody else has read it (coi-shared.lua), whether the
+-- owner sees that \Seen.
 function on.MessageRead(ctx, event)
-  if event.mailbox == 'INBOX' then write(ctx, event) end
+  if event.mailbox == 'INBOX' then write(ctx, event, ctx.shared and ',"shared":true') end
 end
 
 -- A STORE that replaces all flags takes $Chat away, which its client may never have heard of; one that

@@ -1,4 +1,5 @@
 import { DoveadmCommandError, type DoveadmClient } from '../dovecot/doveadm-client.ts';
+import { selectMailbox } from '../dovecot/select-mailbox.ts';
 import { readHashes } from './blocked-contact.ts';
 import type { CoiFolderNames } from './folders.ts';
 
@@ -27,9 +28,10 @@ export function createReadBlockedHashes(
   { contacts }: CoiFolderNames,
 ): ReadBlockedHashes {
   return async (user) => {
+    const selected = await selectMailbox(doveadm, user, contacts);
     const commands = [['header', 'coi-blocked', ''], ['all']].map((criteria) => ({
       name: 'fetch',
-      parameters: { user, field: [HASH, BLOCKED], query: ['mailbox', contacts, ...criteria] },
+      parameters: { user, field: [HASH, BLOCKED], query: [...selected, ...criteria] },
     }));
     const [found, all] = (await doveadm.runAll(commands)).map((rows) => {
       if (rows instanceof DoveadmCommandError) throw rows;

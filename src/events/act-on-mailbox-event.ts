@@ -158,14 +158,18 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
   }
 
   async function isChats(user: string, mailbox: string): Promise<boolean> {
+    const names = [mailbox, folders.names.chats];
     const answers = await doveadm.runAll(
-      [mailbox, folders.names.chats].map((name) => ({
+      names.map((name) => ({
         name: 'mailboxStatus',
         parameters: { user, mailboxMask: [name], field: ['guid'] },
       })),
     );
-    const [guid, guidOfChats] = answers.map((rows) =>
-      rows instanceof DoveadmCommandError ? undefined : rows[0]?.['guid'],
+    // A name that is a pattern as well has others answer with it.
+    const [guid, guidOfChats] = answers.map((rows, index) =>
+      rows instanceof DoveadmCommandError
+        ? undefined
+        : rows.find((row) => row['mailbox'] === names[index])?.['guid'],
     );
     return guid !== undefined && guid === guidOfChats;
   }
@@ -213,7 +217,8 @@ export function createActOnMailboxEvent(parts: MailboxEventParts) {
   }
 
   /**
-   * Stock Dovecot cannot refuse a RENAME. Where a delivery has made Chats anew meanwhile, the chat goes
+   * Dovecot refuses a RENAME of Chats only where its acl plugin says so (docs/operations.md, "Keeping Chats
+   * where it is"); any other was done by the time that we hear of it. Where a delivery has made Chats anew meanwhile, the chat goes
    * back into it.
    *
    * @param undo where the mailbox is by now, and where it was

@@ -56,7 +56,12 @@ const MessageNew = Type.Object({
 });
 
 /** `\Seen` was set. */
-const MessageRead = Type.Object({ event: Type.Literal('MessageRead'), ...message });
+const MessageRead = Type.Object({
+  event: Type.Literal('MessageRead'),
+  ...message,
+  /** By somebody who shares the mailbox, so perhaps a `\Seen` that the user does not see. */
+  shared: Type.Optional(Type.Boolean()),
+});
 
 /** Keywords were taken away; the script reports it only for `$Chat`. */
 const FlagsClear = Type.Object({

@@ -11,6 +11,8 @@ export interface ChatMove {
   uids: readonly number[];
   /** Messages of INBOX whose `$Chat` the same transaction took away and which get it back first. */
   restoreKeyword?: readonly number[];
+  /** Only those that have `\Seen` by now, to this user's eyes. */
+  seenOnly?: boolean;
 }
 
 /** Moves chat messages from INBOX to Chats. */
@@ -32,7 +34,8 @@ export function createMoveChatMessages(
   { chats }: CoiFolderNames,
   restoreChats: RestoreChats['restore'],
 ): MoveChatMessages {
-  return async ({ user, uids, restoreKeyword = [] }) => {
+  return async ({ user, uids, restoreKeyword = [], seenOnly = false }) => {
+    const asSeen = seenOnly ? ['seen'] : [];
     const commands: DoveadmCommand[] = [
       ...chunks(restoreKeyword).map((set) => ({
         name: 'flagsAdd',
@@ -44,7 +47,7 @@ export function createMoveChatMessages(
           user,
           destinationMailbox: chats,
           // One that is deleted would stay in Chats when its client expunges INBOX.
-          query: ['mailbox', 'INBOX', 'uid', set, 'keyword', CHAT_KEYWORD, 'undeleted'],
+          query: ['mailbox', 'INBOX', 'uid', set, 'keyword', CHAT_KEYWORD, 'undeleted', ...asSeen],
         },
       })),
     ];

@@ -16,6 +16,10 @@ export interface MessagesReadParts {
  * A client may set `\Seen`, or another flag, by replacing all flags, which takes `$Chat` away in the same
  * transaction; such a message is still a chat message, and gets its keyword back, before it is moved if
  * it is. Taking away `$Chat` alone is the user's decision and stays.
+ *
+ * What somebody else has read, to whom the user shares INBOX, is moved if the user sees its `\Seen`: a site
+ * may give everybody flags of their own. However often somebody reads, Dovecot is asked for it only where
+ * there may be chat.
  */
 export async function onMessagesRead(
   user: string,
@@ -25,7 +29,9 @@ export async function onMessagesRead(
 ): Promise<number> {
   if (!settings.enabled) return 0;
   const inInbox = events.filter((event) => event.mailbox.toUpperCase() === 'INBOX');
-  const read = inInbox.filter((event) => event.event === 'MessageRead').map((event) => event.uid);
+  const reads = inInbox.filter((event) => event.event === 'MessageRead');
+  const seenOnly = reads.some(({ shared = false }) => shared);
+  const read = reads.map((event) => event.uid);
   const justRead = new Set(read);
   const restoreKeyword = inInbox
     .filter((event) => event.event === 'FlagsClear')
@@ -35,10 +41,16 @@ export async function onMessagesRead(
     })
     .map((event) => event.uid);
   const uids = settings.messageFilter === 'none' ? [] : read;
+  const isMostlyVain = settings.messageFilter === 'active' || seenOnly;
   if (restoreKeyword.length > 0) inboxChat.noteDelivered(user);
   else if (uids.length === 0) return 0;
-  else if (settings.messageFilter === 'active' && !(await inboxChat.mayBeThere(user))) return 0;
-  await move({ user, uids, restoreKeyword: [...new Set(restoreKeyword)] });
+  else if (isMostlyVain && !(await inboxChat.mayBeThere(user))) return 0;
+  await move({
+    user,
+    uids,
+    restoreKeyword: [...new Set(restoreKeyword)],
+    ...(seenOnly && { seenOnly }),
+  });
   return uids.length;
 }
 

@@ -21,6 +21,7 @@ import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-sto
 import { openSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { startDoveadmStandIn } from '../bench/doveadm-stand-in.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { configIn } from '../support/config-in.ts';
 import { receiverKeys } from '../support/delivery-rig.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 import { eventually } from '../support/start-stage.ts';
@@ -83,16 +84,10 @@ async function startOver(
   doveadm = 'http://127.0.0.1:1/doveadm/v1',
 ): Promise<Service> {
   const recorded = recordLog();
-  const config = {
-    http: { listen: '127.0.0.1:0', token: TOKEN, admin_token: ADMIN_TOKEN },
-    dict: { socket: join(dir, 'dict.sock') },
-    sieve: { socket: join(dir, 'classify') },
-    store: { url: `sqlite:${join(dir, 'state.db')}` },
-    outbox: { path: join(dir, 'outbox.db') },
-    events: { dir: join(dir, 'events') },
-    spool: { dir },
-    doveadm: { url: doveadm, api_key: 'a-key' },
-  };
+  const config = configIn(dir, {
+    http: { token: TOKEN, admin_token: ADMIN_TOKEN },
+    doveadm: { url: doveadm },
+  });
   const app = await createApp(readConfig(JSON.stringify(config)), { log: recorded.log });
   await app.start();
   test.after(() => app.stop());

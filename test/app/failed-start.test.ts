@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { configIn } from '../support/config-in.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
 
 const source = (file: string): string =>
@@ -11,17 +12,7 @@ describe('a start that fails half way', () => {
   it('closes what was opened, so that the process ends', async (test) => {
     const directory = makeTempDir();
     test.after(directory.remove);
-    const at = (name: string): string => `${directory.path}/${name}`;
-    const config = {
-      http: { listen: '127.0.0.1:0', token: 'a-token-for-dovecot' },
-      dict: { socket: at('dict.sock') },
-      sieve: { socket: at('classify') },
-      store: { url: `sqlite:${at('state.db')}` },
-      outbox: { path: at('outbox.db') },
-      events: { dir: at('events') },
-      spool: { dir: at('spool') },
-      doveadm: { api_key: 'a-key' },
-    };
+    const config = configIn(directory.path);
     const script = `
       const { createApp } = await import(${source('app.ts')});
       const { readConfig } = await import(${source('config/load-config.ts')});

@@ -12,6 +12,7 @@ import { createAdminClient, pathOf } from '../../src/cli/admin-client.ts';
 import { findFreePort } from '../../src/cli/demo/find-free-port.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import { createAskHttp } from '../../src/cli/doctor/setup/ask-http.ts';
+import { configIn } from '../support/config-in.ts';
 import { startImpostor } from '../support/impostor.ts';
 import { recordLog } from '../support/record-log.ts';
 import { eventually } from '../support/start-stage.ts';
@@ -26,19 +27,12 @@ function makeConfig(teardown: AsyncDisposableStack, listen: string, socket = 'ht
   const directory = makeTempDir();
   teardown.defer(directory.remove);
   const at = (name: string): string => join(directory.path, name);
-  const config = {
+  const config = configIn(directory.path, {
     http: {
-      ...{ listen, token: 'a-token-for-dovecot', admin_token: ADMIN_TOKEN },
+      ...{ listen, admin_token: ADMIN_TOKEN },
       ...(socket !== '' && { socket: at(socket), mode: '0600' }),
     },
-    dict: { socket: at('dict.sock') },
-    sieve: { socket: at('classify') },
-    store: { url: `sqlite:${at('state.db')}` },
-    outbox: { path: at('outbox.db') },
-    events: { dir: `${directory.path}/events` },
-    spool: { dir: directory.path },
-    doveadm: { api_key: 'a-key' },
-  };
+  });
   return { at, text: JSON.stringify(config), config: readConfig(JSON.stringify(config)) };
 }
 

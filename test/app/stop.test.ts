@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { createApp, type App } from '../../src/app.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { configIn } from '../support/config-in.ts';
 import { recordLog } from '../support/record-log.ts';
 
 const TOKEN = 'a-token-for-dovecot';
@@ -16,18 +17,7 @@ async function startApp(
 ): Promise<App> {
   const directory = makeTempDir();
   test.after(directory.remove);
-  const at = (name: string): string => `${directory.path}/${name}`;
-  const config = {
-    http: { listen: '127.0.0.1:0', token: TOKEN },
-    dict: { socket: at('dict.sock') },
-    sieve: { socket: at('classify') },
-    store: { url: `sqlite:${at('state.db')}` },
-    outbox: { path: at('outbox.db') },
-    events: { dir: `${directory.path}/events` },
-    spool: { dir: directory.path },
-    doveadm: { api_key: 'a-key' },
-    webpush,
-  };
+  const config = configIn(directory.path, { http: { token: TOKEN }, webpush });
   const app = await createApp(readConfig(JSON.stringify(config)), { log });
   await app.start();
   test.after(() => app.stop());

@@ -3,11 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { startRecordingHttpServer } from '../support/recording-http-server.ts';
+import { configIn, overlay, type Sections } from '../support/config-in.ts';
 import { launchSidecar, spawnSidecar, type SpawnedSidecar } from '../support/spawn-sidecar.ts';
 import { eventually } from '../support/start-stage.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
-
-type Options = Record<string, Record<string, unknown>>;
 
 interface Line {
   level: string;
@@ -39,25 +38,13 @@ describe('SIGHUP', () => {
     const doveadm = await startRecordingHttpServer(() => ({ status: 200, body: '[]' }));
     test.after(() => doveadm[Symbol.asyncDispose]());
     const at = (name: string): string => join(directory.path, name);
-    const config: Options = {
+    let config = configIn(directory.path, {
       log: { level: 'info' },
-      http: {
-        listen: '127.0.0.1:0',
-        token: 'dovecots-first-token',
-        admin_token: 'admins-first-token',
-      },
-      dict: { socket: at('dict.sock') },
-      sieve: { socket: at('classify') },
-      store: { url: `sqlite:${at('state.db')}` },
-      outbox: { path: at('outbox.db') },
-      events: { dir: at('events') },
-      spool: { dir: at('spool') },
+      http: { token: 'dovecots-first-token', admin_token: 'admins-first-token' },
       doveadm: { url: `${doveadm.url}/doveadm/v1`, api_key: 'the-first-api-key' },
-    };
-    const reload = async (sidecar: SpawnedSidecar, changes: Options): Promise<void> => {
-      for (const [section, options] of Object.entries(changes)) {
-        config[section] = { ...config[section], ...options };
-      }
+    });
+    const reload = async (sidecar: SpawnedSidecar, changes: Sections): Promise<void> => {
+      config = overlay(config, changes);
       await writeFile(at('coi-sidecar.yaml'), JSON.stringify(config));
       sidecar.process.kill('SIGHUP');
     };
@@ -181,24 +168,13 @@ describe('SIGHUP', () => {
 it('an error that nobody expected is a line of the log', async (test) => {
   const directory = makeTempDir();
   test.after(directory.remove);
-  const at = (name: string): string => join(directory.path, name);
   const crash = `data:text/javascript,${encodeURIComponent(`
     process.on('newListener', (name) => {
       if (name === 'SIGTERM') setTimeout(() => { throw new Error('on purpose'); }, 100);
     });`)}`;
-  const sidecar = await launchSidecar(
-    directory.path,
-    {
-      http: { listen: '127.0.0.1:0', token: 'dovecots-first-token' },
-      dict: { socket: at('dict.sock') },
-      sieve: { socket: at('classify') },
-      store: { url: `sqlite:${at('state.db')}` },
-      outbox: { path: at('outbox.db') },
-      events: { dir: at('events') },
-      doveadm: { api_key: 'the-first-api-key' },
-    },
-    { NODE_OPTIONS: `--import=${crash}` },
-  );
+  const sidecar = await launchSidecar(directory.path, configIn(directory.path), {
+    NODE_OPTIONS: `--import=${crash}`,
+  });
   await sidecar.ended;
   const line = linesOf(sidecar).find(({ level }) => level === 'fatal');
   assert.equal(line?.msg, 'ended by an error that nobody expected');

@@ -9,8 +9,11 @@ import {
   coiAccount,
   contact,
   deliverTo,
+  ENABLED,
   flagsIn,
+  get,
   mail,
+  set,
   settle,
   subjectsIn,
   subscribe,
@@ -118,5 +121,45 @@ describeVersions('mailboxes with names that are patterns to doveadm', (version) 
       assert.deepEqual(await flagsIn(client, mailbox), [], mailbox);
       assert.deepEqual(await subjectsIn(client, other), ['from before']);
     }
+  });
+});
+
+describeVersions('mailboxes whose names fit a pattern among those of COI', (version) => {
+  const teardown = createTeardown();
+
+  it('no contact is read from another mailbox than Contacts', async () => {
+    const stage = await startStage({ version, config: { coi: { mailbox_root: 'C%' } } });
+    teardown.defer(() => stage.close());
+    const { user, client } = await coiAccount(stage, 'none');
+    await client.ok('CREATE Cold/Contacts');
+    await client.ok('APPEND Cold/Contacts', contact(['eve@example.org']));
+    await client.ok('APPEND C%/Contacts', contact(['mallory@example.org']));
+    await settle(stage);
+    await deliverTo(stage, user, chat('From: eve@example.org', 'Subject: wanted'));
+    await deliverTo(stage, user, chat('From: mallory@example.org', 'Subject: blocked'));
+    await settle(stage);
+    assert.deepEqual(await subjectsIn(client, 'INBOX'), ['wanted']);
+    assert.deepEqual(await subjectsIn(client, 'Blocked'), ['blocked']);
+  });
+
+  it('no mailbox is taken for Chats because its name as a pattern fits one that is', async () => {
+    const stage = await startStage({
+      version,
+      extraConfig: `namespace compat {
+  prefix = old/
+  separator = /
+  alias_for =${version === '2.3' ? '' : ' inbox'}
+  hidden = no
+  list = yes
+  inbox = no
+}
+`,
+    });
+    teardown.defer(() => stage.close());
+    const { client } = await coiAccount(stage, 'none');
+    await set(client, ENABLED, null);
+    await client.ok('CREATE o%/COI/Chats');
+    await settle(stage);
+    assert.equal(await get(client, ENABLED), null);
   });
 });

@@ -70,10 +70,9 @@ class Mailboxes {
     if (name === 'mailboxDelete') this.names.delete(mailbox);
     if (name === 'mailboxCreate') this.names.add(mailbox);
     if (name === 'mailboxRename') this.rename(mailbox, String(parameters['newName']));
-    const [guid] = [parameters['mailboxMask'] ?? []]
-      .flat()
-      .map((one) => this.guids.get(String(one)));
-    if (guid !== undefined) return [{ guid }];
+    const [named] = [parameters['mailboxMask'] ?? []].flat().map(String);
+    const guid = this.guids.get(named ?? '');
+    if (named !== undefined && guid !== undefined) return [{ mailbox: named, guid }];
     if (name === 'mailboxMetadataGet') return [{ value: this.specialUses.get(mailbox) ?? '' }];
     const [mask = ''] = (parameters['mailboxMask'] ?? []) as string[];
     return [...this.names].filter((one) => `${one}%` === mask).map((one) => ({ mailbox: one }));

@@ -5,8 +5,8 @@ import type { DovecotEvent } from '../../src/events/event-schema.ts';
 import type { ChatMove } from '../../src/events/move-chat-messages.ts';
 import { onMessagesRead } from '../../src/events/on-messages-read.ts';
 
-const read = (uid: number, mailbox = 'INBOX'): DovecotEvent => ({
-  event: 'MessageRead',
+const read = (uid: number, mailbox = 'INBOX') => ({
+  event: 'MessageRead' as const,
   mailbox,
   uid,
   uidvalidity: 1,
@@ -78,6 +78,12 @@ describe('seen: messages stay in the INBOX folder until they are flagged with \\
       active,
       { uids: [3], restoreKeyword: [] },
     ],
+    [
+      'moves what somebody else has read if the user sees that it was',
+      [{ ...read(3), shared: true }],
+      seen,
+      { uids: [3], restoreKeyword: [], seenOnly: true },
+    ],
     ['does nothing under none', [read(3)], { enabled: true, messageFilter: 'none' }],
     ['does nothing when COI is disabled', [read(3)], { enabled: false, messageFilter: 'seen' }],
   ];
@@ -93,6 +99,12 @@ describe('seen: messages stay in the INBOX folder until they are flagged with \\
   it('does nothing under active when INBOX holds no chat', async () => {
     const move = (): never => assert.fail('moved');
     await onMessagesRead('alice', [read(3)], active, { move, inboxChat: holding(false) });
+  });
+
+  it('asks for what others read only where INBOX holds chat', async () => {
+    const move = (): never => assert.fail('moved');
+    const events = [{ ...read(3), shared: true }];
+    await onMessagesRead('alice', events, seen, { move, inboxChat: holding(false) });
   });
 
   it('moves under active what has just lost $Chat, by which Dovecot would not find it', async () => {

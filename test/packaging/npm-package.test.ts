@@ -74,7 +74,7 @@ describe('the npm package', () => {
 
   it('holds what runs and what an admin copies, and nothing of the development', async () => {
     const allowed =
-      /^(dist\/.+\.js|lua\/coi(-report|-changes|-event-log)?\.lua|web\/.+|docs\/(doctor|troubleshooting)\.md|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|socket|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
+      /^(dist\/.+\.js|lua\/coi(-report|-changes|-event-log|-shared)?\.lua|web\/.+|docs\/(doctor|troubleshooting)\.md|dovecot-conf\/.+|packaging\/coi-sidecar\.(service|socket|sysusers|tmpfiles)|config\.example\.yaml|package\.json|(README|CHANGELOG)\.md|LICENSE)$/;
     assert.deepEqual(
       packed.filter((path) => !allowed.test(path)),
       [],

@@ -6,14 +6,13 @@ import { findDovecotRelease } from '../../src/cli/demo/dovecot-release.ts';
 import type { Report } from '../../src/cli/doctor/report.ts';
 import { runDoctor } from '../../src/cli/doctor/run-doctor.ts';
 import type { DoctorOptions } from '../../src/cli/doctor/setup/setup.ts';
+import { overlay, type Sections } from './config-in.ts';
 import { startStage, stageConfig, type Stage, type StageOptions } from './start-stage.ts';
-
-type Overlay = Record<string, Record<string, unknown>>;
 
 /** How one examination differs from what is right. */
 export interface Examination extends Partial<DoctorOptions> {
   /** The doctor's configuration over the service's own, section by section. */
-  config?: Overlay;
+  config?: Sections;
   /** Further configuration of Dovecot, read by doveconf only: Dovecot itself goes on as it was. */
   dovecot?: string;
   /** What this host takes the time for. */
@@ -39,7 +38,7 @@ export interface DoctorRig {
 }
 
 /** No faults, and so no warnings either. */
-const RIGHT: Overlay = {
+const RIGHT: Sections = {
   webpush: { vapid_subject: 'mailto:postmaster@example.org', allow_private_endpoints: [] },
 };
 /** Enough for what takes no time; what never comes is waited for as long. */
@@ -162,12 +161,6 @@ export async function startDoctorRig(options: StageOptions = {}): Promise<Doctor
     close: () => owned.disposeAsync(),
   };
 }
-
-const overlay = (below: Overlay, above: Overlay): Overlay => {
-  const all = { ...below };
-  for (const [section, keys] of Object.entries(above)) all[section] = { ...all[section], ...keys };
-  return all;
-};
 
 /** `<check>.<fault>` of everything that was found. */
 export const faultsOf = ({ checks }: Report): string[] =>

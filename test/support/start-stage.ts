@@ -17,6 +17,7 @@ import { UnavailableError } from '../../src/errors.ts';
 import { createLogger, type Logger } from '../../src/logging.ts';
 import { createSealer } from '../../src/stores/seal.ts';
 import { decodeVapidRecord, VAPID_KEY } from '../../src/webpush/vapid/vapid-record.ts';
+import { overlay, type Sections } from './config-in.ts';
 import { ImapClient } from './imap-client.ts';
 import { recordLog } from './record-log.ts';
 import {
@@ -32,7 +33,7 @@ export const VENDOR = '/private/vendor/vendor.dovecot';
 
 export interface StageOptions extends PrivateDovecotOptions {
   /** Configuration over the stage's own, section by section. */
-  config?: Record<string, Record<string, unknown>>;
+  config?: Sections;
   clock?: Clock;
   sleep?: Sleep;
   /** Default: kept in memory, or standard output with COI_TEST_LOG. */
@@ -156,9 +157,9 @@ export function stageConfig(
   dovecot: PrivateDovecot,
   caFile: string,
   options: Pick<StageOptions, 'metadata' | 'events' | 'config'> = {},
-): Record<string, Record<string, unknown>> {
+): Sections {
   const { metadata = 'dict', events, config = {} } = options;
-  const base: Record<string, Record<string, unknown>> = {
+  const base: Sections = {
     http: {
       listen: new URL(dovecot.sidecar.url).host,
       token: dovecot.sidecar.token,
@@ -182,10 +183,7 @@ export function stageConfig(
     spool: { dir: dovecot.layout.oldSpoolDir },
     webpush: { allow_private_endpoints: ['localhost', '127.0.0.1'], ca_file: caFile },
   };
-  for (const [section, keys] of Object.entries(config)) {
-    base[section] = { ...base[section], ...keys };
-  }
-  return base;
+  return overlay(base, config);
 }
 
 /** A message of the fixtures (`test/fixtures/messages`). */

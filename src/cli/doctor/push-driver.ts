@@ -1,9 +1,11 @@
 import { basename } from 'node:path';
+import { LUA_SCRIPTS, SHARED_SCRIPT } from '../lua-scripts.ts';
 import type { PushDriver } from '../../dovecot/settings/dovecot-settings.ts';
 import type { Setup } from './setup/setup.ts';
 
+/** coi.lua, or coi-shared.lua, which brings it in. */
 export const runsCoi = ({ driver, file }: PushDriver): boolean =>
-  driver === 'lua' && basename(file ?? '') === 'coi.lua';
+  driver === 'lua' && [LUA_SCRIPTS[0], SHARED_SCRIPT].includes(basename(file ?? ''));
 
 /** The "ox" driver whose URL leads to the service; there may be others for Open-Xchange. */
 export async function findOx(

@@ -58,6 +58,7 @@ export interface InetListener {
 export interface NamespaceSettings {
   /** `inbox` of `namespace inbox { … }`; may be empty in 2.3. */
   readonly name: string;
+  readonly type: 'private' | 'shared' | 'public';
   readonly prefix: string;
   /** Of levels of mailboxes; undefined where it is up to a mail format that cannot be told from here. */
   readonly separator: string | undefined;
@@ -112,7 +113,9 @@ export interface PushDriver {
   /** Of `ox`: whether an annotation of the user's says for whom mail came. */
   readonly userFromMetadata: boolean;
   /** The settings of coi.lua, as far as they are set. */
-  readonly settings: Readonly<Record<'url' | 'token' | 'eventsDir', string | undefined>>;
+  readonly settings: Readonly<
+    Record<'url' | 'token' | 'eventsDir' | 'sharedPrefix', string | undefined>
+  >;
 }
 
 export interface SieveSettings {

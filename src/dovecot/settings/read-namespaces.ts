@@ -38,12 +38,15 @@ function readNamespaces(
     .filter(({ values }) => values.get('disabled') !== 'yes')
     .map((namespace) => ({
       name: namespace.name,
+      type: TYPES.find((type) => type === namespace.values.get('type')) ?? 'private',
       prefix: namespace.values.get('prefix') ?? '',
       separator: namespace.values.get('separator') || usual(namespace),
       hasInbox: namespace.values.get('inbox') === 'yes',
       trash: trashOf(namespace),
     }));
 }
+
+const TYPES = ['private', 'shared', 'public'] as const;
 
 const trashOf = (namespace: DoveconfSection): string[] =>
   sectionsOf(namespace, 'mailbox')

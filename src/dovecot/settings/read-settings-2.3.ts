@@ -134,6 +134,7 @@ function driver(text: string, plugin: ReadonlyMap<string, string>): PushDriver {
       url: plugin.get('coi_sidecar_url'),
       token: plugin.get('coi_sidecar_token'),
       eventsDir: plugin.get('coi_sidecar_events_dir'),
+      sharedPrefix: plugin.get('coi_sidecar_shared_prefix'),
     },
   };
 }

@@ -143,6 +143,7 @@ function driver(section: DoveconfSection): PushDriver {
       url: settings?.get('coi_sidecar_url'),
       token: settings?.get('coi_sidecar_token'),
       eventsDir: settings?.get('coi_sidecar_events_dir'),
+      sharedPrefix: settings?.get('coi_sidecar_shared_prefix'),
     },
   };
 }

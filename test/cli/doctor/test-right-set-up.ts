@@ -12,6 +12,7 @@ import {
   type DoctorRig,
   type Examination,
 } from '../../support/doctor-rig.ts';
+import { sharedNamespace, sharedScript } from '../../support/shared-namespace.ts';
 import { eventually, VENDOR } from '../../support/start-stage.ts';
 import { setting } from './seeds/event-drivers.ts';
 import { MAILBOX_COMMAND, OWN_LOG, postconf } from './seeds/mta.ts';
@@ -63,6 +64,22 @@ export function testRightSetUp(rig: () => DoctorRig, source: 'dict' | 'doveadm')
       report.checks.some(({ name }) => name === 'notices'),
       source === 'doveadm',
     );
+  });
+
+  test('a shared namespace: whether chat that others read is told of is said', async () => {
+    const { version, layout } = rig().stage.dovecot;
+    const only = ['events-driver', 'namespace', 'plugins'];
+    const namespace = sharedNamespace(version);
+    const untold = await rig().examine({ only, dovecot: namespace });
+    assertWell(untold);
+    assert.match(
+      noteOf(untold, 'events-driver'),
+      /somebody else reads in shared\/.* stays in INBOX/,
+    );
+    const dovecot = namespace + sharedScript(version, layout.coiDir);
+    const told = await rig().examine({ only, dovecot });
+    assertWell(told);
+    assert.doesNotMatch(noteOf(told, 'events-driver'), /stays in INBOX/);
   });
 
   for (const [how, examination] of [

@@ -57,17 +57,17 @@ describe('what separates levels of mailboxes', () => {
 describe('namespaces', () => {
   it('are those that are not disabled', () => {
     const root = parsed(
-      'mail_location = mdbox:~/x\nnamespace a {\n  prefix = INBOX/\n  inbox = yes\n}\nnamespace b {\n  prefix = b/\n  disabled = yes\n}\nnamespace {\n  prefix = c.\n  separator = .\n}',
+      'mail_location = mdbox:~/x\nnamespace a {\n  prefix = INBOX/\n  inbox = yes\n}\nnamespace b {\n  prefix = b/\n  disabled = yes\n}\nnamespace {\n  type = shared\n  prefix = c.\n  separator = .\n}',
     );
     assert.deepEqual(readNamespaces23(root), [
-      { name: 'a', prefix: 'INBOX/', separator: '/', hasInbox: true, trash: [] },
-      { name: '', prefix: 'c.', separator: '.', hasInbox: false, trash: [] },
+      { name: 'a', type: 'private', prefix: 'INBOX/', separator: '/', hasInbox: true, trash: [] },
+      { name: '', type: 'shared', prefix: 'c.', separator: '.', hasInbox: false, trash: [] },
     ]);
   });
 
   it('are one, for INBOX, where none is written down', () => {
     assert.deepEqual(readNamespaces23(parsed('mail_location = maildir:~/x')), [
-      { name: '', prefix: '', separator: '.', hasInbox: true, trash: [] },
+      { name: '', type: 'private', prefix: '', separator: '.', hasInbox: true, trash: [] },
     ]);
   });
 });

@@ -51,7 +51,14 @@ for (const version of ['2.3', '2.4'] as const) {
         ],
         exporters: [],
         namespaces: [
-          { name: 'inbox', prefix: '', separator: '/', hasInbox: true, trash: ['Trash'] },
+          {
+            name: 'inbox',
+            type: 'private',
+            prefix: '',
+            separator: '/',
+            hasInbox: true,
+            trash: ['Trash'],
+          },
         ],
         metadataOffFor: [],
       } as ServerSettings);
@@ -72,6 +79,7 @@ for (const version of ['2.3', '2.4'] as const) {
               url: 'http://127.0.0.1:9380',
               token: 'the-token-of-dovecot',
               eventsDir: '/srv/test/events',
+              sharedPrefix: undefined,
             },
           },
         ],

@@ -1,11 +1,8 @@
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
-import { defineCheck, type Reporter } from '../check.ts';
-import { agentsOf, startedAs, type DeliveryAgent } from '../delivery.ts';
-import { deliverToNobody } from '../nobody/deliver-to-nobody.ts';
+import { defineCheck } from '../check.ts';
 import { onlyPlugins, onlyScript } from '../nobody/scratch-settings.ts';
+import { tryEachAgent } from '../nobody/try-each-agent.ts';
 import { findCoiScript } from '../probes/find-coi-script.ts';
-import type { Setup } from '../setup/setup.ts';
-import { NAME_ONE } from '../try-as-mail-user.ts';
 
 /** The whole road, gone by Dovecot itself; why it is blocked is told apart by the checks before it. */
 export const classifyDelivery = defineCheck({
@@ -41,41 +38,22 @@ export const classifyDelivery = defineCheck({
         'Set sieve_execute_exec_timeout to 1s (over HTTP: 2s), copy coi.sieve again, and compile it.',
     },
   },
-  run: async (setup, report) => {
-    const tried = new Set<string>();
-    for (const agent of agentsOf(setup)) await tryAgent(agent, setup, tried, report);
-  },
+  run: (setup, report) =>
+    tryEachAgent(setup, report, async ({ name: agent, protocol }, { plugins, sieve }) => {
+      const script = await findCoiScript(sieve.before);
+      if (script === undefined) return 'no "before" script of Sieve is coi.sieve';
+      const { path: file } = script;
+      const settings = setup.dovecot.settings as DovecotSettings;
+      return {
+        overrides: [onlyPlugins(plugins, ['sieve']), ...onlyScript(settings, script)],
+        succeeded: ({ hasChatKeyword, report: { classified } }) =>
+          classified && !hasChatKeyword ? file : undefined,
+        failed: ({ complaints: problem, hasChatKeyword, report: { classified } }) => {
+          if (problem !== '') report.fault('script-fails', { agent, file, problem });
+          else if (classified) report.fault('unheard', { agent });
+          else if (hasChatKeyword) report.fault('no-answer', { agent });
+          else report.fault('not-asked', { agent, file, protocol });
+        },
+      };
+    }),
 });
-
-/** @param tried what has been tried, so that agents that do the same are tried once */
-async function tryAgent(
-  agent: DeliveryAgent,
-  setup: Setup,
-  tried: Set<string>,
-  report: Reporter<keyof typeof classifyDelivery.faults>,
-): Promise<void> {
-  const settings = setup.dovecot.settings as DovecotSettings;
-  const { protocol, name } = agent;
-  const { plugins, sieve } = settings.protocols[protocol];
-  const script = await findCoiScript(sieve.before);
-  if (script === undefined) {
-    report.skip('no "before" script of Sieve is coi.sieve');
-    return;
-  }
-  const { path: file } = script;
-  const overrides = [onlyPlugins(plugins, ['sieve']), ...onlyScript(settings, script)];
-  const same = JSON.stringify([overrides, await startedAs(agent, setup.mailUser)]);
-  if (tried.has(same)) return;
-  tried.add(same);
-  const made = await deliverToNobody(setup, agent, overrides, report.skip);
-  if (made === undefined) return;
-  const { delivered, complaints: problem, hasChatKeyword, report: heard } = made;
-  if (!delivered) report.fault('not-delivered', { agent: name, problem });
-  else if (heard.classified && !hasChatKeyword) report.note(file);
-  else if (setup.mailUser.guessed && /Permission denied/.test(problem)) {
-    report.skip(`${problem}: ${NAME_ONE}`);
-  } else if (problem !== '') report.fault('script-fails', { agent: name, file, problem });
-  else if (heard.classified) report.fault('unheard', { agent: name });
-  else if (hasChatKeyword) report.fault('no-answer', { agent: name });
-  else report.fault('not-asked', { agent: name, file, protocol });
-}

@@ -1,11 +1,9 @@
 import type { DovecotSettings, PushDriver } from '../../../dovecot/settings/dovecot-settings.ts';
-import { defineCheck, type Reporter } from '../check.ts';
-import { agentsOf, startedAs, type DeliveryAgent } from '../delivery.ts';
-import { deliverToNobody } from '../nobody/deliver-to-nobody.ts';
+import { defineCheck } from '../check.ts';
 import { onlyDriver, onlyPlugins } from '../nobody/scratch-settings.ts';
+import { tryEachAgent } from '../nobody/try-each-agent.ts';
 import { findOx, runsCoi } from '../push-driver.ts';
 import type { Setup } from '../setup/setup.ts';
-import { NAME_ONE } from '../try-as-mail-user.ts';
 import { LUA_PLUGINS, OX_PLUGINS } from './plugins.ts';
 
 /** The whole road, gone by Dovecot itself; why it is blocked is told apart by the checks before it. */
@@ -38,49 +36,27 @@ export const eventsDelivery = defineCheck({
       remedy: 'Load the plugins of {snippet}; "ox" also needs an answer from dict-socket.',
     },
   },
-  run: async (setup, report) => {
-    const tried = new Set<string>();
-    for (const agent of agentsOf(setup)) await tryAgent(agent, setup, tried, report);
-  },
+  run: (setup, report) =>
+    tryEachAgent(setup, report, async ({ name: agent }, { plugins, pushDrivers }) => {
+      const found = await findDriver(setup, pushDrivers);
+      if (typeof found === 'string') return found;
+      const { driver } = found;
+      const isOx = driver === 'ox';
+      const settings = setup.dovecot.settings as DovecotSettings;
+      const wanted = isOx ? OX_PLUGINS : LUA_PLUGINS;
+      return {
+        overrides: [onlyPlugins(plugins, wanted), ...onlyDriver(settings, found)],
+        succeeded: ({ report: { reported } }) => (reported ? `by "${driver}"` : undefined),
+        failed: ({ complaints: problem }) => {
+          const snippet = isOx ? '95-coi-events-ox.conf' : '95-coi-events.conf';
+          const answer = NOT_TAKEN.exec(problem)?.slice(1).find(Boolean);
+          if (problem === '') report.fault('silent', { agent, driver, snippet });
+          else if (answer === undefined) report.fault('driver-fails', { agent, driver, problem });
+          else report.fault('not-heard', { agent, driver, problem: answer });
+        },
+      };
+    }),
 });
-
-/** @param tried what has been tried, so that agents that do the same are tried once */
-async function tryAgent(
-  agent: DeliveryAgent,
-  setup: Setup,
-  tried: Set<string>,
-  report: Reporter<keyof typeof eventsDelivery.faults>,
-): Promise<void> {
-  const settings = setup.dovecot.settings as DovecotSettings;
-  const { plugins, pushDrivers } = settings.protocols[agent.protocol];
-  const found = await findDriver(setup, pushDrivers);
-  if (typeof found === 'string') {
-    report.skip(found);
-    return;
-  }
-  const { driver } = found;
-  const values = { agent: agent.name, driver };
-  const wanted = driver === 'ox' ? OX_PLUGINS : LUA_PLUGINS;
-  const overrides = [onlyPlugins(plugins, wanted), ...onlyDriver(settings, found)];
-  const same = JSON.stringify([overrides, await startedAs(agent, setup.mailUser)]);
-  if (tried.has(same)) return;
-  tried.add(same);
-  const made = await deliverToNobody(setup, agent, overrides, report.skip);
-  if (made === undefined) return;
-  const { delivered, complaints: problem } = made;
-  if (!delivered) report.fault('not-delivered', { ...values, problem });
-  else if (made.report.reported) report.note(`by "${driver}"`);
-  else if (problem === '') {
-    const snippet = driver === 'ox' ? '95-coi-events-ox.conf' : '95-coi-events.conf';
-    report.fault('silent', { ...values, snippet });
-  } else if (setup.mailUser.guessed && /Permission denied/.test(problem)) {
-    report.skip(`${problem}: ${NAME_ONE}`);
-  } else {
-    const answer = NOT_TAKEN.exec(problem)?.slice(1).find(Boolean);
-    if (answer === undefined) report.fault('driver-fails', { ...values, problem });
-    else report.fault('not-heard', { ...values, problem: answer });
-  }
-}
 
 /** In the words of coi-report.lua, and of push-notification-driver-ox.c. */
 const NOT_TAKEN = /did not take events of \S+ \((.*?)\) and |Error when sending notification: (.*)/;

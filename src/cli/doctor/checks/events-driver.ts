@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
-import { LUA_SCRIPTS } from '../../lua-scripts.ts';
+import { LUA_SCRIPTS, SHARED_SCRIPT } from '../../lua-scripts.ts';
 import { shippedFile } from '../../shipped-file.ts';
 import { defineCheck, type Reporter } from '../check.ts';
 import { agentsOf } from '../delivery.ts';
@@ -57,6 +57,12 @@ export const eventsDriver = defineCheck({
       what: '{file} is not the one of this release.',
       remedy: 'Copy the scripts of lua/ there again, unless you changed it on purpose.',
     },
+    'other-shared-prefix': {
+      severity: 'warning',
+      what: 'coi_sidecar_shared_prefix is {ours}, but the prefix of the shared namespace is {theirs}: chat that somebody else reads stays in INBOX.',
+      remedy:
+        'Set it to the same, word for word, where coi-shared.lua is named, and reload Dovecot.',
+    },
   },
   run: async (setup, report) => {
     const settings = setup.dovecot.settings as DovecotSettings;
@@ -78,15 +84,40 @@ export const eventsDriver = defineCheck({
         report.fault('no-driver', { protocol, series: settings.series, snippet });
       }
     }
-    const scripts = pushDrivers.filter(runsCoi).map(({ file = '' }) => dirname(file));
-    for (const directory of new Set(scripts)) {
+    const scripts = [...pushDrivers, ...settings.protocols.imap.pushDrivers]
+      .filter(runsCoi)
+      .map(({ file = '' }) => file);
+    for (const directory of new Set(scripts.map((file) => dirname(file)))) {
       for (const name of LUA_SCRIPTS) {
+        if (name === SHARED_SCRIPT && !scripts.includes(join(directory, name))) continue;
         if (!(await checkScript(join(directory, name), setup, report))) return;
       }
       report.note(directory);
     }
+    if (wanted === 'lua') compareSharedPrefix(settings, report);
   },
 });
+
+function compareSharedPrefix(
+  { server, protocols }: DovecotSettings,
+  report: Reporter<keyof typeof eventsDriver.faults>,
+): void {
+  const shared = server.namespaces.filter(({ type }) => type === 'shared');
+  const theirs = shared.map(({ prefix }) => prefix);
+  if (theirs.length === 0) return;
+  const driver = protocols.imap.pushDrivers.find(
+    (one) => runsCoi(one) && basename(one.file ?? '') === SHARED_SCRIPT,
+  );
+  const ours = driver?.settings.sharedPrefix ?? '';
+  if (driver === undefined) {
+    report.note(
+      `chat that somebody else reads in ${theirs.join(', ')} stays in INBOX: ${SHARED_SCRIPT} would tell of it`,
+    );
+  } else if (!theirs.includes(ours)) {
+    const set = ours === '' ? 'not set' : `"${ours}"`;
+    report.fault('other-shared-prefix', { ours: set, theirs: `"${theirs.join('", "')}"` });
+  }
+}
 
 /** @returns whether it can be used; a fault of one is likely to be that of all */
 async function checkScript(

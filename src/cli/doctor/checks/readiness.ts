@@ -1,7 +1,14 @@
 import { defineCheck } from '../check.ts';
-import type { ReadinessReport } from '../../../readiness.ts';
+import { isReady, type ReadinessReport } from '../../../readiness.ts';
 
-/** What the service itself says of its roads: it writes to its stores, we only look at them. */
+/** The check of that name has its own words for it. */
+const TOLD_BY_CLOCK = 'clock';
+
+/**
+ * What the service itself says of its roads: it writes to its stores, we only look at them. A remark is no
+ * fault of a part, but what the status page shows as a warning is none the less for it: pushes that are refused,
+ * records that are damaged.
+ */
 export const readiness = defineCheck({
   name: 'readiness',
   part: 'service',
@@ -13,13 +20,20 @@ export const readiness = defineCheck({
       what: 'GET /readyz says of {road}: {problem}.',
       remedy: 'See what is said of it below, and the log of the service.',
     },
+    remarked: {
+      severity: 'warning',
+      what: 'GET /readyz says of {road}: {remark}.',
+      remedy: 'The service goes on; its status page and its log say more.',
+    },
   },
   run: async ({ ask, origin }, report) => {
     const { text } = await ask(new URL('/readyz', origin));
     const { checks } = JSON.parse(text) as ReadinessReport;
     for (const [road, says] of Object.entries(checks)) {
-      if (!/^ok\b/.test(says))
-        report.fault('not-ready', { road, problem: says.replace(/\.$/, '') });
+      const words = says.replace(/^ok(; |$)/, '').replace(/\.$/, '');
+      if (!isReady(says)) report.fault('not-ready', { road, problem: words });
+      else if (words !== '' && road !== TOLD_BY_CLOCK)
+        report.fault('remarked', { road, remark: words });
     }
     report.note(Object.keys(checks).join(', '));
   },

@@ -6,6 +6,7 @@ import { startDoctorRig, type DoctorRig } from '../../../support/doctor-rig.ts';
 import { makeEventLog } from '../../../support/event-logs.ts';
 import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { mountWithoutAcls } from '../../../support/small-disk.ts';
+import { sharedNamespace, sharedScript } from '../../../support/shared-namespace.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
 import { withMode, withOwner, withText, withoutPath } from './change-for-a-while.ts';
@@ -90,6 +91,26 @@ export const eventFaults: readonly Seed[] = [
   {
     fault: 'events-driver.script-outdated',
     break: (rig, examine) => withText((text) => `${text}-- older\n`)(script(rig), examine),
+  },
+  {
+    fault: 'events-driver.other-shared-prefix',
+    says: /is "user\/", but the prefix of the shared namespace is "shared\//,
+    break: ({ stage: { dovecot } }) => {
+      const { version, layout } = dovecot;
+      return {
+        dovecot: sharedNamespace(version) + sharedScript(version, layout.coiDir, 'user/'),
+      };
+    },
+  },
+  {
+    fault: 'events-driver.script-missing',
+    cause: 'the one for shared mailboxes, where it is wanted',
+    says: /coi-shared\.lua is not there/,
+    break: ({ stage: { dovecot } }, examine) => {
+      const { version, layout } = dovecot;
+      const config = sharedNamespace(version) + sharedScript(version, layout.coiDir);
+      return withoutPath(join(layout.coiDir, 'coi-shared.lua'), () => examine({ dovecot: config }));
+    },
   },
   { fault: 'events-url.url-unset', break: (rig) => setting(rig, 'coi_sidecar_url', '') },
   {

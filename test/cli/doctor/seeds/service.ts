@@ -7,7 +7,7 @@ import { runDoctor } from '../../../../src/cli/doctor/run-doctor.ts';
 import { findFreePort } from '../../../../src/cli/demo/find-free-port.ts';
 import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.ts';
-import type { DoctorRig, Examination } from '../../../support/doctor-rig.ts';
+import { startDoctorRig, type DoctorRig, type Examination } from '../../../support/doctor-rig.ts';
 import { eventually } from '../../../support/start-stage.ts';
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Break, Seed } from '../seeded-faults.ts';
@@ -35,6 +35,15 @@ const portUnit =
     const listen = new URL(rig.stage.app.url).host;
     const lines = ['LoadState=loaded', ...says(listen)].join('\\n');
     return examine({ path: await rig.shadow({ systemctl: `printf '${lines}\\n'` }) });
+  };
+
+/** A service of its own, to which something has happened by now. */
+const remarked =
+  (happens: (rig: DoctorRig) => void): Break =>
+  async ({ stage }, examine) => {
+    const rig = await startDoctorRig({ version: stage.dovecot.version });
+    happens(rig);
+    return examine({}, rig).finally(() => rig.close());
   };
 
 const all: readonly Seed[] = [
@@ -148,6 +157,20 @@ const all: readonly Seed[] = [
     says: /events: events\.dir .* cannot be used/,
     skip: notRoot,
     break: ({ stage }, examine) => withOwner(1)(stage.dovecot.eventsDir, examine),
+  },
+  {
+    fault: 'readiness.remarked',
+    cause: 'pushes are refused, though all parts work',
+    says: /of traffic: pushes: 3 attempts refused with 401/,
+    break: remarked(({ stage }) =>
+      stage.app.ground.metrics.pushes.inc({ outcome: 'unauthorized' }, 3),
+    ),
+  },
+  {
+    fault: 'readiness.remarked',
+    cause: 'something stored is damaged',
+    says: /of store: 1 damaged record/,
+    break: remarked(({ stage }) => stage.app.ground.damage.noteRecord('alice', 'x')),
   },
   {
     fault: 'tokens.token-refused',
