@@ -178,6 +178,53 @@ describe('a push that was perhaps delivered', () => {
     assert.deepEqual(await second.owed(), []);
   });
 
+  it('is left alone for as long as its push service asked for later, after a restart too', async () => {
+    const answers = [unanswered, status(429, '1800')];
+    const first = await start(() => answers.shift() ?? status(201));
+    await first.delivery.enqueue([first.push('alice/1')]);
+    await first.clock.advance(61_000);
+    assert.equal(first.sent.length, 2);
+    await first.delivery.stop(0);
+    const { clock, store, book } = first;
+    const second = new DeliveryRig({ clock, store, book });
+    await second.delivery.start();
+    await clock.advance(1_798_000);
+    assert.deepEqual(second.log, []);
+    await clock.advance(1_000);
+    assert.deepEqual(await second.owed(), []);
+  });
+
+  it('is settled when its answer comes while a stop notes that it has none', async () => {
+    const answer = Promise.withResolvers<AttemptResult>();
+    const rig = await start();
+    rig.answer = () => answer.promise;
+    await rig.delivery.enqueue([rig.push('alice/1')]);
+    await rig.clock.advance(0);
+    const postpone = rig.store.postpone.bind(rig.store);
+    rig.store.postpone = async (...args) => {
+      answer.resolve(status(201));
+      await rig.clock.advance(0);
+      await postpone(...args);
+    };
+    const stopped = rig.delivery.stop(1_000);
+    await rig.clock.advance(1_000);
+    await stopped;
+    assert.deepEqual(await rig.owed(), []);
+  });
+
+  it('has the push behind it rest, also when the one between them is gone', async () => {
+    const rig = await start();
+    const answer = Promise.withResolvers<AttemptResult>();
+    rig.answer = () => answer.promise;
+    await rig.delivery.enqueue(Array.from({ length: 3 }, () => rig.push('alice/1')));
+    await rig.clock.advance(0);
+    const [, between] = await rig.delivery.list(0, 3);
+    await rig.delivery.drop(between?.id ?? 0);
+    answer.resolve(unanswered);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.log, ['0 alice/1 {"uid":1}', '200 alice/1 {"uid":3}']);
+  });
+
   it('has its time for validation counted from each sending', async () => {
     const rig = await start();
     const expiresAt = rig.clock.now() + 300_000;
