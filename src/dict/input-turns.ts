@@ -3,7 +3,7 @@ export interface Waiting {
   /** Whether a request could be looked at now. */
   readonly ready: boolean;
   /**
-   * Looks at requests; never throws.
+   * Looks at requests; one that cannot by then asks again when it can. Never throws.
    *
    * @param most how many
    * @returns how many it were
@@ -69,8 +69,8 @@ export class InputTurns {
   #take(connection: Waiting, most: number): void {
     this.#taking = true;
     try {
-      // An answer that costs nothing to find is still one.
-      if (connection.ready) this.#taken += Math.max(1, connection.take(most));
+      // A turn in which nothing is found takes time as well.
+      this.#taken += Math.max(1, connection.take(most));
     } finally {
       this.#taking = false;
     }

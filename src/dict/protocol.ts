@@ -23,7 +23,7 @@ export interface DictSessionOptions {
   observe?: DictObserver | undefined;
   /** What the open transactions of all connections share. */
   budget: TransactionBudget;
-  /** What all connections have in hand together; nothing of it counts unless given. */
+  /** Counts the commands of all connections; of this one alone unless given. */
   load?: DictLoad | undefined;
   /** See {@link PendingCommands}. */
   backlog?: (() => Promise<void> | undefined) | undefined;
@@ -32,7 +32,7 @@ export interface DictSessionOptions {
 }
 
 export interface DictLoad {
-  /** That are not answered yet. */
+  /** Commands that are not answered yet. */
   commands: number;
 }
 
@@ -129,7 +129,7 @@ export class DictSession {
    */
   push(chunk: Buffer, most = Infinity): number {
     const before = this.#taken;
-    const all = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
+    const all = join(this.#input, chunk);
     this.#input = NOTHING;
     const rest = this.#lines.push(all, most);
     if (rest.length > 0) this.#input = rest;
@@ -334,6 +334,12 @@ function checkKey(key: Text): string {
     throw new InvalidInputError('keys begin with priv/ or shared/');
   }
   return key;
+}
+
+/** Copies nothing where one of them is empty. */
+function join(one: Buffer, other: Buffer): Buffer {
+  if (one.length === 0) return other;
+  return other.length === 0 ? one : Buffer.concat([one, other]);
 }
 
 function checkValue(value: Buffer): Buffer {
