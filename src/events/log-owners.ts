@@ -56,7 +56,10 @@ export class LogOwners {
         return foreign;
       }
       const asked = unasked.splice(0, USERS_A_REQUEST);
-      for (const [index, answer] of (await this.#ask(asked)).entries()) {
+      const answers = await this.#ask(asked);
+      // The log is not kept waiting for the others.
+      if (answers === undefined) return foreign;
+      for (const [index, answer] of answers.entries()) {
         const user = asked[index] ?? '';
         if (answer === uid) owned.own.add(user);
         else if (answer !== undefined) {
@@ -80,7 +83,7 @@ export class LogOwners {
     let some: string[] = [];
     const ask = async (): Promise<boolean> => {
       const before = found.size;
-      for (const uid of await this.#ask(some)) if (typeof uid === 'number') found.add(uid);
+      for (const uid of (await this.#ask(some)) ?? []) if (typeof uid === 'number') found.add(uid);
       asked += some.length;
       some = [];
       return found.size > before && asked < MOST_ASKED;
@@ -104,8 +107,11 @@ export class LogOwners {
     return owned;
   }
 
-  /** @returns the system user of each; 'none' for who is no user, undefined where nobody can tell */
-  async #ask(users: readonly string[]): Promise<(number | 'none' | undefined)[]> {
+  /**
+   * @returns the system user of each: 'none' for who is no user, undefined where the userdb does not say;
+   *   undefined for all where Dovecot does not answer
+   */
+  async #ask(users: readonly string[]): Promise<(number | 'none' | undefined)[] | undefined> {
     try {
       const answers = await withDeadline(
         readFieldsOf(this.#parts.doveadm, users),
@@ -120,7 +126,7 @@ export class LogOwners {
         return Number.isSafeInteger(uid) && fields['uid'] ? uid : undefined;
       });
     } catch {
-      return users.map(() => undefined);
+      return undefined;
     }
   }
 }
