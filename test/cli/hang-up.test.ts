@@ -93,12 +93,15 @@ describe('SIGHUP', () => {
       log: { level: 'debug' },
       http: { token: 'dovecots-second-token', admin_token: 'admins-second-token' },
       doveadm: { api_key: 'the-second-api-key', timeout: '3 s' },
-      webpush: { vapid_subject: 'mailto:postmaster@example.org' },
+      webpush: {
+        vapid_subject: 'mailto:postmaster@example.org',
+        proxy_trusted_users: ['proxy'],
+      },
     });
     const { changed } = await nextLine(sidecar, 'reloaded');
     assert.deepEqual((changed as string[]).sort(), [
       ...['doveadm.api_key', 'http.admin_token', 'http.token', 'log.level'],
-      'webpush.vapid_subject',
+      ...['webpush.proxy_trusted_users', 'webpush.vapid_subject'],
     ]);
     const left = await nextLine(
       sidecar,
