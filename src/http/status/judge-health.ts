@@ -145,7 +145,7 @@ export const RULES = {
         ? undefined
         : [
             'warning',
-            `${count(owed)} pushes owed; at outbox.limit (${count(outboxLimit)}) those that expire first are dropped`,
+            `${count(owed)} pushes owed; at outbox.limit (${count(outboxLimit)}) whoever is owed most loses the oldest`,
           ],
   },
   pushes_dropped: {
