@@ -109,7 +109,7 @@ export class DictSession {
     );
   }
 
-  /** Whether that is for room that others have to make. */
+  /** Whether that is because other connections have to make room first. */
   get mustWait(): boolean {
     return this.#options.budget.mustWait(this.#committing + this.#transactions.octets);
   }

@@ -1,6 +1,9 @@
 import type { Clock } from '../clock.ts';
-import type { DoveadmClient } from '../dovecot/doveadm-client.ts';
-import { DoveadmCommandError, EXIT_CODES } from '../dovecot/doveadm-client.ts';
+import {
+  DoveadmCommandError,
+  isNoSuchUser,
+  type DoveadmClient,
+} from '../dovecot/doveadm-client.ts';
 import { readFieldsOf } from '../dovecot/find-home.ts';
 import { withDeadline } from '../stores/with-deadline.ts';
 import { PROBE_USER } from './probes.ts';
@@ -120,7 +123,7 @@ export class LogOwners {
       );
       return answers.map((fields) => {
         if (fields instanceof DoveadmCommandError) {
-          return fields.exitCode === EXIT_CODES.noSuchUser ? 'none' : undefined;
+          return isNoSuchUser(fields) ? 'none' : undefined;
         }
         const uid = Number(fields['uid']);
         return Number.isSafeInteger(uid) && fields['uid'] ? uid : undefined;

@@ -1,6 +1,6 @@
 import type { DovecotSettings } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck, type Reporter } from '../check.ts';
-import { agentsOf, startedAs, type DeliveryAgent } from '../delivery.ts';
+import { agentsOf, type DeliveryAgent } from '../delivery.ts';
 import { deliverToNobody } from '../nobody/deliver-to-nobody.ts';
 import { onlyPlugins, onlyScript } from '../nobody/scratch-settings.ts';
 import { findCoiScript } from '../probes/find-coi-script.ts';
@@ -47,7 +47,6 @@ export const classifyDelivery = defineCheck({
   },
 });
 
-/** @param tried what has been tried, so that agents that do the same are tried once */
 async function tryAgent(
   agent: DeliveryAgent,
   setup: Setup,
@@ -64,10 +63,7 @@ async function tryAgent(
   }
   const { path: file } = script;
   const overrides = [onlyPlugins(plugins, ['sieve']), ...onlyScript(settings, script)];
-  const same = JSON.stringify([overrides, await startedAs(agent, setup.mailUser)]);
-  if (tried.has(same)) return;
-  tried.add(same);
-  const made = await deliverToNobody(setup, agent, overrides, report.skip);
+  const made = await deliverToNobody(setup, { agent, overrides, tried }, report.skip);
   if (made === undefined) return;
   const { delivered, complaints: problem, hasChatKeyword, report: heard } = made;
   if (!delivered) report.fault('not-delivered', { agent: name, problem });

@@ -1,6 +1,6 @@
 import type { DovecotSettings, PushDriver } from '../../../dovecot/settings/dovecot-settings.ts';
 import { defineCheck, type Reporter } from '../check.ts';
-import { agentsOf, startedAs, type DeliveryAgent } from '../delivery.ts';
+import { agentsOf, type DeliveryAgent } from '../delivery.ts';
 import { deliverToNobody } from '../nobody/deliver-to-nobody.ts';
 import { onlyDriver, onlyPlugins } from '../nobody/scratch-settings.ts';
 import { findOx, runsCoi } from '../push-driver.ts';
@@ -44,7 +44,6 @@ export const eventsDelivery = defineCheck({
   },
 });
 
-/** @param tried what has been tried, so that agents that do the same are tried once */
 async function tryAgent(
   agent: DeliveryAgent,
   setup: Setup,
@@ -62,10 +61,7 @@ async function tryAgent(
   const values = { agent: agent.name, driver };
   const wanted = driver === 'ox' ? OX_PLUGINS : LUA_PLUGINS;
   const overrides = [onlyPlugins(plugins, wanted), ...onlyDriver(settings, found)];
-  const same = JSON.stringify([overrides, await startedAs(agent, setup.mailUser)]);
-  if (tried.has(same)) return;
-  tried.add(same);
-  const made = await deliverToNobody(setup, agent, overrides, report.skip);
+  const made = await deliverToNobody(setup, { agent, overrides, tried }, report.skip);
   if (made === undefined) return;
   const { delivered, complaints: problem } = made;
   if (!delivered) report.fault('not-delivered', { ...values, problem });
