@@ -31,13 +31,21 @@ async function nextLine(sidecar: SpawnedSidecar, msg: string, count = 1): Promis
   return found.at(-1)!;
 }
 
+/** Ends a service before its directory goes: `test.after` would begin with what was begun first. */
+function createTestTeardown(test: TestContext): AsyncDisposableStack {
+  const teardown = new AsyncDisposableStack();
+  test.after(() => teardown.disposeAsync());
+  return teardown;
+}
+
 describe('SIGHUP', () => {
   /** A service, and where its doveadm API would be: what it shows there is recorded. */
   async function setUp(test: TestContext) {
+    const teardown = createTestTeardown(test);
     const directory = makeTempDir();
-    test.after(directory.remove);
+    teardown.defer(directory.remove);
     const doveadm = await startRecordingHttpServer(() => ({ status: 200, body: '[]' }));
-    test.after(() => doveadm[Symbol.asyncDispose]());
+    teardown.use(doveadm);
     const at = (name: string): string => join(directory.path, name);
     const config: Options = {
       log: { level: 'info' },
@@ -61,13 +69,13 @@ describe('SIGHUP', () => {
       await writeFile(at('coi-sidecar.yaml'), JSON.stringify(config));
       sidecar.process.kill('SIGHUP');
     };
-    return { directory, config, doveadm, reload };
+    return { teardown, directory, config, doveadm, reload };
   }
 
   async function start(test: TestContext) {
     const parts = await setUp(test);
     const sidecar = await spawnSidecar(parts.directory.path, parts.config);
-    test.after(() => sidecar.kill());
+    parts.teardown.defer(() => sidecar.kill());
     const { url } = await nextLine(sidecar, 'coi-sidecar is ready');
     const ask = async (path: string, token: string, init: RequestInit = {}): Promise<number> => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -166,7 +174,7 @@ describe('SIGHUP', () => {
   });
 
   it('does not end a service that is about to start', async (test) => {
-    const { directory, config } = await setUp(test);
+    const { teardown, directory, config } = await setUp(test);
     // What keeps it from being ready for a while.
     const slow = `data:text/javascript,${encodeURIComponent(`
       process.on('newListener', (name) => {
@@ -175,15 +183,16 @@ describe('SIGHUP', () => {
     const sidecar = await launchSidecar(directory.path, config, {
       NODE_OPTIONS: `--import=${slow}`,
     });
-    test.after(() => sidecar.kill());
+    teardown.defer(() => sidecar.kill());
     await sidecar.ready;
     await nextLine(sidecar, 'reloaded');
   });
 });
 
 it('an error that nobody expected is a line of the log', async (test) => {
+  const teardown = createTestTeardown(test);
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardown.defer(directory.remove);
   const at = (name: string): string => join(directory.path, name);
   const crash = `data:text/javascript,${encodeURIComponent(`
     process.on('newListener', (name) => {
@@ -202,6 +211,7 @@ it('an error that nobody expected is a line of the log', async (test) => {
     },
     { NODE_OPTIONS: `--import=${crash}` },
   );
+  teardown.defer(() => sidecar.kill());
   await sidecar.ended;
   const line = linesOf(sidecar).find(({ level }) => level === 'fatal');
   assert.equal(line?.msg, 'ended by an error that nobody expected');

@@ -8,6 +8,7 @@ import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { DeliveryRig, receiverKeys, SERVICE, status } from '../../support/delivery-rig.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { later } from '../../support/push-answers.ts';
 import { answerWith, startPushService, type Answer } from '../../support/push-service.ts';
 import { makeTempDir } from '../../stores/make-temp-dir.ts';
 
@@ -239,7 +240,7 @@ describe('a push that was perhaps delivered', () => {
 describe('a real push service that takes a push and does not answer', () => {
   const resets: Answer = (response) => void response.destroy();
   const hangs: Answer = () => undefined;
-  const late: Answer = (response) => void setTimeout(() => response.writeHead(201).end(), 600);
+  const late = later(3_000);
 
   for (const [what, answer] of [
     ['resets the connection', resets],
@@ -272,7 +273,8 @@ async function setUp(t: TestContext, answer: Answer) {
   t.after(() => service.close());
   const policy = parseGuardPolicy(['127.0.0.1']);
   const ca = [makeCertificates().ca];
-  const client = createPushClient({ timeoutMsecs: 300, policy, ca });
+  // As long as a connection may take where many other tests run.
+  const client = createPushClient({ timeoutMsecs: 2_000, policy, ca });
   t.after(() => client.close());
   const rig = new DeliveryRig({ client, policy });
   await rig.delivery.start();
