@@ -112,7 +112,8 @@ export async function createApp(
     await flows.held.stop();
     // What is cut off here was perhaps delivered.
     const { timeout_msecs, answer_timeout_msecs } = config.webpush;
-    const pushMsecs = Math.max(timeout_msecs, answer_timeout_msecs) + AFTER_ANSWER_MSECS;
+    const answerMsecs = Math.max(timeout_msecs, answer_timeout_msecs);
+    const pushMsecs = timeout_msecs + answerMsecs + AFTER_ANSWER_MSECS;
     await delivery.stop(Math.min(Math.max(STOP_GRACE_MSECS, pushMsecs), LONGEST_GRACE_MSECS));
     await flows.source.stop(STOP_GRACE_MSECS);
     await subscriptions.close();

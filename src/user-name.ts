@@ -16,7 +16,8 @@ const VISIBLE = /[^\s\p{Default_Ignorable_Code_Point}]/u;
  * To doveadm a name with `*` or `?` is a mask, and the command is carried out for every user that it
  * matches (Dovecot src/doveadm/doveadm-mail.c, doveadm_cmdv2_wrapper_parse_common_options, which
  * knows no escaping); an empty one leaves the choice to doveadm. Control characters end lines and
- * strings in the protocols of Dovecot. A name that nobody sees could not be told from none. What is not well-formed could not be sent to it unchanged.
+ * strings in the protocols of Dovecot. A name that nobody sees could not be told from none. What is not
+ * well-formed could not be sent to it unchanged.
  *
  * Every door asks this, and whatever calls doveadm once more.
  */

@@ -1,6 +1,12 @@
-import { HealthWatch } from '../http/status/health-watch.ts';
+import { createSnapshot } from '../http/snapshot.ts';
 import { createHistory, type History } from '../http/status/history.ts';
-import { PROBLEM_NAMES, SEVERITIES } from '../http/status/judge-health.ts';
+import {
+  judgeHealth,
+  PROBLEM_NAMES,
+  SEVERITIES,
+  TRAFFIC_CHECK,
+  type Problem,
+} from '../http/status/judge-health.ts';
 import { createReadinessWatch, type LatestReadiness } from '../http/status/readiness-watch.ts';
 import { readLatency, readTotals } from '../http/status/totals.ts';
 import { isReady, type ReadinessCheck } from '../readiness.ts';
@@ -12,14 +18,15 @@ import type { Ground } from './build-ground.ts';
 /** How the service is: whether its parts work, and whether mail and pushes pass. */
 export interface Health {
   history: History;
-  watch: HealthWatch;
-  /** The given checks, and one whose remark is what the watch has found. */
+  /** What is wrong now though all parts work. */
+  problems: () => Promise<readonly Problem[]>;
+  /** The given checks, and one whose remark tells of these problems. */
   checks: readonly ReadinessCheck[];
   readiness: LatestReadiness;
 }
 
-/** What `/readyz` calls the judgement of what happened. It is always ready: a restart would mend nothing. */
-export const TRAFFIC_CHECK = 'traffic';
+/** Counting is cheap, but anybody may ask. */
+const FRESH_MSECS = 1_000;
 
 /** One judgement for the status page, `/readyz` and, as gauges, for Prometheus. */
 export function buildHealth(
@@ -36,31 +43,38 @@ export function buildHealth(
     }),
     clock,
   });
-  const watch = new HealthWatch(
-    async () => ({
-      samples: await history.samples(),
-      delivery: delivery.snapshot(),
-      outboxLimit: config.outbox.limit,
-      oldestEventMsecs: await oldestEventMsecs(),
-    }),
-    clock,
+  let latest: readonly Problem[] = [];
+  const problems = createSnapshot(
+    async () =>
+      (latest = judgeHealth({
+        samples: await history.samples(),
+        delivery: delivery.snapshot(),
+        outboxLimit: config.outbox.limit,
+        oldestEventMsecs: await oldestEventMsecs(),
+      })),
+    FRESH_MSECS,
+    () => clock.monotonic(),
   );
+  const remark = (): string | undefined =>
+    latest.length === 0
+      ? undefined
+      : latest.map(({ place, says }) => `${place}: ${says}`).join('; ');
   const checks = [
     ...parts,
     {
       name: TRAFFIC_CHECK,
-      check: () => watch.look().then(() => undefined),
-      remark: () => watch.remark(),
+      check: () => problems().then(() => undefined),
+      remark,
     },
   ];
   const readiness = createReadinessWatch(checks, clock);
 
   metrics.buildInfo.set({ version: VERSION, node: process.versions.node }, 1);
   metrics.onCollect(async () => {
-    const problems = await watch.look();
+    const found = await problems();
     for (const problem of PROBLEM_NAMES) {
       for (const severity of SEVERITIES) {
-        const isThere = problems.some((one) => one.name === problem && one.severity === severity);
+        const isThere = found.some((one) => one.name === problem && one.severity === severity);
         metrics.problems.set({ problem, severity }, isThere ? 1 : 0);
       }
     }
@@ -71,5 +85,5 @@ export function buildHealth(
       metrics.ready.set({ check }, isReady(says) ? 1 : 0);
     }
   });
-  return { history, watch, checks, readiness };
+  return { history, problems, checks, readiness };
 }

@@ -27,7 +27,7 @@ export function buildStatus(
   { config, clock, store }: Ground,
   { delivery, throttle, attempts }: Domain,
   { journal }: Flows,
-  { history, watch, readiness }: Health,
+  { history, problems, readiness }: Health,
 ): Status {
   const startedAt = clock.now();
   const service = {
@@ -40,13 +40,13 @@ export function buildStatus(
   };
 
   async function facts(): Promise<StatusFacts> {
-    const [latest, samples, problems] = await Promise.all([
+    const [latest, samples, found] = await Promise.all([
       readiness(),
       history.samples(),
-      watch.look(),
+      problems(),
     ]);
     return {
-      ...{ startedAt, service, samples, problems, readiness: latest },
+      ...{ startedAt, service, samples, problems: found, readiness: latest },
       pending: journal.waiting(),
       now: clock.now(),
       heard: history.lastGrowth(),
@@ -58,9 +58,9 @@ export function buildStatus(
 
   const assets = readPageAssets();
   const page = async (): Promise<string> => {
-    const found = await facts();
-    const time = new Date(found.now);
-    return renderStatus(assembleStatus(found), {
+    const known = await facts();
+    const time = new Date(known.now);
+    return renderStatus(assembleStatus(known), {
       ...{ host: service.host, period: PERIOD, reload: RELOAD },
       time: time.toISOString(),
       clock: timeOfDay(time),

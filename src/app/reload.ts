@@ -9,6 +9,7 @@ const RELOADABLE: ReadonlySet<string> = new Set([
   ...['log.level', 'http.token', 'http.admin_token', 'doveadm.api_key', 'doveadm.trusted_users'],
   ...['webpush.vapid_subject', 'webpush.ca_file'],
   ...['webpush.proxy_url', 'webpush.proxy_username', 'webpush.proxy_password'],
+  'webpush.proxy_trusted_users',
 ]);
 
 /**

@@ -3,7 +3,7 @@ export interface Waiting {
   /** Whether a request could be looked at now. */
   readonly ready: boolean;
   /**
-   * Looks at requests; never throws.
+   * Looks at requests; one that cannot by then asks again when it can. Never throws.
    *
    * @param most how many
    * @returns how many it were
@@ -11,13 +11,16 @@ export interface Waiting {
   take(most: number): number;
 }
 
-/** Requests that are looked at as they come before the event loop goes round: all of most chunks. */
+/** Requests that are looked at as they come in one round of the event loop: all of most chunks. */
 const REQUESTS_ALONE = 512;
-/** The same when several connections have some: a millisecond or two. In each round one connection is accepted. */
+/**
+ * Requests in one round when several connections have some: a millisecond or two. In each round one
+ * connection is accepted.
+ */
 const REQUESTS_A_ROUND = 64;
 /** Requests of one connection before it is the turn of the next one. */
 const REQUESTS_A_TURN = 16;
-/** The same of one that had nothing waiting. */
+/** Requests of a connection that had none waiting, before it is the turn of the next one. */
 const REQUESTS_A_FIRST_TURN = 4;
 
 /**
@@ -69,8 +72,8 @@ export class InputTurns {
   #take(connection: Waiting, most: number): void {
     this.#taking = true;
     try {
-      // An answer that costs nothing to find is still one.
-      if (connection.ready) this.#taken += Math.max(1, connection.take(most));
+      // A turn in which nothing is found takes time as well.
+      this.#taken += Math.max(1, connection.take(most));
     } finally {
       this.#taking = false;
     }

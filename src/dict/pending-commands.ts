@@ -23,7 +23,7 @@ export interface PendingCommandsOptions {
   replyMsecs: number;
   /** Resolves when the peer has read most of what was sent; undefined while there is no need to wait. */
   backlog?: (() => Promise<void> | undefined) | undefined;
-  /** Counts those of all connections. */
+  /** Counts the unanswered commands of all connections. */
   load: { commands: number };
   /** How many commands that read may be worked on at once. */
   reads: number;

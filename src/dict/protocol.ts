@@ -23,7 +23,7 @@ export interface DictSessionOptions {
   observe?: DictObserver | undefined;
   /** What the open transactions of all connections share. */
   budget: TransactionBudget;
-  /** What all connections have in hand together; nothing of it counts unless given. */
+  /** Counts the commands of all connections; of this one alone unless given. */
   load?: DictLoad | undefined;
   /** See {@link PendingCommands}. */
   backlog?: (() => Promise<void> | undefined) | undefined;
@@ -32,7 +32,7 @@ export interface DictSessionOptions {
 }
 
 export interface DictLoad {
-  /** That are not answered yet. */
+  /** Commands that are not answered yet. */
   commands: number;
 }
 
@@ -109,7 +109,7 @@ export class DictSession {
     );
   }
 
-  /** Whether that is for room that others have to make. */
+  /** Whether that is because other connections have to make room first. */
   get mustWait(): boolean {
     return this.#options.budget.mustWait(this.#committing + this.#transactions.octets);
   }
@@ -321,11 +321,6 @@ export class DictSession {
   }
 }
 
-function join(one: Buffer, other: Buffer): Buffer {
-  if (one.length === 0) return other;
-  return other.length === 0 ? one : Buffer.concat([one, other]);
-}
-
 const noTransaction = (id: number): InvalidInputError =>
   new InvalidInputError(
     `no transaction ${id}: it was not begun, or dropped because too much was open; try again`,
@@ -343,6 +338,12 @@ function checkKey(key: Text): string {
     throw new InvalidInputError('keys begin with priv/ or shared/');
   }
   return key;
+}
+
+/** Copies nothing where one of them is empty. */
+function join(one: Buffer, other: Buffer): Buffer {
+  if (one.length === 0) return other;
+  return other.length === 0 ? one : Buffer.concat([one, other]);
 }
 
 function checkValue(value: Buffer): Buffer {

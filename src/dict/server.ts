@@ -104,8 +104,8 @@ function connect(
       return session.waitingOctets > 0 && !session.full && !socket.writableNeedDrain;
     },
     take(most: number) {
-      const taken = look(most);
-      proceed();
+      const taken = waiting.ready ? look(most) : 0;
+      proceed(); // also when there was no room: to be told when there is some
       return taken;
     },
   };

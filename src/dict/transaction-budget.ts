@@ -1,5 +1,8 @@
 export interface BudgetLimits {
-  /** Octets of all transactions anywhere, open or being committed, beyond what each connection may have anyway. */
+  /**
+   * Octets of the transactions of all connections, open or being committed, beyond what each of them may
+   * have anyway.
+   */
   octets: number;
   /** Octets that each connection may have, whatever the others have. */
   reservedOctets: number;
@@ -28,7 +31,7 @@ export class TransactionBudget {
   readonly #limits: BudgetLimits;
   /** Those that hold more than is reserved for them. */
   readonly #large = new Set<Holder>();
-  /** Them and some that did; looking at all for each that is dropped would take a thousand times as long. */
+  /** Those, and some that held so much; to look at all for each that is dropped would take far too long. */
   readonly #byRest = new RestHeap();
   #octets = 0;
   #ticks = 0;

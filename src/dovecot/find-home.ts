@@ -1,5 +1,5 @@
 import { NotFoundError } from '../errors.ts';
-import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from './doveadm-client.ts';
+import { DoveadmCommandError, isNoSuchUser, type DoveadmClient } from './doveadm-client.ts';
 
 /**
  * The home directory of a user, as Dovecot's userdb has it.
@@ -13,9 +13,7 @@ export async function findHome(doveadm: DoveadmClient, user: string): Promise<st
     const { home } = await readUserFields(doveadm, user);
     if (home !== undefined && home !== '') return home;
   } catch (error) {
-    if (error instanceof DoveadmCommandError && error.exitCode === EXIT_CODES.noSuchUser) {
-      throw new NotFoundError(missing, { cause: error });
-    }
+    if (isNoSuchUser(error)) throw new NotFoundError(missing, { cause: error });
     throw error;
   }
   throw new NotFoundError(missing);

@@ -56,8 +56,8 @@ type Verdict = Exclude<MailboxVerdict, 'unrelated'>;
  * While Dovecot waits for us (`isLive`), it holds the user's list of mailboxes locked, and nothing has
  * happened since: the new state is stored before Dovecot is asked for anything, by which time it has
  * its answer (see createIntake). An event may also be handled late, or twice, when more has happened:
- * nothing is done then unless Chats is by now where the event says. One user's events wait for each other, or a
- * rename that is being undone could not be undone a second time, and COI would be disabled.
+ * nothing is done then unless Chats is by now where the event says. One user's events wait for each other,
+ * or a rename that is being undone could not be undone a second time, and COI would be disabled.
  *
  * Anybody can be named in an event. What was stored before Dovecot was asked is taken back when it says that
  * there is no such user.

@@ -70,8 +70,8 @@ interface Pause {
  * Handles what waits in the journal. Order is kept per user: while one of a user's transactions fails,
  * those behind it wait, and other users do not. A few that have failed for minutes let the others pass:
  * Dovecot may hang up at one message, and order matters less than arriving. So does one that Dovecot
- * refuses, and is given up after a day: mail that nobody but its user can decrypt, say. What is told of somebody
- * whom Dovecot does not know is given up at once, and nothing of it is set aside.
+ * refuses, and is given up after a day: mail that nobody but its user can decrypt, say. What is told of
+ * somebody whom Dovecot does not know is given up at once, and nothing of it is set aside.
  */
 export class JournalWorker {
   readonly #parts: JournalWorkerParts;
@@ -329,7 +329,7 @@ export class JournalWorker {
     return pause;
   }
 
-  async #giveUp({ id }: JournalEntry, how: 'refused' | 'damaged', reason: string): Promise<void> {
+  async #giveUp({ id }: JournalEntry, how: GivenUpReason, reason: string): Promise<void> {
     try {
       await this.#parts.journal.giveUp(id, reason);
       this.#pauses.delete(id);

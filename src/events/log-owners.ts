@@ -1,6 +1,9 @@
 import type { Clock } from '../clock.ts';
-import type { DoveadmClient } from '../dovecot/doveadm-client.ts';
-import { DoveadmCommandError, EXIT_CODES } from '../dovecot/doveadm-client.ts';
+import {
+  DoveadmCommandError,
+  isNoSuchUser,
+  type DoveadmClient,
+} from '../dovecot/doveadm-client.ts';
 import { readFieldsOf } from '../dovecot/find-home.ts';
 import { withDeadline } from '../stores/with-deadline.ts';
 import { PROBE_USER } from './probes.ts';
@@ -56,7 +59,10 @@ export class LogOwners {
         return foreign;
       }
       const asked = unasked.splice(0, USERS_A_REQUEST);
-      for (const [index, answer] of (await this.#ask(asked)).entries()) {
+      const answers = await this.#ask(asked);
+      // The log is not kept waiting for the others.
+      if (answers === undefined) return foreign;
+      for (const [index, answer] of answers.entries()) {
         const user = asked[index] ?? '';
         if (answer === uid) owned.own.add(user);
         else if (answer !== undefined) {
@@ -80,7 +86,7 @@ export class LogOwners {
     let some: string[] = [];
     const ask = async (): Promise<boolean> => {
       const before = found.size;
-      for (const uid of await this.#ask(some)) if (typeof uid === 'number') found.add(uid);
+      for (const uid of (await this.#ask(some)) ?? []) if (typeof uid === 'number') found.add(uid);
       asked += some.length;
       some = [];
       return found.size > before && asked < MOST_ASKED;
@@ -104,8 +110,11 @@ export class LogOwners {
     return owned;
   }
 
-  /** @returns the system user of each; 'none' for who is no user, undefined where nobody can tell */
-  async #ask(users: readonly string[]): Promise<(number | 'none' | undefined)[]> {
+  /**
+   * @returns the system user of each: 'none' for who is no user, undefined where the userdb does not say;
+   *   undefined for all where Dovecot does not answer
+   */
+  async #ask(users: readonly string[]): Promise<(number | 'none' | undefined)[] | undefined> {
     try {
       const answers = await withDeadline(
         readFieldsOf(this.#parts.doveadm, users),
@@ -114,13 +123,13 @@ export class LogOwners {
       );
       return answers.map((fields) => {
         if (fields instanceof DoveadmCommandError) {
-          return fields.exitCode === EXIT_CODES.noSuchUser ? 'none' : undefined;
+          return isNoSuchUser(fields) ? 'none' : undefined;
         }
         const uid = Number(fields['uid']);
         return Number.isSafeInteger(uid) && fields['uid'] ? uid : undefined;
       });
     } catch {
-      return users.map(() => undefined);
+      return undefined;
     }
   }
 }

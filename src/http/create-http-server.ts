@@ -63,9 +63,9 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     },
     // As a proxy is asked (RFC 9112 section 3.2.2): so Dovecot 2.4 asks over a unix socket.
     rewriteUrl: ({ url = '/' }) => url.replace(/^http:\/\/[^/?#]*/i, '') || '/',
-    // A user's name is longer than the 100 characters that are usual for a part of a path.
     frameworkErrors: handleError,
     clientErrorHandler: refuseNoRequest,
+    // A user's name is longer than the 100 characters that are usual for a part of a path.
     routerOptions: { maxParamLength: LIMITS.pathParameter },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(compileValidator);

@@ -25,7 +25,10 @@ const CODES: Readonly<Record<number, string>> = {
 };
 
 /** What is refused before anything of ours has seen it. What was sent is not repeated. */
-function describeRefusal(status: number, error: { code?: string; message: string }): ErrorBody {
+export function describeRefusal(
+  status: number,
+  error: { code?: string; message: string },
+): ErrorBody {
   const message = WORDS[error.code ?? ''] ?? error.message;
   return {
     error: CODES[status] ?? 'invalid_input',
@@ -100,8 +103,8 @@ export function handleError(
     void reply.code(status).send(describeRefusal(status, error));
     return;
   }
-  // Who asked has gone before the body was whole: there is nobody to tell, and nothing wrong here.
-  if (GONE.has(error.code)) return;
+  // Who asked has gone before body or answer was whole: there is nobody to tell, and nothing wrong here.
+  if (GONE.has(error.code) && reply.raw.destroyed) return;
   request.log.error({ err: error }, 'unexpected error');
   void reply.code(500).send({ error: 'internal', message: 'unexpected error; the log says more' });
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { describeRefusal } from './handle-error.ts';
 
 /** Connections whose last request showed a token of ours. */
 const trusted = new WeakSet<Socket>();
@@ -54,11 +55,11 @@ export function limitConnections(server: Server, most: number, onDropped: () => 
     if (!admit(request, response)) return;
     // RFC 9112 section 3.2
     const lacksHost = request.httpVersion === '1.1' && request.headers.host === undefined;
-    if (lacksHost) refuse(response, 400);
+    if (lacksHost) refuse(response, 400, 'there is no Host header');
     else for (const handle of handlers) handle.call(server, request, response);
   });
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    if (admit(request, response)) refuse(response, 417);
+    if (admit(request, response)) refuse(response, 417, 'only "Expect: 100-continue" can be met');
   });
 
   function admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
@@ -106,7 +107,10 @@ function stopParser(socket: Socket): void {
   if (parser?.onIncoming) parser.onIncoming = () => 2;
 }
 
-function refuse(response: ServerResponse, status: number): void {
-  response.writeHead(status, { connection: 'close' });
-  response.end();
+function refuse(response: ServerResponse, status: number, message: string): void {
+  const body = JSON.stringify(describeRefusal(status, { message }));
+  response.setHeader('connection', 'close');
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.setHeader('content-length', Buffer.byteLength(body));
+  response.writeHead(status).end(body);
 }

@@ -3,7 +3,7 @@ import { InvalidInputError } from '../errors.ts';
 import type { Logger } from '../logging.ts';
 import type { Change, CommitResult, Store, StoreEntry } from '../stores/store.ts';
 import type { AbuseThrottle, Admission } from '../webpush/subscriptions/abuse-throttle.ts';
-import type { ChangeOwnEntries } from './change-own-entries.ts';
+import { VALIDATE_SUFFIX, type ChangeOwnEntries } from './change-own-entries.ts';
 import { isHttpNotify, type HttpNotify } from './http-notify.ts';
 import type { OwnEntries } from './own-entries.ts';
 import { isDictKey, ownEntry, ownerOf, ownPrefix } from './own-entry.ts';
@@ -139,6 +139,6 @@ const SUBSCRIBING = 'subscription';
 
 function subjectOf(entry: string): RefusalSubject {
   if (entry.startsWith('coi/')) return 'config';
-  if (entry.endsWith('/validate')) return 'validation';
+  if (entry.endsWith(VALIDATE_SUFFIX)) return 'validation';
   return entry === 'webpush/vapid' ? 'vapid' : SUBSCRIBING;
 }

@@ -57,9 +57,10 @@ describe('a stop', () => {
   });
 
   for (const [timeout, grace] of [
-    [{ timeout_msecs: 2_000, answer_timeout_msecs: 3_000 }, 5_000],
-    [{ timeout_msecs: 2_000 }, 11_000],
-    [{ timeout_msecs: 12_000 }, 13_000],
+    [{ timeout_msecs: 1_000, answer_timeout_msecs: 2_000 }, 5_000],
+    // To connect, and then for the answer; and a second for what is done with that.
+    [{ timeout_msecs: 2_000 }, 13_000],
+    [{ timeout_msecs: 6_000, answer_timeout_msecs: 1_000 }, 13_000],
     [{ answer_timeout_msecs: 60_000 }, 15_000],
   ] as const) {
     it(`waits ${grace} ms for pushes that may take ${JSON.stringify(timeout)}`, async (test) => {

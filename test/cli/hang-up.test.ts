@@ -30,13 +30,21 @@ async function nextLine(sidecar: SpawnedSidecar, msg: string, count = 1): Promis
   return found.at(-1)!;
 }
 
+/** Ends a service before its directory goes: `test.after` would begin with what was begun first. */
+function createTestTeardown(test: TestContext): AsyncDisposableStack {
+  const teardown = new AsyncDisposableStack();
+  test.after(() => teardown.disposeAsync());
+  return teardown;
+}
+
 describe('SIGHUP', () => {
   /** A service, and where its doveadm API would be: what it shows there is recorded. */
   async function setUp(test: TestContext) {
+    const teardown = createTestTeardown(test);
     const directory = makeTempDir();
-    test.after(directory.remove);
+    teardown.defer(directory.remove);
     const doveadm = await startRecordingHttpServer(() => ({ status: 200, body: '[]' }));
-    test.after(() => doveadm[Symbol.asyncDispose]());
+    teardown.use(doveadm);
     const at = (name: string): string => join(directory.path, name);
     let config = configIn(directory.path, {
       log: { level: 'info' },
@@ -48,13 +56,13 @@ describe('SIGHUP', () => {
       await writeFile(at('coi-sidecar.yaml'), JSON.stringify(config));
       sidecar.process.kill('SIGHUP');
     };
-    return { directory, config, doveadm, reload };
+    return { teardown, directory, config, doveadm, reload };
   }
 
   async function start(test: TestContext) {
     const parts = await setUp(test);
     const sidecar = await spawnSidecar(parts.directory.path, parts.config);
-    test.after(() => sidecar.kill());
+    parts.teardown.defer(() => sidecar.kill());
     const { url } = await nextLine(sidecar, 'coi-sidecar is ready');
     const ask = async (path: string, token: string, init: RequestInit = {}): Promise<number> => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -80,12 +88,15 @@ describe('SIGHUP', () => {
       log: { level: 'debug' },
       http: { token: 'dovecots-second-token', admin_token: 'admins-second-token' },
       doveadm: { api_key: 'the-second-api-key', timeout: '3 s' },
-      webpush: { vapid_subject: 'mailto:postmaster@example.org' },
+      webpush: {
+        vapid_subject: 'mailto:postmaster@example.org',
+        proxy_trusted_users: ['proxy'],
+      },
     });
     const { changed } = await nextLine(sidecar, 'reloaded');
     assert.deepEqual((changed as string[]).sort(), [
       ...['doveadm.api_key', 'http.admin_token', 'http.token', 'log.level'],
-      'webpush.vapid_subject',
+      ...['webpush.proxy_trusted_users', 'webpush.vapid_subject'],
     ]);
     const left = await nextLine(
       sidecar,
@@ -150,7 +161,7 @@ describe('SIGHUP', () => {
   });
 
   it('does not end a service that is about to start', async (test) => {
-    const { directory, config } = await setUp(test);
+    const { teardown, directory, config } = await setUp(test);
     // What keeps it from being ready for a while.
     const slow = `data:text/javascript,${encodeURIComponent(`
       process.on('newListener', (name) => {
@@ -159,15 +170,16 @@ describe('SIGHUP', () => {
     const sidecar = await launchSidecar(directory.path, config, {
       NODE_OPTIONS: `--import=${slow}`,
     });
-    test.after(() => sidecar.kill());
+    teardown.defer(() => sidecar.kill());
     await sidecar.ready;
     await nextLine(sidecar, 'reloaded');
   });
 });
 
 it('an error that nobody expected is a line of the log', async (test) => {
+  const teardown = createTestTeardown(test);
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardown.defer(directory.remove);
   const crash = `data:text/javascript,${encodeURIComponent(`
     process.on('newListener', (name) => {
       if (name === 'SIGTERM') setTimeout(() => { throw new Error('on purpose'); }, 100);
@@ -175,6 +187,7 @@ it('an error that nobody expected is a line of the log', async (test) => {
   const sidecar = await launchSidecar(directory.path, configIn(directory.path), {
     NODE_OPTIONS: `--import=${crash}`,
   });
+  teardown.defer(() => sidecar.kill());
   await sidecar.ended;
   const line = linesOf(sidecar).find(({ level }) => level === 'fatal');
   assert.equal(line?.msg, 'ended by an error that nobody expected');

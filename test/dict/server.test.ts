@@ -310,6 +310,34 @@ describe('serveDict', () => {
     for (const socket of [...sockets, waiting]) socket.destroy();
   });
 
+  test('who finds no room when it is their turn goes on when there is some', async () => {
+    await using dict = await start(new ManualBackend());
+    const { calls } = dict.backend;
+    const value = 'v'.repeat(60_000);
+    const sockets = await Promise.all(Array.from({ length: 8 }, () => connect(dict.path)));
+    const [flood, waiting, ...large] = sockets;
+    waiting!.write(`${HELLO}B1\tbert\nS1\tpriv/a\t${value}\n`);
+    for (const socket of large) {
+      const open = `\tanna\n${`S1\tpriv/a\t${value}\n`.repeat(130)}`;
+      socket.write(`${HELLO}B1${open}B2${open.replaceAll('S1', 'S2')}`);
+    }
+    // All of it has been looked at.
+    for (const socket of [waiting!, ...large]) socket.write('Lpriv/a\tcarl\n');
+    await eventually(() => calls.length === large.length + 1);
+    for (const call of calls.splice(0)) call.resolve(undefined);
+    // Those in the middle of their turns, and those that leave no room, come at once.
+    const turns = 'T1\t0\t0\n';
+    flood!.write(HELLO + turns.repeat(5_000));
+    waiting!.write(`${turns.repeat(6)}C1\n`);
+    for (const socket of large) socket.write('C1\nC2\n');
+    await eventually(() => calls.length * 130 * 60_000 > SOCKET_LIMITS.dictAllOctets / 2);
+    for (let answered = 0; answered < 2 * large.length + 1; answered++) {
+      await eventually(() => calls.length > answered);
+      calls[answered]!.resolve('committed');
+    }
+    for (const socket of sockets) socket.destroy();
+  });
+
   test('unanswered commands are bounded in all, and a connection with few goes on', async () => {
     await using dict = await start(new ManualBackend());
     const { calls } = dict.backend;

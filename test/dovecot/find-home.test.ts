@@ -46,7 +46,7 @@ describeVersions(
             : `userdb system-users {\n  driver = passwd-file\n  passwd_file_path = ${file}\n}\n`),
       );
       doveadm = createDoveadmClient({
-        ...{ url: dovecot.doveadm.url, apiKey: dovecot.doveadm.apiKey, timeout: 5_000 },
+        ...{ url: dovecot.doveadm.url, apiKey: dovecot.doveadm.apiKey, timeout: 20_000 },
       });
       teardown.defer(() => doveadm.close());
       await eventually(() => findHome(doveadm, USERS[0]!.name));

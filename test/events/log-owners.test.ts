@@ -107,6 +107,14 @@ describe('LogOwners', () => {
     assert.equal(one.asked.length, 32);
   });
 
+  it('asks a Dovecot that does not answer once for all users of a part of a log', async () => {
+    const { owners, asked } = start(
+      Object.fromEntries(many(500).map((user) => [user, new UnavailableError('it hangs')])),
+    );
+    assert.deepEqual([...(await owners.foreign(5_000, many(500)))], []);
+    assert.deepEqual(asked, ['user0']);
+  });
+
   it('believes what nobody can tell, and the events of root', async () => {
     const { owners } = start({ anna: new UnavailableError('down'), bert: Number.NaN });
     assert.deepEqual([...(await owners.foreign(1_001, ['anna']))], []);

@@ -18,9 +18,9 @@ const MESSAGE = Buffer.from(
   'From: a@b\r\nMessage-ID: <1@b>\r\nChat-Version: 1.0\r\nSubject: x\r\n\r\nHello\r\n',
 );
 
-// With a real Dovecot: test/e2e/mark-chat.test.ts.
 const CONTEXT = { session: undefined, receivedAt: 1_700_000_000_000 };
 
+// With a real Dovecot: test/e2e/mark-chat.test.ts.
 describe('chat that was delivered without $Chat', () => {
   let asked: DoveadmCommand[];
   let answer: () => Promise<(DoveadmCommandError | [])[]>;

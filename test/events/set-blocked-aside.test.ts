@@ -18,13 +18,13 @@ const delivered = (uid: number, from: string, mailbox = 'INBOX'): MessageNewEven
   ...{ event: 'MessageNew', mailbox, uid, uidvalidity: uid === 0 ? 0 : 1, from, keywords: [] },
 });
 
+/** Milliseconds since the epoch. */
+const RECEIVED = 5;
+
 /**
  * What is stored, by uid, as a stand-in for Dovecot, so that what has happened since can be had at will;
  * with the real one: test/e2e/blocked-contacts.test.ts.
  */
-/** Milliseconds since the epoch. */
-const RECEIVED = 5;
-
 function setUp(
   stored: Record<string, string>,
   options: { mayBlock?: boolean; gone?: boolean } = {},

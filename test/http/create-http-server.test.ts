@@ -26,6 +26,7 @@ describe('the HTTP service', () => {
   const probes = createProbes();
   let broken: string | undefined;
   let spoolFull = false;
+  let reset = false;
   let now = 0;
   let app: FastifyInstance;
 
@@ -40,6 +41,7 @@ describe('the HTTP service', () => {
       intake: {
         take: (transaction) => {
           if (spoolFull) return Promise.reject(new UnavailableError('the disk is full'));
+          if (reset) return Promise.reject(Object.assign(new Error('r'), { code: 'ECONNRESET' }));
           taken.push(transaction);
           return Promise.resolve('done');
         },
@@ -239,6 +241,14 @@ describe('the HTTP service', () => {
     spoolFull = false;
     assert.equal(response.statusCode, 503);
     assert.deepEqual(response.json(), { error: 'unavailable', message: 'the disk is full' });
+  });
+
+  it('answers 500 when what broke was a connection of ours', { timeout: 10_000 }, async () => {
+    reset = true;
+    const response = await post('/v1/events', { user: 'a', events: [event] });
+    reset = false;
+    assert.equal(response.statusCode, 500);
+    assert.equal(response.json<{ error: string }>().error, 'internal');
   });
 
   it('classifies a message of any octets and answers the line that Sieve expects', async () => {

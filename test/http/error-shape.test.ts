@@ -44,6 +44,8 @@ describe('errors over HTTP have the documented form', () => {
       400,
       'invalid_input',
     ],
+    ['a request without a Host', 'GET / HTTP/1.1\r\n\r\n', 400, 'invalid_input'],
+    ['what nobody meets', request('GET /', 'expect: wonders\r\n'), 417, 'invalid_input'],
     ['what is not HTTP', 'nonsense\r\n\r\n', 400, 'invalid_input'],
     ['too long a header', request('GET /', `x: ${'a'.repeat(17_000)}\r\n`), 431, 'too_large'],
   ];

@@ -58,9 +58,9 @@ export async function exchange(path: string, octets: string | Buffer): Promise<s
   return answer.toString('latin1');
 }
 
-/** Resolves when `condition` holds; rejects after five seconds. */
+/** Resolves when `condition` holds; rejects after twenty seconds. */
 export async function eventually(condition: () => boolean): Promise<void> {
-  const until = Date.now() + 5_000;
+  const until = Date.now() + 20_000;
   while (!condition()) {
     if (Date.now() > until) throw new Error(`never came true: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -8,7 +8,8 @@ import { startStage, type Stage, type StageOptions } from './start-stage.ts';
 
 /**
  * What is held against the running service: the two specifications, what clients are told to expect
- * of a server, the options in the C plugin's manual, the faults that it is known for, and what Dovecot and its plugins expect of an attribute dict.
+ * of a server, the options in the C plugin's manual, the faults that it is known for, and what Dovecot
+ * and its plugins expect of an attribute dict.
  */
 export type Source = keyof typeof SECTIONS;
 

@@ -20,7 +20,7 @@ const LDA: DeliveryAgent = { protocol: 'lda', name: 'dovecot-lda', delivery: und
  * The ones by which mail may come in: those that the MTA uses, and LMTP wherever it is served. Where the
  * MTA does not tell, it may be any; where there is no MTA, mail comes from elsewhere, by LMTP.
  */
-export function deliveryAgents(
+function deliveryAgents(
   { server }: DovecotSettings,
   { mta, problem }: MtaView,
 ): readonly DeliveryAgent[] {

@@ -25,7 +25,7 @@ export interface CheckResult {
 }
 
 /** The worst first. Not to know is no good news. */
-export const VERDICTS = ['error', 'warning', 'unknown', 'ok'] as const;
+const VERDICTS = ['error', 'warning', 'unknown', 'ok'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /** What the doctor found: printed for people, or as it is for machines. */

@@ -1,5 +1,6 @@
 import { isReady } from '../../readiness.ts';
 import { HISTORY_MINUTES } from './history.ts';
+import { TRAFFIC_CHECK } from './judge-health.ts';
 import { growth } from './series.ts';
 import type { StatusFacts } from './status-facts.ts';
 import type { Row } from './status-view.ts';
@@ -67,9 +68,9 @@ const others = (facts: StatusFacts): Row[] =>
     .filter((name) => !HAS_A_ROW.includes(name))
     .map((name) => checked(facts, name, { name, purpose: PURPOSES[name] ?? '' }));
 
-/** What `traffic` remarks stands in the rows that it is about. */
+/** What the check of the traffic remarks stands in the rows that it is about. */
 const HAS_A_ROW: readonly string[] = [
-  ...['doveadm', 'proxy', 'store', 'outbox', 'events', 'clock', 'traffic'],
+  ...['doveadm', 'proxy', 'store', 'outbox', 'events', 'clock', TRAFFIC_CHECK],
 ];
 const PURPOSES: Partial<Record<string, string>> = {
   'doveadm.socket': 'Messages octet by octet',

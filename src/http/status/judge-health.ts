@@ -26,6 +26,9 @@ export type Severity = (typeof SEVERITIES)[number];
 export type HealthPlace =
   'events' | 'classify' | 'metadata' | 'commands' | 'pushes' | 'outbox' | 'event log';
 
+/** What `/readyz` calls this judgement. It is always ready: a restart would mend nothing. */
+export const TRAFFIC_CHECK = 'traffic';
+
 export interface Problem {
   name: ProblemName;
   place: HealthPlace;
@@ -145,7 +148,7 @@ export const RULES = {
         ? undefined
         : [
             'warning',
-            `${count(owed)} pushes owed; at outbox.limit (${count(outboxLimit)}) those that expire first are dropped`,
+            `${count(owed)} pushes owed; at outbox.limit (${count(outboxLimit)}) whoever is owed most loses the oldest`,
           ],
   },
   pushes_dropped: {

@@ -4,8 +4,8 @@ import type { AttemptRow, ServiceRow } from './status-view.ts';
 import { count } from './words.ts';
 
 /**
- * A name that may break before its dots and its port, on a phone it is longer than its column; and amid
- * a part only where that alone would be too long.
+ * A name that may break before its dots and its port, because on a phone it is longer than its column;
+ * and amid a part only where that alone would be too long.
  */
 const breakable = (name: string): Html[] =>
   (name.match(/[.:]?[^.:]{1,20}|[.:]/g) ?? []).map((part) => html`<wbr />${part}`);

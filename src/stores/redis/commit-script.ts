@@ -204,8 +204,8 @@ return { reply[1], keys }
 `);
 
 /**
- * Gives what is no set another name; at once, so that of several sidecars one does, and no new set is taken
- * for the old key.
+ * Renames a key that holds anything but a set. In one step, so that of several sidecars only one renames it,
+ * and none renames the set that another one has made meanwhile.
  *
  * KEYS: the set, the other name. Replies the type of what was there.
  */

@@ -15,7 +15,7 @@ const REST_GRACE_MSECS = 250;
 /** More of an answer than this is not read; push services answer with a line of JSON at most. */
 const MAX_ANSWER_OCTETS = 16_384;
 
-export interface Deadlines {
+interface Deadlines {
   /** Until there is a connection to send over: a free one, or name, proxy and TLS. */
   connectMsecs: number;
   /** From then on until the answer. */

@@ -146,8 +146,9 @@ class PushDelivery implements Delivery {
     this.#timers.clear(this.#reload);
     this.#agenda.close();
     await this.#workload.quiet(deadlineMsecs);
-    this.#state = 'stopped';
+    // An attempt that ends meanwhile says itself what came of it.
     await Promise.all([...this.#attempts.keys()].map((push) => this.#runner.noteCutOff(push)));
+    this.#state = 'stopped';
     this.#firstAttempts.reportAll({ verdict: 'deferred', reason: 'stopped' });
     await this.#settler.close();
   }
@@ -273,14 +274,12 @@ class PushDelivery implements Delivery {
     // However wrong the clock was when it was owed, it lives no longer than it was to.
     const life = Math.min(push.expiresAt - wallNow, push.expiresAt - push.createdAt);
     const noted = Math.max(0, push.nextAttemptAt - wallNow);
+    const repeatDelay = push.unanswered > 0 ? longestRepeatDelay(push.unanswered) : 0;
+    const longest = Math.max(LONGEST_DELAY_MSECS, repeatDelay);
     // However wrong the clock was when the next attempt was set, it is not far away.
-    if (push.unanswered > 0) {
-      this.#queue.add(push, now + life, now + Math.min(noted, longestRepeatDelay(push.unanswered)));
-      return;
-    }
-    const wait = noted <= MAX_RETRY_AFTER_MSECS ? noted : LONGEST_DELAY_MSECS;
+    const wait = noted <= Math.max(MAX_RETRY_AFTER_MSECS, longest) ? noted : longest;
     // No delay of ours is that long: an earlier process heard Retry-After.
-    if (wait > LONGEST_DELAY_MSECS) this.#queue.pause(push.endpoint, now + wait);
+    if (wait > longest) this.#queue.pause(push.endpoint, now + wait);
     this.#queue.add(push, now + life, now + wait);
   }
 

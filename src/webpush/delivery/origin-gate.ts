@@ -30,8 +30,8 @@ const MAX_SUSPECTS = 10_000;
  * How much may go to one push service, judged by how it behaves. It is slowed down, never stopped: the
  * next push that gets through ends that.
  *
- * Users whose last push failed, or waits long for its answer, are suspects: others go before them, and all of them together have half
- * of what may be under way.
+ * Users whose last push failed, or waits long for its answer, are suspects: others go before them, and
+ * all of them together have half of what may be under way.
  *
  * Times are monotonic milliseconds.
  */

@@ -150,7 +150,8 @@ export class PushQueue {
    * does not wait for that, but goes on after a rest, each longer than the one before.
    */
   repeat(push: QueuedPush, dueAt: number, restMsecs: (unanswered: number) => number): void {
-    const { lane, next } = push;
+    const { lane } = push;
+    const next = firstLeft(push.next);
     push.dueAt = dueAt;
     lane.unanswered += 1;
     if (next !== undefined) {
@@ -282,7 +283,7 @@ export class PushQueue {
 
   /** Drops what was removed from the lane's front; an empty lane is forgotten. */
   #headOf(lane: Lane): QueuedPush | undefined {
-    while (lane.head?.removed) lane.head = lane.head.next;
+    lane.head = firstLeft(lane.head);
     if (lane.head === undefined) {
       this.#enter(lane, 'gone');
       this.#lanes.delete(lane.key);
@@ -372,6 +373,13 @@ export class PushQueue {
 }
 
 type LaneParts = Pick<Lane, 'user' | 'subscriptionId' | 'endpoint' | 'urgent'>;
+
+/** The first from there on that was not removed. */
+function firstLeft(push: QueuedPush | undefined): QueuedPush | undefined {
+  let found = push;
+  while (found?.removed) found = found.next;
+  return found;
+}
 
 const repeatKey = (id: number): string => `repeat\n${id}`;
 

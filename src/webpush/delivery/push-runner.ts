@@ -43,7 +43,10 @@ export class PushRunner {
     }
   }
 
-  /** Notes of an attempt that this process does not see the end of that it perhaps had one. */
+  /**
+   * Notes, where this process does not see the end of an attempt, that the push was perhaps delivered;
+   * never rejects.
+   */
   noteCutOff(push: QueuedPush): Promise<void> {
     const { id, attempts, unanswered } = push;
     const counts = { id, attempts: attempts + 1, unanswered: unanswered + 1 };

@@ -13,7 +13,10 @@ export interface KeptSubscription {
   tokenHash: string;
   /** Milliseconds since the epoch: the last moment at which the validation text is taken. */
   expiresAt: number;
-  /** Milliseconds since the epoch: when the push service said that it took the validation push; absent until then. */
+  /**
+   * Milliseconds since the epoch: when the push service said that it took the validation push; absent until
+   * then.
+   */
   sentAt?: number;
   /** Of the pushes to this subscription's endpoint. */
   history: DeliveryHistory;

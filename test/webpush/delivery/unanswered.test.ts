@@ -8,6 +8,7 @@ import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { DeliveryRig, receiverKeys, SERVICE, status } from '../../support/delivery-rig.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { later } from '../../support/push-answers.ts';
 import { answerWith, startPushService, type Answer } from '../../support/push-service.ts';
 import { makeTempDir } from '../../stores/make-temp-dir.ts';
 
@@ -178,6 +179,53 @@ describe('a push that was perhaps delivered', () => {
     assert.deepEqual(await second.owed(), []);
   });
 
+  it('is left alone for as long as its push service asked for later, after a restart too', async () => {
+    const answers = [unanswered, status(429, '1800')];
+    const first = await start(() => answers.shift() ?? status(201));
+    await first.delivery.enqueue([first.push('alice/1')]);
+    await first.clock.advance(61_000);
+    assert.equal(first.sent.length, 2);
+    await first.delivery.stop(0);
+    const { clock, store, book } = first;
+    const second = new DeliveryRig({ clock, store, book });
+    await second.delivery.start();
+    await clock.advance(1_798_000);
+    assert.deepEqual(second.log, []);
+    await clock.advance(1_000);
+    assert.deepEqual(await second.owed(), []);
+  });
+
+  it('is settled when its answer comes while a stop notes that it has none', async () => {
+    const answer = Promise.withResolvers<AttemptResult>();
+    const rig = await start();
+    rig.answer = () => answer.promise;
+    await rig.delivery.enqueue([rig.push('alice/1')]);
+    await rig.clock.advance(0);
+    const postpone = rig.store.postpone.bind(rig.store);
+    rig.store.postpone = async (...args) => {
+      answer.resolve(status(201));
+      await rig.clock.advance(0);
+      await postpone(...args);
+    };
+    const stopped = rig.delivery.stop(1_000);
+    await rig.clock.advance(1_000);
+    await stopped;
+    assert.deepEqual(await rig.owed(), []);
+  });
+
+  it('has the push behind it rest, also when the one between them is gone', async () => {
+    const rig = await start();
+    const answer = Promise.withResolvers<AttemptResult>();
+    rig.answer = () => answer.promise;
+    await rig.delivery.enqueue(Array.from({ length: 3 }, () => rig.push('alice/1')));
+    await rig.clock.advance(0);
+    const [, between] = await rig.delivery.list(0, 3);
+    await rig.delivery.drop(between?.id ?? 0);
+    answer.resolve(unanswered);
+    await rig.clock.advance(1_000);
+    assert.deepEqual(rig.log, ['0 alice/1 {"uid":1}', '200 alice/1 {"uid":3}']);
+  });
+
   it('has its time for validation counted from each sending', async () => {
     const rig = await start();
     const expiresAt = rig.clock.now() + 300_000;
@@ -192,7 +240,7 @@ describe('a push that was perhaps delivered', () => {
 describe('a real push service that takes a push and does not answer', () => {
   const resets: Answer = (response) => void response.destroy();
   const hangs: Answer = () => undefined;
-  const late: Answer = (response) => void setTimeout(() => response.writeHead(201).end(), 600);
+  const late = later(3_000);
 
   for (const [what, answer] of [
     ['resets the connection', resets],
@@ -225,7 +273,8 @@ async function setUp(t: TestContext, answer: Answer) {
   t.after(() => service.close());
   const policy = parseGuardPolicy(['127.0.0.1']);
   const ca = [makeCertificates().ca];
-  const client = createPushClient({ timeoutMsecs: 300, policy, ca });
+  // As long as a connection may take where many other tests run.
+  const client = createPushClient({ timeoutMsecs: 2_000, policy, ca });
   t.after(() => client.close());
   const rig = new DeliveryRig({ client, policy });
   await rig.delivery.start();

@@ -24,22 +24,33 @@ export interface NobodysDelivery {
   report: ProbeReport;
 }
 
+export interface NobodysMessage {
+  /** Whose plugins and drivers are in `overrides`. */
+  agent: DeliveryAgent;
+  overrides: readonly Override[];
+  /** What was tried before, and then this as well. */
+  tried: Set<string>;
+}
+
 /**
  * Has the real Dovecot deliver a chat message, with its configuration and the rights of mail processes,
  * to a user that there is not: dovecot-lda is told who that is by a user database of ours, and where
- * their mail goes by `-o`. So nobody needs an account for it, and nothing remains.
+ * their mail goes by `-o`. So nobody needs an account for it, and nothing remains. Where the MTA starts the
+ * agent as somebody else than root, so is it here, with the one group that it has then.
  *
- * @param agent whose plugins and drivers are in `overrides`; where the MTA starts it as somebody else than
- * root, so is it here, with the one group that it has then
- * @returns undefined when it cannot be tried from here, after `skip` was told why
+ * @returns undefined when it cannot be tried from here, after `skip` was told why; and for an agent that does
+ *   what another did before
  * @see Dovecot src/lda/main.c
  */
 export async function deliverToNobody(
   setup: Setup,
-  agent: DeliveryAgent,
-  overrides: readonly Override[],
+  { agent, overrides, tried }: NobodysMessage,
   skip: (reason: string) => void,
 ): Promise<NobodysDelivery | undefined> {
+  const starter = await startedAs(agent, setup.mailUser);
+  const same = JSON.stringify([overrides, starter]);
+  if (tried.has(same)) return undefined;
+  tried.add(same);
   const settings = setup.dovecot.settings as DovecotSettings;
   const program = join(settings.server.libexecDir, 'dovecot-lda');
   const { identity, problem } = setup.mailUser;
@@ -49,7 +60,6 @@ export async function deliverToNobody(
   else if ((await readReport(setup, randomUUID())) === undefined) {
     skip('the service says nothing of such deliveries: see "service" and "tokens"');
   } else {
-    const starter = await startedAs(agent, setup.mailUser);
     return deliver({ setup, settings, program, identity: starter ?? identity, starter, overrides });
   }
   return undefined;

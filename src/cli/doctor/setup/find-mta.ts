@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import { readListeners } from '../../../peer/check-peer.ts';
 import { runCommand } from '../../demo/run-command.ts';
-import { tcpPorts } from '../probes/tcp-ports.ts';
 
 /** How an MTA hands on mail for users of this host. */
 export interface MtaDelivery {
@@ -32,7 +32,7 @@ export async function findMta(): Promise<MtaView> {
     if (mta.deliveries.length > 0) return { mta, problem: '' };
     return { mta: undefined, problem: `the configuration of ${mta.name} does not say it plainly` };
   }
-  const isOther = (await tcpPorts()).includes(SMTP);
+  const isOther = (await readListeners(SMTP)).length > 0;
   return { mta: undefined, problem: isOther ? 'the MTA is neither Postfix nor Exim' : '' };
 }
 

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { access } from 'node:fs/promises';
 import { errorMessage } from '../../../errors.ts';
 import { LmtpConnection, type LmtpAddress } from '../../demo/lmtp-client.ts';
 import { runCommand } from '../../demo/run-command.ts';
 import { agentsOf, startedAs, type DeliveryAgent } from '../delivery.ts';
-import { asStarter } from '../nobody/deliver-to-nobody.ts';
+import { asStarter, isThere } from '../nobody/deliver-to-nobody.ts';
 import type { Setup } from '../setup/setup.ts';
 import { TripEnd } from './trip-end.ts';
 
@@ -55,11 +54,7 @@ async function findLda(
 ): Promise<Postman | undefined> {
   if (dovecot.settings === undefined || process.getuid?.() !== 0) return undefined;
   const program = join(dovecot.settings.server.libexecDir, 'dovecot-lda');
-  const there = await access(program).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return undefined;
+  if (!(await isThere(program))) return undefined;
   const where = options.dovecotConfig === undefined ? [] : ['-c', options.dovecotConfig];
   const by = agent.name;
   return {
