@@ -205,14 +205,17 @@ return { reply[1], keys }
 
 /**
  * Gives what is no set another name; at once, so that of several sidecars one does, and no new set is taken
- * for the old key.
+ * for the old key. A mark stays until the set is made anew.
  *
- * KEYS: the set, the other name. Replies the type of what was there.
+ * KEYS: the set, the other name, the mark. Replies the type of what was there, and whether the mark is.
  */
 export const SET_ASIDE_SCRIPT: RedisScript = script(`
 local kind = redis.call('TYPE', KEYS[1]).ok
-if kind ~= 'set' and kind ~= 'none' then redis.call('RENAME', KEYS[1], KEYS[2]) end
-return kind
+if kind ~= 'set' and kind ~= 'none' then
+  redis.call('SET', KEYS[3], '1') -- first, for it may fail: a full Redis renames all the same
+  redis.call('RENAME', KEYS[1], KEYS[2])
+end
+return { kind, redis.call('EXISTS', KEYS[3]) }
 `);
 
 function script(text: string): RedisScript {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { before, describe, it, type TestContext } from 'node:test';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -61,6 +61,32 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
     if (attempt === 100) throw new Error('it did not come to pass');
     await sleep(50);
   }
+}
+
+/** A way to a server that is cut for good when that command has been sent so often. */
+async function cutAfter(url: string, command: string, times: number) {
+  const to = new URL(url);
+  const port = Number(to.port);
+  let seen = 0;
+  const sockets: Socket[] = [];
+  const gate = createServer((socket) => {
+    const onward = connect(port, to.hostname);
+    sockets.push(socket, onward);
+    for (const one of [socket, onward]) one.on('error', () => undefined);
+    onward.pipe(socket);
+    socket.on('data', (data) => {
+      seen += data.toString('latin1').split(`\r\n${command}\r\n`).length - 1;
+      if (seen >= times) close();
+      else onward.write(data);
+    });
+  }).listen(0, '127.0.0.1');
+  const close = (): void => {
+    gate.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  await once(gate, 'listening');
+  to.port = String((gate.address() as AddressInfo).port);
+  return { url: to.href, close };
 }
 
 const succeeds = (work: () => Promise<unknown>) => (): Promise<boolean> =>
@@ -255,6 +281,22 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       const users = await allUsers(stores[0]!);
       assert.deepEqual(users.sort(), ['alice', ...names].sort());
       assert.equal(await client.get('coi:damaged:users'), 'garbage');
+    });
+
+    it('goes on with that where one that was killed has left off', async (t) => {
+      const client = await openClient(t, server.url(9));
+      const names = Array.from({ length: 3_000 }, (_, n) => `u${n}`);
+      await Promise.all(names.map((name) => client.hSet(`coi:u:${name}`, 'a', '1')));
+      const other = await open(t, server.url(9));
+      await client.set('coi:users', 'garbage');
+      const { url, close } = await cutAfter(server.url(9), 'SADD', 2);
+      t.after(close);
+      await assert.rejects(openRedisStore(url, { log }), UnavailableError);
+      assert.ok((await client.sCard('coi:users')) < names.length, 'it was cut midway');
+      assert.deepEqual((await allUsers(other)).sort(), [...names].sort());
+      await client.sRem('coi:users', 'u1');
+      await allUsers(await open(t, server.url(9)));
+      assert.equal(await client.sCard('coi:users'), names.length - 1, 'it was done once');
     });
 
     it('fails for the user whose hash is none, and counts them; others are served', async (t) => {
