@@ -4,6 +4,7 @@ import type { Logger } from '../../logging.ts';
 import {
   AnnotationLimitError,
   NO_LIMITS,
+  limitsOf,
   type AnnotationLimits,
   type Usage,
 } from '../annotation-limits.ts';
@@ -145,14 +146,14 @@ class RedisStore implements Store {
     const [, entries, octets, scope] = /^exceeded (\d+) (\d+) (.*)$/s.exec(result) ?? [];
     if (scope !== undefined) {
       const after = { entries: Number(entries), octets: Number(octets) };
-      throw new AnnotationLimitError(user, { scope, after }, this.#limits);
+      throw new AnnotationLimitError(user, { scope, after }, limitsOf(this.#limits, changes));
     }
     return result === 'missing' ? 'missing' : 'committed';
   }
 
   async #run(user: string, changes: readonly (Change | Expectation)[]): Promise<string> {
     const increments = changes.some(({ op }) => op === 'increment');
-    const { own, shared } = this.#limits;
+    const { own, shared } = limitsOf(this.#limits, changes);
     const limits = [own.entries, own.octets, shared.entries, shared.octets].map(String);
     const args = [
       ...['3', hashOf(user), USERS, countersOf(user)],
