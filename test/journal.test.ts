@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeTempDir } from './stores/make-temp-dir.ts';
+import { teardownOf } from './support/create-teardown.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const JOURNALD = '/lib/systemd/systemd-journald';
@@ -92,7 +93,7 @@ describe('the log in the journal', { skip }, () => {
 
   it('has among the errors why the service cannot start', (test) => {
     const directory = makeTempDir();
-    test.after(directory.remove);
+    teardownOf(test).defer(directory.remove);
     const file = join(directory.path, 'coi-sidecar.yaml');
     writeFileSync(file, 'http: { lisen: "127.0.0.1:0" }\n');
     const main = join(ROOT, 'src/main.ts');

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const source = (file: string): string =>
   JSON.stringify(new URL(`../../src/${file}`, import.meta.url).href);
@@ -10,7 +11,7 @@ const source = (file: string): string =>
 describe('a start that fails half way', () => {
   it('closes what was opened, so that the process ends', async (test) => {
     const directory = makeTempDir();
-    test.after(directory.remove);
+    teardownOf(test).defer(directory.remove);
     const at = (name: string): string => `${directory.path}/${name}`;
     const config = {
       http: { listen: '127.0.0.1:0', token: 'a-token-for-dovecot' },

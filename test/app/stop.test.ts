@@ -6,6 +6,7 @@ import { createApp, type App } from '../../src/app.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
 import { recordLog } from '../support/record-log.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const TOKEN = 'a-token-for-dovecot';
 
@@ -15,7 +16,7 @@ async function startApp(
   { webpush = {}, log = recordLog().log } = {},
 ): Promise<App> {
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardownOf(test).defer(directory.remove);
   const at = (name: string): string => `${directory.path}/${name}`;
   const config = {
     http: { listen: '127.0.0.1:0', token: TOKEN },
@@ -30,7 +31,7 @@ async function startApp(
   };
   const app = await createApp(readConfig(JSON.stringify(config)), { log });
   await app.start();
-  test.after(() => app.stop());
+  teardownOf(test).defer(() => app.stop());
   return app;
 }
 
@@ -42,7 +43,7 @@ describe('a stop', () => {
       const app = await startApp(test);
       const { hostname, port } = new URL(app.url);
       const peer = connect(Number(port), hostname);
-      test.after(() => peer.destroy());
+      teardownOf(test).defer(() => void peer.destroy());
       peer.on('error', () => undefined);
       const head = `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\n`;
       const body = 'content-type: application/json\r\ncontent-length: 99\r\n';

@@ -6,6 +6,7 @@ import { startRecordingHttpServer } from '../support/recording-http-server.ts';
 import { launchSidecar, spawnSidecar, type SpawnedSidecar } from '../support/spawn-sidecar.ts';
 import { eventually } from '../support/start-stage.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 type Options = Record<string, Record<string, unknown>>;
 
@@ -35,9 +36,9 @@ describe('SIGHUP', () => {
   /** A service, and where its doveadm API would be: what it shows there is recorded. */
   async function setUp(test: TestContext) {
     const directory = makeTempDir();
-    test.after(directory.remove);
+    teardownOf(test).defer(directory.remove);
     const doveadm = await startRecordingHttpServer(() => ({ status: 200, body: '[]' }));
-    test.after(() => doveadm[Symbol.asyncDispose]());
+    teardownOf(test).defer(() => doveadm[Symbol.asyncDispose]());
     const at = (name: string): string => join(directory.path, name);
     const config: Options = {
       log: { level: 'info' },
@@ -67,7 +68,7 @@ describe('SIGHUP', () => {
   async function start(test: TestContext) {
     const parts = await setUp(test);
     const sidecar = await spawnSidecar(parts.directory.path, parts.config);
-    test.after(() => sidecar.kill());
+    teardownOf(test).defer(() => sidecar.kill());
     const { url } = await nextLine(sidecar, 'coi-sidecar is ready');
     const ask = async (path: string, token: string, init: RequestInit = {}): Promise<number> => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -172,7 +173,7 @@ describe('SIGHUP', () => {
     const sidecar = await launchSidecar(directory.path, config, {
       NODE_OPTIONS: `--import=${slow}`,
     });
-    test.after(() => sidecar.kill());
+    teardownOf(test).defer(() => sidecar.kill());
     await sidecar.ready;
     await nextLine(sidecar, 'reloaded');
   });
@@ -180,7 +181,7 @@ describe('SIGHUP', () => {
 
 it('an error that nobody expected is a line of the log', async (test) => {
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardownOf(test).defer(directory.remove);
   const at = (name: string): string => join(directory.path, name);
   const crash = `data:text/javascript,${encodeURIComponent(`
     process.on('newListener', (name) => {

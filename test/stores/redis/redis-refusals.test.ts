@@ -10,6 +10,7 @@ import { recordLog } from '../../support/record-log.ts';
 import { startTcpRelay } from '../../support/tcp-relay.ts';
 import { eventually } from '../../support/start-stage.ts';
 import { RedisServer, redisIsMissing } from './redis-server.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const set = (key: string, value: string | Buffer): Change => ({
   op: 'set',
@@ -19,21 +20,21 @@ const set = (key: string, value: string | Buffer): Change => ({
 
 async function startServer(t: TestContext, ...options: string[]): Promise<RedisServer> {
   const server = await RedisServer.start(...options);
-  t.after(() => server.dispose());
+  teardownOf(t).defer(() => server.dispose());
   return server;
 }
 
 async function openClient(t: TestContext, server: RedisServer) {
   const client = createClient({ url: server.url(), RESP: 2 }).on('error', () => undefined);
   await client.connect();
-  t.after(() => client.destroy());
+  teardownOf(t).defer(() => client.destroy());
   return client;
 }
 
 async function open(t: TestContext, url: string, options: Partial<RedisStoreOptions> = {}) {
   const recorded = recordLog();
   const store = await openRedisStore(url, { log: recorded.log, ...options });
-  t.after(() => store.close());
+  teardownOf(t).defer(() => store.close());
   return { store, recorded };
 }
 
@@ -81,7 +82,7 @@ describe('a Redis that refuses', { skip: redisIsMissing }, () => {
     const [first, second] = [await startServer(t), await startServer(t)];
     await follow(t, second, first);
     const relay = await startTcpRelay();
-    t.after(() => relay.close());
+    teardownOf(t).defer(() => relay.close());
     relay.target = first.port;
     const url = first.url().replace(`:${first.port}/`, `:${relay.port}/`);
     const { store, recorded } = await open(t, url, { deadlineMsecs: 1_000 });

@@ -15,7 +15,7 @@ import { AnnotationLimitError, OWN_SCOPE } from '../../../src/stores/annotation-
 import { LIMITS, testAnnotationContract } from '../annotation-contract.ts';
 import { testStoreContract } from '../store-contract.ts';
 import { RedisServer, redisIsMissing } from './redis-server.ts';
-import { createTeardown } from '../../support/create-teardown.ts';
+import { createTeardown, teardownOf } from '../../support/create-teardown.ts';
 import { startImpostor } from '../../support/impostor.ts';
 import { notRoot } from '../../support/unprivileged.ts';
 
@@ -30,14 +30,14 @@ async function open(
   options: Partial<RedisStoreOptions> = {},
 ): Promise<Store> {
   const opened = await openRedisStore(url, { log, ...options });
-  t.after(() => opened.close());
+  teardownOf(t).defer(() => opened.close());
   return opened;
 }
 
 /** A connection of the test's own. */
 async function openClient(t: TestContext, url: string) {
   const client = await createClient({ url, RESP: 2 }).connect();
-  t.after(() => client.destroy());
+  teardownOf(t).defer(() => client.destroy());
   return client;
 }
 
@@ -117,11 +117,11 @@ describe('another user who has taken the port of Redis', { skip: notRoot }, () =
     await using impostor = await startImpostor();
     const { port } = impostor;
     const socket = connect(port, '127.0.0.1');
-    t.after(() => socket.destroy());
+    teardownOf(t).defer(() => void socket.destroy());
     await once(socket, 'connect');
     await impostor.letGo();
     const redis = createServer().listen(port, '127.0.0.1');
-    t.after(() => redis.close());
+    teardownOf(t).defer(() => void redis.close());
     await once(redis, 'listening');
     await assert.rejects(opened(port, []), /has changed hands.*nothing was sent/);
     assert.equal(impostor.heard(), '');
@@ -290,7 +290,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       const other = await open(t, server.url(9));
       await client.set('coi:users', 'garbage');
       const { url, close } = await cutAfter(server.url(9), 'SADD', 2);
-      t.after(close);
+      teardownOf(t).defer(close);
       await assert.rejects(openRedisStore(url, { log }), UnavailableError);
       assert.ok((await client.sCard('coi:users')) < names.length, 'it was cut midway');
       assert.deepEqual((await allUsers(other)).sort(), [...names].sort());
@@ -404,7 +404,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
 describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
   it('is given up by the deadline, greeting or not, and tried anew', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.dispose());
+    teardownOf(t).defer(() => server.dispose());
     const sockets: Socket[] = [];
     // Of the connections after the first, two are accepted and lead nowhere.
     const gate = createServer((socket) => {
@@ -413,7 +413,7 @@ describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
       const onward = connect(server.port, '127.0.0.1').on('error', () => undefined);
       socket.pipe(onward).pipe(socket);
     }).listen(0, '127.0.0.1');
-    t.after(() => {
+    teardownOf(t).defer(() => {
       gate.close();
       for (const socket of sockets) socket.destroy();
     });
@@ -457,7 +457,7 @@ describe('openRedisStore without a server', () => {
   it('does not hang on a server that accepts and says nothing', async (t) => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
-    t.after(() => {
+    teardownOf(t).defer(() => {
       server.close();
       for (const socket of sockets) socket.destroy();
     });

@@ -10,6 +10,7 @@ import { makeCertificates } from '../../support/make-certificates.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { answerWith, startPushService, type Answer } from '../../support/push-service.ts';
 import { makeTempDir } from '../../stores/make-temp-dir.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const DAY = 86_400_000;
 const unanswered: AttemptResult = { kind: 'failed', reason: 'timeout', unanswered: true };
@@ -123,7 +124,7 @@ describe('a push that was perhaps delivered', () => {
   it('is the same one after a restart', async (t) => {
     const clock = new ManualClock();
     const dir = makeTempDir();
-    t.after(() => dir.remove());
+    teardownOf(t).defer(() => dir.remove());
     const path = join(dir.path, 'outbox.db');
     const open = () => openSqliteOutboxStore(path, { rememberMsecs: DAY, clock });
     const sent: [number, string | undefined][] = [];
@@ -222,11 +223,11 @@ describe('a real push service that takes a push and does not answer', () => {
 
 async function setUp(t: TestContext, answer: Answer) {
   const service = await startPushService({ answer });
-  t.after(() => service.close());
+  teardownOf(t).defer(() => service.close());
   const policy = parseGuardPolicy(['127.0.0.1']);
   const ca = [makeCertificates().ca];
   const client = createPushClient({ timeoutMsecs: 300, policy, ca });
-  t.after(() => client.close());
+  teardownOf(t).defer(() => client.close());
   const rig = new DeliveryRig({ client, policy });
   await rig.delivery.start();
   return { rig, service };
