@@ -123,7 +123,20 @@ export default tseslint.config(
         },
       ],
       '@typescript-eslint/no-non-null-assertion': 'off',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'CallExpression[callee.object.name=/^(t|test|context)$/][callee.property.name="after"]',
+          message:
+            'It runs in the order of its calls. Use teardownOf(test) (test/support/create-teardown.ts).',
+        },
+      ],
     },
+  },
+  {
+    files: ['test/support/create-teardown.ts'],
+    rules: { 'no-restricted-syntax': 'off' },
   },
   {
     files: ['**/*.js'],

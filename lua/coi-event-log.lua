@@ -56,7 +56,8 @@ return function(report, till)
   elseif left > 0 and report.try() then -- the clock was set back
     return
   end
-  if report.waited then hold(report.own .. '/hold') end
+  -- Dovecot's number for a time-out (HTTP_CLIENT_REQUEST_ERROR_TIMED_OUT, lib-http/http-client.h).
+  if tostring(report.problem):find('^9008') then hold(report.own .. '/hold') end
   local function reason()
     return 'coi-sidecar did not take events of ' .. report.user.username
       .. ' (' .. tostring(report.problem) .. ')'

@@ -4,9 +4,6 @@ import { destination, type DestinationStream } from 'pino';
 /** Octets of lines that wait; past it, new ones are dropped. */
 const MOST_WAITING = 1_048_576;
 
-/** The output, with what pino calls at the end. */
-type Output = DestinationStream & { flushSync?(): void };
-
 /**
  * Standard output for the log, which must not harm the service. What cannot be written waits for the
  * next line, say on a full disk. Whoever reads a pipe or a socket may hang, so those are written
@@ -32,10 +29,13 @@ export function openStandardOutput(): DestinationStream {
  * shows nothing else of it. The journal takes the prefix away again (sd-daemon(3), SyslogLevelPrefix= in
  * systemd.exec(5)).
  *
+ * pino finds no flushSync() in it, which it would call after a fatal line, past an earlier line whose write
+ * is under way. It calls that of the output itself when the process ends.
+ *
  * @param output writes to standard output
  */
-export function withPriorities(output: Output): DestinationStream {
-  return isJournal(1) ? new JournalStream(output) : output;
+export function withPriorities(output: DestinationStream): DestinationStream {
+  return isJournal(1) ? new JournalStream(output) : { write: (line) => output.write(line) };
 }
 
 /** What went wrong, for whoever started this command: on standard error. */
@@ -66,18 +66,14 @@ const METADATA: unique symbol = Symbol.for('pino.metadata');
 class JournalStream implements DestinationStream {
   readonly [METADATA] = true;
   lastLevel = 0;
-  readonly #output: Output;
+  readonly #output: DestinationStream;
 
-  constructor(output: Output) {
+  constructor(output: DestinationStream) {
     this.#output = output;
   }
 
   write(line: string): void {
     const [, priority] = PRIORITIES.find(([level]) => this.lastLevel >= level) ?? [0, DEBUG];
     this.#output.write(`<${priority}>${line}`);
-  }
-
-  flushSync(): void {
-    this.#output.flushSync?.();
   }
 }

@@ -7,6 +7,7 @@ import { createDescriptorWatch } from '../src/descriptor-watch.ts';
 import { ManualClock } from './support/manual-clock.ts';
 import { recordLog } from './support/record-log.ts';
 import { eventually } from './support/start-stage.ts';
+import { teardownOf } from './support/create-teardown.ts';
 
 const HOUR = 3_600_000;
 
@@ -51,7 +52,7 @@ describe('the watch over file descriptors', () => {
     const child = spawn('sh', ['-c', limited, process.execPath, script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    test.after(() => child.kill('SIGKILL'));
+    teardownOf(test).defer(() => void child.kill('SIGKILL'));
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     await eventually(() => assert.match(output, /port \d+/), 20_000);

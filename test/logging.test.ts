@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { makeTempDir } from './stores/make-temp-dir.ts';
+import { teardownOf } from './support/create-teardown.ts';
 
 const SOURCE = JSON.stringify(new URL('../src/logging.ts', import.meta.url).href);
 const LINES = 5_000;
@@ -31,13 +32,13 @@ async function run(stdout: number | 'pipe', program: string) {
 
 async function openForWriting(test: TestContext, path: string): Promise<number> {
   const file = await open(path, 'a');
-  test.after(() => file.close());
+  teardownOf(test).defer(() => file.close());
   return file.fd;
 }
 
 function tempFile(test: TestContext): string {
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardownOf(test).defer(directory.remove);
   return join(directory.path, 'log');
 }
 

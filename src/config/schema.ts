@@ -96,7 +96,7 @@ export const schema = {
       default: 67_108_864,
     },
     shared_entry_limit: {
-      doc: 'How many annotations one mailbox may have that all who see it share.',
+      doc: 'How many annotations one mailbox may have that all who see it share; keys of mail_crypt have room beyond it.',
       format: 'positive',
       default: 10_000,
     },

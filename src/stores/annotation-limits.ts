@@ -32,6 +32,33 @@ export function scopeOf(key: string): string | undefined {
   return end === -1 ? key : key.slice(0, end);
 }
 
+/** What the plugins of Dovecot may have with a mailbox beyond what is left to clients. */
+export const PLUGIN_ROOM: Usage = { entries: 500, octets: 262_144 };
+
+/**
+ * No IMAP client reaches these (src/lib-imap-storage/imap-metadata.c): mail_crypt keeps the keys of a folder
+ * there, and those of its owner under the server annotations.
+ */
+const OF_A_PLUGIN =
+  /^shared\/[^/]*\/vendor\/vendor\.dovecot\/pvt\/(?!server\/(?!vendor\/vendor\.dovecot\/pvt\/))/;
+
+/**
+ * What a commit is held to. Whoever may read a mailbox may annotate it for all who share it (RFC 5464,
+ * section 3.3), up to the limit; without a key of mail_crypt nothing could be stored there any more.
+ */
+export const limitsOf = (
+  limits: AnnotationLimits,
+  changes: readonly { key: string }[],
+): AnnotationLimits => {
+  if (!changes.every(({ key }) => OF_A_PLUGIN.test(key))) return limits;
+  const { entries, octets } = limits.shared;
+  const shared = {
+    entries: entries + PLUGIN_ROOM.entries,
+    octets: octets + PLUGIN_ROOM.octets,
+  };
+  return { ...limits, shared };
+};
+
 export const limitOf = (limits: AnnotationLimits, scope: string): Usage =>
   scope === OWN_SCOPE ? limits.own : limits.shared;
 

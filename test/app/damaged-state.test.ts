@@ -25,6 +25,7 @@ import { configIn } from '../support/config-in.ts';
 import { receiverKeys } from '../support/delivery-rig.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 import { eventually } from '../support/start-stage.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const TOKEN = 'a-token-for-dovecot';
 const ADMIN_TOKEN = 'an-admin-token-for-tests';
@@ -90,7 +91,7 @@ async function startOver(
   });
   const app = await createApp(readConfig(JSON.stringify(config)), { log: recorded.log });
   await app.start();
-  test.after(() => app.stop());
+  teardownOf(test).defer(() => app.stop());
   const get = (path: string): Promise<Response> =>
     fetch(app.url + path, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
   return {
@@ -122,7 +123,7 @@ async function startOver(
 
 function newDir(test: TestContext): string {
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardownOf(test).defer(directory.remove);
   return directory.path;
 }
 
@@ -466,7 +467,7 @@ describe('numbers that an event may carry', () => {
     await leaveState(dir);
     // Finds no message, so that pushes are made of what events say.
     const doveadm = await startDoveadmStandIn();
-    test.after(() => doveadm.close());
+    teardownOf(test).defer(() => doveadm.close());
     let service = await startOver(test, dir, doveadm.url);
     const number = fc.oneof(
       fc.constantFrom(

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { configIn } from '../support/config-in.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const source = (file: string): string =>
   JSON.stringify(new URL(`../../src/${file}`, import.meta.url).href);
@@ -11,7 +12,7 @@ const source = (file: string): string =>
 describe('a start that fails half way', () => {
   it('closes what was opened, so that the process ends', async (test) => {
     const directory = makeTempDir();
-    test.after(directory.remove);
+    teardownOf(test).defer(directory.remove);
     const config = configIn(directory.path);
     const script = `
       const { createApp } = await import(${source('app.ts')});

@@ -5,14 +5,15 @@ import { mountSmallDisk, noSmallDisks } from '../support/small-disk.ts';
 import { launchSidecar, type StartingSidecar } from '../support/spawn-sidecar.ts';
 import { eventually } from '../support/start-stage.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 describe('a start on a full disk', { skip: noSmallDisks }, () => {
   for (const end of ['kill', 'stop'] as const) {
     it(`succeeds after a ${end}, says so in /readyz, and all is well when there is space`, async (test) => {
       const directory = makeTempDir();
-      test.after(directory.remove);
+      teardownOf(test).defer(directory.remove);
       const disk = mountSmallDisk('4m');
-      test.after(() => disk.unmount());
+      teardownOf(test).defer(() => disk.unmount());
       const { dir } = disk;
       const config = {
         http: { listen: '127.0.0.1:0', token: 'a-token-for-dovecot' },
@@ -26,7 +27,7 @@ describe('a start on a full disk', { skip: noSmallDisks }, () => {
       };
       const start = async (): Promise<StartingSidecar> => {
         const sidecar = await launchSidecar(directory.path, config);
-        test.after(() => sidecar.kill());
+        teardownOf(test).defer(() => sidecar.kill());
         await sidecar.ready;
         return sidecar;
       };

@@ -7,6 +7,7 @@ import { readConfig } from '../../src/config/load-config.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
 import { configIn } from '../support/config-in.ts';
 import { recordLog } from '../support/record-log.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const TOKEN = 'a-token-for-dovecot';
 
@@ -16,11 +17,11 @@ async function startApp(
   { webpush = {}, log = recordLog().log } = {},
 ): Promise<App> {
   const directory = makeTempDir();
-  test.after(directory.remove);
+  teardownOf(test).defer(directory.remove);
   const config = configIn(directory.path, { http: { token: TOKEN }, webpush });
   const app = await createApp(readConfig(JSON.stringify(config)), { log });
   await app.start();
-  test.after(() => app.stop());
+  teardownOf(test).defer(() => app.stop());
   return app;
 }
 
@@ -32,7 +33,7 @@ describe('a stop', () => {
       const app = await startApp(test);
       const { hostname, port } = new URL(app.url);
       const peer = connect(Number(port), hostname);
-      test.after(() => peer.destroy());
+      teardownOf(test).defer(() => void peer.destroy());
       peer.on('error', () => undefined);
       const head = `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\n`;
       const body = 'content-type: application/json\r\ncontent-length: 99\r\n';

@@ -6,6 +6,7 @@ import { it } from 'node:test';
 import { startProcessGroup } from '../../src/cli/demo/process-group.ts';
 import { runCommand } from '../../src/cli/demo/run-command.ts';
 import { eventually } from '../support/start-stage.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 it('no program that we start finds our options and passwords in its environment', async (test) => {
   const secrets = {
@@ -13,7 +14,7 @@ it('no program that we start finds our options and passwords in its environment'
     COI_DOCTOR_PASSWORD: 'secret-password',
   };
   Object.assign(process.env, secrets);
-  test.after(() => {
+  teardownOf(test).defer(() => {
     for (const name of Object.keys(secrets)) Reflect.deleteProperty(process.env, name);
   });
   const { stdout } = await runCommand('env', []);
@@ -21,9 +22,9 @@ it('no program that we start finds our options and passwords in its environment'
   assert.doesNotMatch(stdout, /secret-/);
 
   const dir = await mkdtemp(join(tmpdir(), 'coi-env-'));
-  test.after(() => rm(dir, { recursive: true, force: true }));
+  teardownOf(test).defer(() => rm(dir, { recursive: true, force: true }));
   const group = startProcessGroup('sh', ['-c', 'env >&2'], dir);
-  test.after(() => group.stop());
+  teardownOf(test).defer(() => group.stop());
   await eventually(() => assert.match(group.complaint(), /^PATH=/m));
   assert.doesNotMatch(group.complaint(), /secret-/);
 });

@@ -7,6 +7,7 @@ import { configIn, overlay, type Sections } from '../support/config-in.ts';
 import { launchSidecar, spawnSidecar, type SpawnedSidecar } from '../support/spawn-sidecar.ts';
 import { eventually } from '../support/start-stage.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 interface Line {
   level: string;
@@ -30,21 +31,13 @@ async function nextLine(sidecar: SpawnedSidecar, msg: string, count = 1): Promis
   return found.at(-1)!;
 }
 
-/** Ends a service before its directory goes: `test.after` would begin with what was begun first. */
-function createTestTeardown(test: TestContext): AsyncDisposableStack {
-  const teardown = new AsyncDisposableStack();
-  test.after(() => teardown.disposeAsync());
-  return teardown;
-}
-
 describe('SIGHUP', () => {
   /** A service, and where its doveadm API would be: what it shows there is recorded. */
   async function setUp(test: TestContext) {
-    const teardown = createTestTeardown(test);
     const directory = makeTempDir();
-    teardown.defer(directory.remove);
+    teardownOf(test).defer(directory.remove);
     const doveadm = await startRecordingHttpServer(() => ({ status: 200, body: '[]' }));
-    teardown.use(doveadm);
+    teardownOf(test).defer(() => doveadm[Symbol.asyncDispose]());
     const at = (name: string): string => join(directory.path, name);
     let config = configIn(directory.path, {
       log: { level: 'info' },
@@ -56,13 +49,13 @@ describe('SIGHUP', () => {
       await writeFile(at('coi-sidecar.yaml'), JSON.stringify(config));
       sidecar.process.kill('SIGHUP');
     };
-    return { teardown, directory, config, doveadm, reload };
+    return { directory, config, doveadm, reload };
   }
 
   async function start(test: TestContext) {
     const parts = await setUp(test);
     const sidecar = await spawnSidecar(parts.directory.path, parts.config);
-    parts.teardown.defer(() => sidecar.kill());
+    teardownOf(test).defer(() => sidecar.kill());
     const { url } = await nextLine(sidecar, 'coi-sidecar is ready');
     const ask = async (path: string, token: string, init: RequestInit = {}): Promise<number> => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -161,7 +154,7 @@ describe('SIGHUP', () => {
   });
 
   it('does not end a service that is about to start', async (test) => {
-    const { teardown, directory, config } = await setUp(test);
+    const { directory, config } = await setUp(test);
     // What keeps it from being ready for a while.
     const slow = `data:text/javascript,${encodeURIComponent(`
       process.on('newListener', (name) => {
@@ -170,16 +163,15 @@ describe('SIGHUP', () => {
     const sidecar = await launchSidecar(directory.path, config, {
       NODE_OPTIONS: `--import=${slow}`,
     });
-    teardown.defer(() => sidecar.kill());
+    teardownOf(test).defer(() => sidecar.kill());
     await sidecar.ready;
     await nextLine(sidecar, 'reloaded');
   });
 });
 
 it('an error that nobody expected is a line of the log', async (test) => {
-  const teardown = createTestTeardown(test);
   const directory = makeTempDir();
-  teardown.defer(directory.remove);
+  teardownOf(test).defer(directory.remove);
   const crash = `data:text/javascript,${encodeURIComponent(`
     process.on('newListener', (name) => {
       if (name === 'SIGTERM') setTimeout(() => { throw new Error('on purpose'); }, 100);
@@ -187,7 +179,7 @@ it('an error that nobody expected is a line of the log', async (test) => {
   const sidecar = await launchSidecar(directory.path, configIn(directory.path), {
     NODE_OPTIONS: `--import=${crash}`,
   });
-  teardown.defer(() => sidecar.kill());
+  teardownOf(test).defer(() => sidecar.kill());
   await sidecar.ended;
   const line = linesOf(sidecar).find(({ level }) => level === 'fatal');
   assert.equal(line?.msg, 'ended by an error that nobody expected');

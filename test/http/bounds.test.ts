@@ -16,6 +16,7 @@ import { createLogger, LineLimits, type Logger } from '../../src/logging.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { BodyBudget } from '../../src/socket/body-budget.ts';
 import { recordLog } from '../support/record-log.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const TOKEN = 'a-token-of-more-than-16-characters';
 const MIB = 1_048_576;
@@ -69,7 +70,7 @@ async function start(
     });
   }
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  t.after(() => app.close());
+  teardownOf(t).defer(() => app.close());
   const { port } = app.server.address() as AddressInfo;
   return { app, url, port, seen, bodies };
 }
@@ -77,7 +78,7 @@ async function start(
 async function open(t: TestContext, port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
-  t.after(() => socket.destroy());
+  teardownOf(t).defer(() => void socket.destroy());
   await once(socket, 'connect');
   return socket;
 }
@@ -331,7 +332,7 @@ describe('limitConnections', () => {
     });
     limitConnections(server, 20, () => (dropped += 1));
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    t.after(() => {
+    teardownOf(t).defer(() => {
       server.closeAllConnections();
       server.close();
     });

@@ -64,6 +64,11 @@ for (const { version, skip } of dovecotVersions)
       answer = { status: 204 };
       alice = `alice${++user}`;
     });
+    // A test that fails leaves nothing that the next one would take for its own.
+    afterEach(() => {
+      http.drain();
+      log.empty();
+    });
 
     /** INBOX first: Dovecot warns of UIDVALIDITY where two mailboxes are a user's first in one second. */
     const login = async (): Promise<ImapClient> => {
@@ -254,21 +259,41 @@ for (const { version, skip } of dovecotVersions)
         assert.ok(Math.abs(at - Date.now() / 1_000) < 5, String(at));
         const line = `\n${body.subarray(0, -1).toString()},"at":${at}}\n`;
         assert.equal(await readFile(log.log, 'utf8'), line);
-        log.empty();
       });
     }
 
-    test('a sidecar that hangs delays a message by at most 2.5 s, for all its recipients together', async () => {
-      answer = null;
-      const { replies, elapsedMsecs } = await send(MAIL, `${alice}a`, `${alice}b`, `${alice}c`);
-      assert.deepEqual(
-        replies.map((reply) => reply.code),
-        [250, 250, 250],
-      );
-      await http.take();
-      assert.ok(elapsedMsecs > 1_000 && elapsedMsecs < 2_500, `${elapsedMsecs} ms`);
-      assert.equal(log.read().length, 3);
-      log.empty();
+    /** Sends while the machine is so busy that everybody's copy of the script takes time to start. */
+    const sendSlowly = async (seconds: number, ...to: string[]) => {
+      const path = join(dovecot.layout.coiDir, 'coi.lua');
+      const script = await readFile(path, 'utf8');
+      await writeFile(path, `os.execute('sleep ${seconds}')\n${script}`);
+      try {
+        return await send(MAIL, ...to);
+      } finally {
+        await writeFile(path, script);
+      }
+    };
+
+    for (const [machine, sleep] of [
+      ['an idle machine', 0],
+      ['a busy machine', 1.2], // Dovecot's idea of the time is older than the script's by that
+    ] as const)
+      test(`a sidecar that hangs is asked once for all recipients of a message, on ${machine}`, async () => {
+        answer = null;
+        const before = http.requests.length;
+        const { replies } = await sendSlowly(sleep, `${alice}a`, `${alice}b`, `${alice}c`);
+        assert.deepEqual(
+          replies.map((reply) => reply.code),
+          [250, 250, 250],
+        );
+        assert.equal(http.requests.length, before + 1);
+        assert.equal(log.read().length, 3);
+      });
+
+    test('a machine that is busy for longer than anybody waits does not make a sidecar hang', async () => {
+      await sendSlowly(2.5);
+      assert.equal(parse((await http.take()).body).user, alice);
+      assert.deepEqual(log.read(), []);
     });
 
     test('a sidecar that hung is asked all the same when the event log takes nothing', async () => {
@@ -283,7 +308,6 @@ for (const { version, skip } of dovecotVersions)
       assert.deepEqual(dovecot.errors().slice(before), []);
       assert.equal(parse((await http.take()).body).user, alice);
       assert.equal(log.read().length, 1, 'the one before');
-      log.empty();
     });
 
     describe('with nobody listening', () => {
@@ -303,18 +327,12 @@ for (const { version, skip } of dovecotVersions)
         assert.deepEqual(await readdir(deaf.eventsDir), []);
       });
 
-      test('mail is delivered without delay, events wait in the log in their order', async () => {
+      test('mail is delivered and nobody waited for, events wait in the log in their order', async () => {
         const log = await makeEventLog(deaf.eventsDir, deaf.mailUid);
         const before = deaf.errors().length;
         for (let i = 0; i < 3; i++) {
-          const { replies, elapsedMsecs } = await deliver(
-            deaf.lmtp,
-            'b@example.org',
-            ['carol'],
-            MAIL,
-          );
+          const { replies } = await deliver(deaf.lmtp, 'b@example.org', ['carol'], MAIL);
           assert.equal(replies[0]?.code, 250);
-          assert.ok(elapsedMsecs < 500, `${elapsedMsecs} ms`);
         }
         const imap = await ImapClient.open(deaf.imap, { user: 'carol', password: deaf.password });
         await imap.ok('SELECT INBOX');
@@ -333,13 +351,12 @@ for (const { version, skip } of dovecotVersions)
           [['MailboxCreate', 'one']],
           [['MailboxCreate', 'two']],
         ]);
-        assert.deepEqual(
-          deaf
-            .errors()
-            .slice(before)
-            .filter((line) => !WAITS.test(line)),
-          [],
-        );
+        const lines = deaf.errors().slice(before);
+        assert.equal(lines.length, order.length);
+        for (const line of lines) {
+          assert.match(line, WAITS);
+          assert.match(line, /\(9003 /, 'refused at once, rather than waited for (9008)');
+        }
       });
     });
 

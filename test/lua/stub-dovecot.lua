@@ -3,11 +3,11 @@
 -- would have been posted. From the environment:
 --
 --   COI_EVENTS_DIR  coi_sidecar_events_dir
---   COI_STATUS      what the sidecar answers (200)
---   COI_WAIT        seconds that its answer takes (0), by the script's clock, which starts at COI_NOW
+--   COI_STATUS      what the sidecar answers (200); 9008, as from Dovecot, when it does not
+--   COI_NOW         the script's clock
 --   COI_EVENTS      how many events a transaction has (1)
 local function given(name, default) return tonumber(os.getenv(name) or default) end
-local status, wait, now = given('COI_STATUS', 200), given('COI_WAIT', 0), given('COI_NOW', 0)
+local status, now = given('COI_STATUS', 200), given('COI_NOW', 0)
 if now > 0 then os.time = function() return now end end
 
 local function say(message) io.stderr:write(message, '\n') end
@@ -26,7 +26,6 @@ dovecot = {
             set_payload = function(_, payload) posted = payload end,
             submit = function()
               io.write(posted, '\n')
-              now = now + wait
               return { status = function() return status end, reason = function() return 'said so' end }
             end,
           }

@@ -18,6 +18,7 @@ import { runCommand } from '../../src/cli/demo/run-command.ts';
 import { findOutbox } from '../../src/config/find-outbox.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -57,7 +58,7 @@ describe('the files of the Debian package', () => {
 
   it('show their secrets to nobody who looks at arguments and environments', async (test) => {
     const directory = makeTempDir();
-    test.after(directory.remove);
+    teardownOf(test).defer(directory.remove);
     const log = join(directory.path, 'log');
     // Whatever program it starts says how it was started, and then does its work.
     for (const name of ['cat', 'od', 'sed', 'tr', 'head', 'openssl', 'awk']) {

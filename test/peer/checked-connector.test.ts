@@ -12,6 +12,7 @@ import { createCheckedConnector, type HttpPlace } from '../../src/peer/checked-c
 import { trustedUids } from '../../src/peer/trusted-users.ts';
 import { startImpostor } from '../support/impostor.ts';
 import { notRoot } from '../support/unprivileged.ts';
+import { teardownOf } from '../support/create-teardown.ts';
 
 const SECRET = 'the-secret-that-nobody-else-may-see';
 
@@ -87,12 +88,12 @@ describe('who is told a secret over TCP', () => {
       const users = async (): Promise<string[]> => {
         await impostor.letGo();
         const server = await listen({ host: '127.0.0.1', port });
-        t.after(() => server.close());
+        teardownOf(t).defer(() => void server.close());
         return [];
       };
       const place = { origin: `http://127.0.0.1:${port}` };
       const client = new Client(place.origin, { connect: createCheckedConnector(place, users) });
-      t.after(() => client.destroy());
+      teardownOf(t).defer(() => client.destroy());
       const request = { method: 'GET', path: '/', headers: { authorization: SECRET } } as const;
       await assert.rejects(client.request(request), UntrustedPeerError);
       assert.equal(impostor.heard(), '');

@@ -5,6 +5,7 @@ import { UnavailableError } from '../../src/errors.ts';
 import {
   AnnotationLimitError,
   OWN_SCOPE,
+  PLUGIN_ROOM,
   type AnnotationLimits,
   type Usage,
 } from '../../src/stores/annotation-limits.ts';
@@ -192,6 +193,23 @@ export function testAnnotationContract(
       await store.commit('', all.slice(0, 5));
       await assert.rejects(store.commit('', [set(keys[5]!, 'x')]), AnnotationLimitError);
       await store.commit('', [set('shared/2/f', 'x')]);
+    });
+
+    it('that are shared leave room for the keys of mail_crypt, which no client writes', async () => {
+      const of = (name: string): string => `shared/9/vendor/vendor.dovecot/pvt/${name}`;
+      const full = ['a', 'b', 'c', 'd', 'e'].map((name) => set(`shared/9/${name}`, 'x'));
+      await store.commit('', full);
+      for (const clients of ['server/vendor/vendor.example/f', 'server/f', 'server/vendor/f'])
+        await assert.rejects(store.commit('', [set(of(clients))]), AnnotationLimitError, clients);
+      const active = set(of('crypt/active'), 'a'.repeat(LIMITS.shared.octets));
+      await assert.rejects(store.commit('', [active, set('shared/9/f')]), AnnotationLimitError);
+      await store.commit('', [active, set(of('crypt/pubkeys/a'), 'x')]);
+      await store.commit('', [set(of('server/vendor/vendor.dovecot/pvt/crypt/active'), 'x')]);
+      const { entries } = PLUGIN_ROOM;
+      const many = Array.from({ length: entries }, (_, n) => set(of(`crypt/pubkeys/${n}`)));
+      await assert.rejects(store.commit('', many), AnnotationLimitError);
+      await store.commit('', [unset('shared/9/a')]);
+      await assert.rejects(store.commit('', [set('shared/9/a')]), AnnotationLimitError);
     });
 
     it('beyond a limit do no harm to the commits beside them', async () => {

@@ -9,7 +9,7 @@ import {
   type Expectation,
   type Store,
 } from '../../src/stores/store.ts';
-import { createTeardown } from '../support/create-teardown.ts';
+import { createTeardown, teardownOf } from '../support/create-teardown.ts';
 
 export interface StoreFixture {
   store: Store;
@@ -499,7 +499,7 @@ export function testStoreContract(kind: string, open: () => Promise<StoreFixture
   describe(`a store of kind ${kind} that was closed`, () => {
     it('refuses everything, and may be closed again', async (t) => {
       const { store, dispose } = await open();
-      t.after(async () => {
+      teardownOf(t).defer(async () => {
         await store.close();
         await dispose();
       });

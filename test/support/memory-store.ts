@@ -3,6 +3,7 @@ import {
   AnnotationLimitError,
   exceeds,
   limitOf,
+  limitsOf,
   NO_LIMITS,
   scopeOf,
   type AnnotationLimits,
@@ -77,6 +78,7 @@ export class MemoryStore implements Store {
       for (const change of changes) {
         if (change.op !== 'expect' && !apply(entries, change)) return 'missing';
       }
+      const limits = limitsOf(this.#limits, changes);
       for (const scope of new Set(changes.map(({ key }) => scopeOf(key)))) {
         if (scope === undefined) continue;
         const before = count(this.#users.get(user) ?? new Map(), scope);
@@ -85,8 +87,8 @@ export class MemoryStore implements Store {
           entries: after.entries - before.entries,
           octets: after.octets - before.octets,
         };
-        if (exceeds(grown, after, limitOf(this.#limits, scope)))
-          throw new AnnotationLimitError(user, { scope, after }, this.#limits);
+        if (exceeds(grown, after, limitOf(limits, scope)))
+          throw new AnnotationLimitError(user, { scope, after }, limits);
       }
       if (entries.size > 0) this.#users.set(user, entries);
       else this.#users.delete(user);

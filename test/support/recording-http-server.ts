@@ -13,6 +13,8 @@ export interface RecordingHttpServer extends AsyncDisposable {
   requests: RecordedRequest[];
   /** The next request that has not been taken yet; fails after two seconds. */
   take(): Promise<RecordedRequest>;
+  /** What has come so far is nobody's next request any more. */
+  drain(): void;
 }
 
 export interface Answer {
@@ -61,6 +63,7 @@ export async function startRecordingHttpServer(
       }
       return requests[taken++]!;
     },
+    drain: () => void (taken = requests.length),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -205,14 +205,17 @@ return { reply[1], keys }
 
 /**
  * Renames a key that holds anything but a set. In one step, so that of several sidecars only one renames it,
- * and none renames the set that another one has made meanwhile.
+ * and none renames the set that another one has made meanwhile. A mark stays until the set is made anew.
  *
- * KEYS: the set, the other name. Replies the type of what was there.
+ * KEYS: the set, the other name, the mark. Replies the type of what was there, and whether the mark is.
  */
 export const SET_ASIDE_SCRIPT: RedisScript = script(`
 local kind = redis.call('TYPE', KEYS[1]).ok
-if kind ~= 'set' and kind ~= 'none' then redis.call('RENAME', KEYS[1], KEYS[2]) end
-return kind
+if kind ~= 'set' and kind ~= 'none' then
+  redis.call('SET', KEYS[3], '1') -- first, for it may fail: a full Redis renames all the same
+  redis.call('RENAME', KEYS[1], KEYS[2])
+end
+return { kind, redis.call('EXISTS', KEYS[3]) }
 `);
 
 function script(text: string): RedisScript {

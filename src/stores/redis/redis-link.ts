@@ -37,6 +37,7 @@ export class RedisLink {
   #client: Client;
   #connected = Promise.withResolvers<undefined>();
   #downSince: number | undefined = performance.now();
+  #upSince = 0;
   #lastError = 'no connection yet';
   #closed = false;
 
@@ -95,10 +96,18 @@ export class RedisLink {
         throw new DamagedError('Somebody put something else under a key of ours in Redis.', {
           cause: error,
         });
-      if (error instanceof ErrorReply)
-        throw new UnavailableError(`Redis refuses: ${error.message}`, { cause: error });
+      if (error instanceof ErrorReply) {
+        const [, advice = ''] = ADVICE.find(([code]) => error.message.startsWith(code)) ?? [];
+        // After a failover the address may lead to another server; at most once in a while.
+        if (
+          advice === NO_REPLICA &&
+          performance.now() - this.#upSince > this.#options.deadlineMsecs
+        )
+          this.#replace(client, 'it has become a replica');
+        throw new UnavailableError(`Redis refuses: ${error.message}${advice}`, { cause: error });
+      }
       // A silent connection may be dead without anyone having said so: start over on a new one.
-      if (error instanceof UnavailableError) this.#replace(client);
+      if (error instanceof UnavailableError) this.#replace(client, NO_ANSWER);
       throw new UnavailableError(`Redis is not available: ${describe(error)}`, { cause: error });
     }
   }
@@ -123,7 +132,8 @@ export class RedisLink {
     client.on('connect', () => {
       // One that was given up while it was connecting connects all the same.
       if (this.#closed || this.#client !== client) client.destroy();
-      else greeting = setTimeout(() => this.#replace(client), this.#options.deadlineMsecs);
+      else
+        greeting = setTimeout(() => this.#replace(client, NO_ANSWER), this.#options.deadlineMsecs);
     });
     for (const event of ['ready', 'error', 'end']) client.on(event, () => clearTimeout(greeting));
     client.on('ready', () => {
@@ -137,15 +147,16 @@ export class RedisLink {
     return client;
   }
 
-  #replace(silent: Client): void {
-    if (this.#client !== silent) return;
-    this.#down(NO_ANSWER);
+  #replace(old: Client, reason: string): void {
+    if (this.#client !== old) return;
+    this.#down(reason);
     if (!this.#closed) this.#client = this.#connect();
-    silent.destroy();
+    old.destroy();
   }
 
   #up(): void {
     this.#downSince = undefined;
+    this.#upSince = performance.now();
     this.#connected.resolve(undefined);
     this.#options.onUp?.();
   }
@@ -160,6 +171,14 @@ export class RedisLink {
 }
 
 const NO_ANSWER = 'it does not answer';
+const NO_REPLICA = ' (store.url has to lead to the server that takes writes, not to a replica)';
+
+/** What to do about a refusal that does not say it by itself. */
+const ADVICE = [
+  ['OOM', ' (give Redis more memory: "maxmemory")'],
+  ['READONLY', NO_REPLICA],
+  ['NOPERM', ' (the user in store.url needs +@all on ~coi:*)'],
+] as const;
 
 /** The errors of `node:net` and of the package do not all have a message. */
 function describe(error: unknown): string {

@@ -4,6 +4,7 @@ import type { Logger } from '../../logging.ts';
 import {
   AnnotationLimitError,
   NO_LIMITS,
+  limitsOf,
   type AnnotationLimits,
   type Usage,
 } from '../annotation-limits.ts';
@@ -36,13 +37,17 @@ export interface RedisStoreOptions {
 
 /*
  * Keys in Redis:
- *   coi:u:<user>  a hash, one field for each entry
- *   coi:n:<user>  a hash, how much of that there is; see commit-script.ts
- *   coi:users     the set of users that have a hash
- *   coi:check     written by check(), gone after a minute
+ *   coi:u:<user>         a hash, one field for each entry
+ *   coi:n:<user>         a hash, how much of that there is; see commit-script.ts
+ *   coi:users            the set of users that have a hash
+ *   coi:damaged:users    what somebody else had put in its place
+ *   coi:restoring:users  there while that set is made anew
+ *   coi:check            written by check(), gone after a minute
  */
 const PREFIX = 'coi:';
 const USERS = `${PREFIX}users`;
+const USERS_ASIDE = `${PREFIX}damaged:users`;
+const RESTORING = `${PREFIX}restoring:users`;
 const CHECK = `${PREFIX}check`;
 const CHECK_SECONDS = '60';
 /** SSCAN's COUNT: users in one reply, roughly. */
@@ -141,14 +146,14 @@ class RedisStore implements Store {
     const [, entries, octets, scope] = /^exceeded (\d+) (\d+) (.*)$/s.exec(result) ?? [];
     if (scope !== undefined) {
       const after = { entries: Number(entries), octets: Number(octets) };
-      throw new AnnotationLimitError(user, { scope, after }, this.#limits);
+      throw new AnnotationLimitError(user, { scope, after }, limitsOf(this.#limits, changes));
     }
     return result === 'missing' ? 'missing' : 'committed';
   }
 
   async #run(user: string, changes: readonly (Change | Expectation)[]): Promise<string> {
     const increments = changes.some(({ op }) => op === 'increment');
-    const { own, shared } = this.#limits;
+    const { own, shared } = limitsOf(this.#limits, changes);
     const limits = [own.entries, own.octets, shared.entries, shared.octets].map(String);
     const args = [
       ...['3', hashOf(user), USERS, countersOf(user)],
@@ -187,6 +192,7 @@ class RedisStore implements Store {
   }
 
   async *users(): AsyncIterable<string> {
+    await restoreUsers(this.#link, this.#log);
     // SSCAN may name one twice when the set shrinks or grows meanwhile.
     const seen = new Set<string>();
     let cursor = '0';
@@ -224,13 +230,18 @@ const mayPass = (error: unknown): boolean =>
 
 /**
  * The set of users follows from the hashes. What somebody put in its place is kept under another name,
- * and the set is made anew: no commit would succeed.
+ * and the set is made anew: no commit would succeed. Where a sidecar was killed meanwhile, the next one
+ * that needs the set makes it whole.
  */
 async function restoreUsers(link: RedisLink, log: Logger): Promise<void> {
-  const aside = `${PREFIX}damaged:users`;
-  const type = String(await link.runScript(SET_ASIDE_SCRIPT, ['2', USERS, aside]));
-  if (type === 'set' || type === 'none') return;
-  log.error({ key: USERS, aside, type }, 'a damaged key of Redis was set aside and is made anew');
+  const reply = await link.runScript(SET_ASIDE_SCRIPT, ['3', USERS, USERS_ASIDE, RESTORING]);
+  const [kind, restoring] = reply as [Buffer, number];
+  const type = kind.toString();
+  if (type !== 'set' && type !== 'none') {
+    const place = { key: USERS, aside: USERS_ASIDE, type };
+    log.error(place, 'a damaged key of Redis was set aside and is made anew');
+  }
+  if (restoring === 0) return;
   let cursor = '0';
   do {
     const scan = ['SCAN', cursor, 'MATCH', `${hashOf('')}*`, 'COUNT', USERS_PER_PAGE];
@@ -239,6 +250,7 @@ async function restoreUsers(link: RedisLink, log: Logger): Promise<void> {
     const users = keys.map((key) => key.subarray(hashOf('').length));
     if (users.length > 0) await link.send(['SADD', USERS, ...users]);
   } while (cursor !== '0');
+  await link.send(['DEL', RESTORING]);
 }
 
 /** Runs a scan to its end. */

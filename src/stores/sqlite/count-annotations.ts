@@ -14,7 +14,7 @@ export interface Counting {
   /** To be called before the change. @param octets of the new value; undefined when it is removed */
   note(user: string, key: string, octets: number | undefined): void;
   /** Brings the counters up to date, after all changes. @returns a scope that has outgrown its limit */
-  settle(user: string): Excess | undefined;
+  settle(user: string, limits: AnnotationLimits): Excess | undefined;
   usage(user: string, scope: string): Usage;
 }
 
@@ -22,7 +22,7 @@ export interface Counting {
  * The counters of table `usage`. They change in the transaction of the entries and so are right after any
  * crash; a user without one, as after an upgrade, is counted through once.
  */
-export function prepareCounting(db: DatabaseSync, limits: AnnotationLimits): Counting {
+export function prepareCounting(db: DatabaseSync): Counting {
   const valueOctets = db.prepare(
     'SELECT length(value) AS octets FROM entries WHERE user = ? AND key = ?',
   );
@@ -66,7 +66,7 @@ export function prepareCounting(db: DatabaseSync, limits: AnnotationLimits): Cou
       grown.set(scope, sum);
     },
 
-    settle(user) {
+    settle(user, limits) {
       for (const [scope, delta] of grown) {
         if (delta.entries === 0 && delta.octets === 0) continue;
         const before = toUsage(find.get(user, scope));

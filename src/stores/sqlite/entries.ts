@@ -1,5 +1,5 @@
 import { addToDecimal } from '../add-to-decimal.ts';
-import { type AnnotationLimits, type Excess, type Usage } from '../annotation-limits.ts';
+import { limitsOf, type AnnotationLimits, type Excess, type Usage } from '../annotation-limits.ts';
 import type { CommitResult } from '../store.ts';
 import { prepareCounting } from './count-annotations.ts';
 import { PROBE, type JobRunner } from './job-runner.ts';
@@ -62,7 +62,7 @@ export const entries: JobRunner<EntriesJob, EntriesResult, AnnotationLimits> = {
   emptiesLog: ({ op }) => op === 'scrub',
 
   prepare(db, limits) {
-    const counting = prepareCounting(db, limits);
+    const counting = prepareCounting(db);
     const set = db.prepare(
       // Node 22 binds octets without a length, once they have crossed threads, as NULL.
       "INSERT INTO entries (user, key, value) VALUES (?, ?, coalesce(?, x'')) " +
@@ -109,7 +109,7 @@ export const entries: JobRunner<EntriesJob, EntriesResult, AnnotationLimits> = {
       if (!changes.every((change) => isAsExpected(user, change))) return 'overtaken';
       counting.begin();
       for (const change of changes) apply(user, change);
-      const excess = counting.settle(user);
+      const excess = counting.settle(user, limitsOf(limits, changes));
       if (excess) throw new RolledBack<EntriesResult>({ excess });
       return 'committed';
     };

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import {
   AnnotationLimitError,
   NO_LIMITS,
+  limitsOf,
   type AnnotationLimits,
   type Usage,
 } from '../annotation-limits.ts';
@@ -133,7 +134,8 @@ class SqliteStore implements Store {
     const result = await this.#cache.around(user, () => this.#writer.run(job, { octets }));
     if (result === 'overtaken') throw new OvertakenError();
     if (typeof result === 'string') return result;
-    if ('excess' in result) throw new AnnotationLimitError(user, result.excess, this.#limits);
+    if ('excess' in result)
+      throw new AnnotationLimitError(user, result.excess, limitsOf(this.#limits, changes));
     return 'committed';
   }
 

@@ -5,7 +5,7 @@ import { before, beforeEach, describe, it } from 'node:test';
 import { deliver } from '../../../src/cli/demo/lmtp-client.ts';
 import { runCrash } from '../../support/crash/crash-run.ts';
 import { createCrashWorld, type CrashWorld } from '../../support/crash/crash-world.ts';
-import { createTeardown } from '../../support/create-teardown.ts';
+import { createTeardown, teardownOf } from '../../support/create-teardown.ts';
 import { ImapClient } from '../../support/imap-client.ts';
 import type { UserAgent } from '../../support/scripted-push-service.ts';
 import { lockDatabase } from '../../support/lock-database.ts';
@@ -103,7 +103,7 @@ describe('kill -9', () => {
 
   it('while an event that takes long is handled: its line in the event log is what remains', async (test) => {
     const unlock = await lockDatabase(join(world.dovecot.layout.dir, 'outbox.db'));
-    test.after(unlock);
+    teardownOf(test).defer(unlock);
     const before = logged().length;
     await deliverOne(chat('Subject: takes long'));
     assert.equal(logged().length, before + 1);

@@ -32,16 +32,19 @@ export class RedisServer {
     return `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/${database}`;
   }
 
-  async start(): Promise<void> {
+  /** @param more options, for this time */
+  async start(...more: string[]): Promise<void> {
     const options = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--requirepass', PASSWORD];
     this.#process = spawn(
       'redis-server',
-      [...options, '--save', '', '--appendonly', 'no', ...this.#options],
+      [...options, '--save', '', '--appendonly', 'no', ...this.#options, ...more],
       { cwd: this.#directory.path, stdio: 'ignore' },
     );
     // A test that fails before it cleans up must neither hang its run nor leave a server behind.
     this.#process.unref();
-    process.once('exit', () => this.signal('SIGKILL'));
+    const kill = (): void => this.signal('SIGKILL');
+    process.once('exit', kill);
+    this.#process.once('exit', () => process.off('exit', kill));
     for (let attempt = 0; !(await accepts(this.port)); attempt++) {
       if (attempt === 200) throw new Error('redis-server does not start');
       await sleep(25);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { before, describe, it, type TestContext } from 'node:test';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -15,7 +15,7 @@ import { AnnotationLimitError, OWN_SCOPE } from '../../../src/stores/annotation-
 import { LIMITS, testAnnotationContract } from '../annotation-contract.ts';
 import { testStoreContract } from '../store-contract.ts';
 import { RedisServer, redisIsMissing } from './redis-server.ts';
-import { createTeardown } from '../../support/create-teardown.ts';
+import { createTeardown, teardownOf } from '../../support/create-teardown.ts';
 import { startImpostor } from '../../support/impostor.ts';
 import { notRoot } from '../../support/unprivileged.ts';
 
@@ -30,14 +30,14 @@ async function open(
   options: Partial<RedisStoreOptions> = {},
 ): Promise<Store> {
   const opened = await openRedisStore(url, { log, ...options });
-  t.after(() => opened.close());
+  teardownOf(t).defer(() => opened.close());
   return opened;
 }
 
 /** A connection of the test's own. */
 async function openClient(t: TestContext, url: string) {
   const client = await createClient({ url, RESP: 2 }).connect();
-  t.after(() => client.destroy());
+  teardownOf(t).defer(() => client.destroy());
   return client;
 }
 
@@ -61,6 +61,32 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
     if (attempt === 100) throw new Error('it did not come to pass');
     await sleep(50);
   }
+}
+
+/** A way to a server that is cut for good when that command has been sent so often. */
+async function cutAfter(url: string, command: string, times: number) {
+  const to = new URL(url);
+  const port = Number(to.port);
+  let seen = 0;
+  const sockets: Socket[] = [];
+  const gate = createServer((socket) => {
+    const onward = connect(port, to.hostname);
+    sockets.push(socket, onward);
+    for (const one of [socket, onward]) one.on('error', () => undefined);
+    onward.pipe(socket);
+    socket.on('data', (data) => {
+      seen += data.toString('latin1').split(`\r\n${command}\r\n`).length - 1;
+      if (seen >= times) close();
+      else onward.write(data);
+    });
+  }).listen(0, '127.0.0.1');
+  const close = (): void => {
+    gate.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  await once(gate, 'listening');
+  to.port = String((gate.address() as AddressInfo).port);
+  return { url: to.href, close };
 }
 
 const succeeds = (work: () => Promise<unknown>) => (): Promise<boolean> =>
@@ -91,11 +117,11 @@ describe('another user who has taken the port of Redis', { skip: notRoot }, () =
     await using impostor = await startImpostor();
     const { port } = impostor;
     const socket = connect(port, '127.0.0.1');
-    t.after(() => socket.destroy());
+    teardownOf(t).defer(() => void socket.destroy());
     await once(socket, 'connect');
     await impostor.letGo();
     const redis = createServer().listen(port, '127.0.0.1');
-    t.after(() => redis.close());
+    teardownOf(t).defer(() => void redis.close());
     await once(redis, 'listening');
     await assert.rejects(opened(port, []), /has changed hands.*nothing was sent/);
     assert.equal(impostor.heard(), '');
@@ -257,6 +283,22 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       assert.equal(await client.get('coi:damaged:users'), 'garbage');
     });
 
+    it('goes on with that where one that was killed has left off', async (t) => {
+      const client = await openClient(t, server.url(9));
+      const names = Array.from({ length: 3_000 }, (_, n) => `u${n}`);
+      await Promise.all(names.map((name) => client.hSet(`coi:u:${name}`, 'a', '1')));
+      const other = await open(t, server.url(9));
+      await client.set('coi:users', 'garbage');
+      const { url, close } = await cutAfter(server.url(9), 'SADD', 2);
+      teardownOf(t).defer(close);
+      await assert.rejects(openRedisStore(url, { log }), UnavailableError);
+      assert.ok((await client.sCard('coi:users')) < names.length, 'it was cut midway');
+      assert.deepEqual((await allUsers(other)).sort(), [...names].sort());
+      await client.sRem('coi:users', 'u1');
+      await allUsers(await open(t, server.url(9)));
+      assert.equal(await client.sCard('coi:users'), names.length - 1, 'it was done once');
+    });
+
     it('fails for the user whose hash is none, and counts them; others are served', async (t) => {
       const client = await openClient(t, server.url(6));
       const watch = new DamageWatch(log, () => 0);
@@ -362,7 +404,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
 describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
   it('is given up by the deadline, greeting or not, and tried anew', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.dispose());
+    teardownOf(t).defer(() => server.dispose());
     const sockets: Socket[] = [];
     // Of the connections after the first, two are accepted and lead nowhere.
     const gate = createServer((socket) => {
@@ -371,7 +413,7 @@ describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
       const onward = connect(server.port, '127.0.0.1').on('error', () => undefined);
       socket.pipe(onward).pipe(socket);
     }).listen(0, '127.0.0.1');
-    t.after(() => {
+    teardownOf(t).defer(() => {
       gate.close();
       for (const socket of sockets) socket.destroy();
     });
@@ -415,7 +457,7 @@ describe('openRedisStore without a server', () => {
   it('does not hang on a server that accepts and says nothing', async (t) => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
-    t.after(() => {
+    teardownOf(t).defer(() => {
       server.close();
       for (const socket of sockets) socket.destroy();
     });

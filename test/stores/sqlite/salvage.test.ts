@@ -6,12 +6,13 @@ import { migrate } from '../../../src/stores/sqlite/migrate.ts';
 import { outbox } from '../../../src/stores/sqlite/outbox.ts';
 import { salvage } from '../../../src/stores/sqlite/salvage.ts';
 import { makeTempDir } from '../make-temp-dir.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 for (const version of outbox.schema.migrations.keys()) {
   if (version === 0) continue;
   it(`salvages pushes of a damaged outbox of version ${version}`, (t) => {
     const dir = makeTempDir();
-    t.after(() => dir.remove());
+    teardownOf(t).defer(() => dir.remove());
     const path = join(dir.path, 'outbox.db');
     const old = new DatabaseSync(path);
     const { schema } = outbox;

@@ -7,6 +7,7 @@ import { openSqliteOutboxStore } from '../../../src/stores/sqlite/sqlite-outbox-
 import { openSqliteStore } from '../../../src/stores/sqlite/sqlite-store.ts';
 import { eventually } from '../../support/start-stage.ts';
 import { makeTempDir } from '../make-temp-dir.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const directory = makeTempDir();
 after(directory.remove);
@@ -38,7 +39,7 @@ describe('what is removed from a database', () => {
   it('leaves the file and its log with the next emptying: pushes that were sent', async (t) => {
     const path = newPath();
     const outbox = await openSqliteOutboxStore(path, { rememberMsecs: 1_000, emptyLogMsecs: 50 });
-    t.after(() => outbox.close());
+    teardownOf(t).defer(() => outbox.close());
     const added = await outbox.add(Array.from({ length: 2_000 }, (_, n) => push(n, `user${n}`)));
     assert.ok(occurrences(path, 'secret of') > 1_000);
     const [kept] = added;
@@ -52,7 +53,7 @@ describe('what is removed from a database', () => {
   it('leaves them at once where a user is forgotten', async (t) => {
     const path = newPath();
     const outbox = await openSqliteOutboxStore(path, { rememberMsecs: 1_000 });
-    t.after(() => outbox.close());
+    teardownOf(t).defer(() => outbox.close());
     await outbox.add(
       Array.from({ length: 1_000 }, (_, n) => push(n, n % 3 ? 'anna' : 'b.obermann')),
     );
@@ -72,7 +73,7 @@ describe('what is removed from a database', () => {
   it('leaves them at once where the store is scrubbed', async (t) => {
     const path = newPath();
     const store = await openSqliteStore(path);
-    t.after(() => store.close());
+    teardownOf(t).defer(() => store.close());
     const keys = Array.from({ length: 300 }, (_, n) => `priv/${(n * 7_919) % 1_000}/comment`);
     for (const [n, key] of keys.entries()) {
       const value = Buffer.from(secret(n).repeat(n));
@@ -93,7 +94,7 @@ describe('what is removed from a database', () => {
   it('waits for no other process that reads', async (t) => {
     const path = newPath();
     const store = await openSqliteStore(path, { busyTimeoutMsecs: 50, emptyLogMsecs: 50 });
-    t.after(() => store.close());
+    teardownOf(t).defer(() => store.close());
     await store.commit('anna', [{ op: 'set', key: 'a', value: Buffer.from('before') }]);
     const reader = new DatabaseSync(path, { readOnly: true });
     reader.exec('BEGIN; SELECT * FROM entries');

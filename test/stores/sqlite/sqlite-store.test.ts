@@ -8,6 +8,7 @@ import { openSqliteStore } from '../../../src/stores/sqlite/sqlite-store.ts';
 import { LIMITS, testAnnotationContract } from '../annotation-contract.ts';
 import { makeTempDir } from '../make-temp-dir.ts';
 import { testStoreContract } from '../store-contract.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 testStoreContract('sqlite', async () => {
   const directory = makeTempDir();
@@ -28,7 +29,7 @@ testAnnotationContract('sqlite', async (limits) => {
 describe('the counters of an SQLite store', () => {
   it('are right for what was stored before there were any', async (t) => {
     const directory = makeTempDir();
-    t.after(directory.remove);
+    teardownOf(t).defer(directory.remove);
     const path = `${directory.path}/state.db`;
     const old = new DatabaseSync(path);
     old.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL');
@@ -40,7 +41,7 @@ describe('the counters of an SQLite store', () => {
     old.close();
 
     const store = await openSqliteStore(path, { limits: LIMITS });
-    t.after(() => store.close());
+    teardownOf(t).defer(() => store.close());
     const full = store.commit('old', [{ op: 'set', key: 'priv/more', value: Buffer.alloc(0) }]);
     await assert.rejects(full, AnnotationLimitError);
     const { entries: number, octets } = await store.usage('old', OWN_SCOPE);
@@ -55,22 +56,22 @@ describe('the counters of an SQLite store', () => {
 
   it('leave nothing of a user of whom nothing is left', async (t) => {
     const directory = makeTempDir();
-    t.after(directory.remove);
+    teardownOf(t).defer(directory.remove);
     const path = `${directory.path}/state.db`;
     const store = await openSqliteStore(path);
     await store.commit('gone', [{ op: 'set', key: 'priv/a', value: Buffer.from('1') }]);
     await store.commit('gone', [{ op: 'unset', key: 'priv/a' }]);
     await store.close();
     const db = new DatabaseSync(path);
-    t.after(() => db.close());
+    teardownOf(t).defer(() => db.close());
     assert.deepEqual(db.prepare('SELECT * FROM usage').all(), []);
   });
 
   it('do not make it wait: a list of much leaves others their turn', async (t) => {
     const directory = makeTempDir();
-    t.after(directory.remove);
+    teardownOf(t).defer(directory.remove);
     const store = await openSqliteStore(`${directory.path}/state.db`);
-    t.after(() => store.close());
+    teardownOf(t).defer(() => store.close());
     const value = Buffer.alloc(50_000, 'v');
     for (let n = 0; n < 600; n += 60) {
       await store.commit(
@@ -91,9 +92,9 @@ describe('the counters of an SQLite store', () => {
 describe('a commit to an SQLite store', () => {
   it('keeps no second copy of a large value while it waits', async (t) => {
     const directory = makeTempDir();
-    t.after(() => directory.remove());
+    teardownOf(t).defer(() => directory.remove());
     const store = await openSqliteStore(`${directory.path}/state.db`);
-    t.after(() => store.close());
+    teardownOf(t).defer(() => store.close());
     const octets = 8 * 1_024 * 1_024;
     const value = Buffer.alloc(octets, 'v');
     const before = process.memoryUsage().arrayBuffers;

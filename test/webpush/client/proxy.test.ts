@@ -10,6 +10,7 @@ import { makeCertificates } from '../../support/make-certificates.ts';
 import { startImpostor } from '../../support/impostor.ts';
 import { notRoot } from '../../support/unprivileged.ts';
 import { startPushService, type TestPushServiceOptions } from '../../support/push-service.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const credentials = { username: 'coi', password: 'pa:ss wörd' };
 const loopback: ResolveHost = () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
@@ -25,9 +26,9 @@ interface Setup {
 
 async function setUp(t: TestContext, setup: Setup = {}) {
   const proxy = await startConnectProxy(setup.proxy);
-  t.after(() => proxy.close());
+  teardownOf(t).defer(() => proxy.close());
   const server = await startPushService(setup.service);
-  t.after(() => server.close());
+  teardownOf(t).defer(() => server.close());
   const login = setup.login ?? { username: '', password: '' };
   const client = createPushClient({
     timeoutMsecs: setup.timeoutMsecs ?? 5_000,
@@ -37,7 +38,7 @@ async function setUp(t: TestContext, setup: Setup = {}) {
     proxy: parseProxyUrl({ url: proxy.url, ...login }),
     connectionsPerOrigin: 2,
   });
-  t.after(() => client.close());
+  teardownOf(t).defer(() => client.close());
   const request = () => ({
     ...{ url: new URL(`https://a.push.test:${server.port}/x`), target: '/x' },
     headers: { TTL: '1' },
@@ -54,7 +55,7 @@ describe('another user who has taken the port of the proxy', { skip: notRoot }, 
       resolve: loopback,
       proxy: parseProxyUrl({ url: `http://127.0.0.1:${port}`, ...credentials, trustedUsers }),
     });
-    t.after(() => client.close());
+    teardownOf(t).defer(() => client.close());
     const url = new URL('https://a.push.test:444/x');
     const result = await client.send(
       { url, target: '/x', headers: {}, body: Buffer.of() },

@@ -17,6 +17,7 @@ import {
   type Answer,
   type TestPushServiceOptions,
 } from '../../support/push-service.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const policy = parseGuardPolicy(['127.0.0.0/8', '::1']);
 const loopback = () => Promise.resolve([{ address: '127.0.0.1', family: 4 } as const]);
@@ -29,7 +30,7 @@ function setUpClient(t: TestContext, options: Partial<PushClientOptions> = {}) {
     resolve: loopback,
     ...options,
   });
-  t.after(() => client.close());
+  teardownOf(t).defer(() => client.close());
   const send = (url: string, body = 'body') =>
     client.send(
       {
@@ -47,7 +48,7 @@ async function setUp(
   options: Partial<PushClientOptions> = {},
 ) {
   const server = await startPushService(service);
-  t.after(() => server.close());
+  teardownOf(t).defer(() => server.close());
   const { client, send } = setUpClient(t, options);
   return { server, client, sendTo: send, send: () => send(`${server.origin}/push/123?x=y`) };
 }
@@ -86,7 +87,7 @@ describe('createPushClient: answers', () => {
 
   it('does not follow a redirect', async (t) => {
     const other = await startPushService();
-    t.after(() => other.close());
+    teardownOf(t).defer(() => other.close());
     const answer = answerWith(307, { location: `${other.origin}/elsewhere` });
     const { send } = await setUp(t, { answer });
     assert.deepEqual(await send(), { kind: 'response', status: 307 });
@@ -300,7 +301,7 @@ describe('createPushClient: deadlines over everything', () => {
   it('gives up on a handshake that never ends', async (t) => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
-    t.after(() => silent.close());
+    teardownOf(t).defer(() => void silent.close());
     const { send } = setUpClient(t, deadline);
     const { port } = silent.address() as AddressInfo;
     const [result, msecs] = await elapsed(() => send(`https://127.0.0.1:${port}/`));
@@ -366,7 +367,7 @@ describe('createPushClient: failures', () => {
 
   it('tells what the guard refused', async (t) => {
     const server = await startPushService();
-    t.after(() => server.close());
+    teardownOf(t).defer(() => server.close());
     const { send } = setUpClient(t, { policy: parseGuardPolicy([]) });
     for (const host of ['push.test', '127.0.0.1']) {
       const result = await send(`https://${host}:${server.port}/x`);

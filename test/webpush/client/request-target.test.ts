@@ -12,6 +12,7 @@ import { createPushClient } from '../../../src/webpush/client/push-client.ts';
 import { parseGuardPolicy } from '../../../src/webpush/guard/guard-policy.ts';
 import { DeliveryRig, receiverKeys, SERVICE } from '../../support/delivery-rig.ts';
 import { makeCertificates } from '../../support/make-certificates.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const TARGETS = [
   "/push/it's?a='b'",
@@ -39,7 +40,7 @@ async function startService(t: TestContext, tls: boolean) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  teardownOf(t).defer(() => void server.close());
   const { port } = server.address() as AddressInfo;
   return { heads, origin: `${tls ? 'https' : 'http'}://127.0.0.1:${port}` };
 }
@@ -51,7 +52,7 @@ describe('the request target of a push (RFC 9112 section 3.2.1)', () => {
       const policy = parseGuardPolicy(['127.0.0.1']);
       const ca = [makeCertificates().ca];
       const client = createPushClient({ timeoutMsecs: 5_000, policy, ca });
-      t.after(() => client.close());
+      teardownOf(t).defer(() => client.close());
       const rig = new DeliveryRig({ client, policy });
       await rig.delivery.start();
       for (const [index, target] of TARGETS.entries()) {

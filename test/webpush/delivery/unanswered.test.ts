@@ -11,6 +11,7 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { later } from '../../support/push-answers.ts';
 import { answerWith, startPushService, type Answer } from '../../support/push-service.ts';
 import { makeTempDir } from '../../stores/make-temp-dir.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const DAY = 86_400_000;
 const unanswered: AttemptResult = { kind: 'failed', reason: 'timeout', unanswered: true };
@@ -124,7 +125,7 @@ describe('a push that was perhaps delivered', () => {
   it('is the same one after a restart', async (t) => {
     const clock = new ManualClock();
     const dir = makeTempDir();
-    t.after(() => dir.remove());
+    teardownOf(t).defer(() => dir.remove());
     const path = join(dir.path, 'outbox.db');
     const open = () => openSqliteOutboxStore(path, { rememberMsecs: DAY, clock });
     const sent: [number, string | undefined][] = [];
@@ -270,12 +271,12 @@ describe('a real push service that takes a push and does not answer', () => {
 
 async function setUp(t: TestContext, answer: Answer) {
   const service = await startPushService({ answer });
-  t.after(() => service.close());
+  teardownOf(t).defer(() => service.close());
   const policy = parseGuardPolicy(['127.0.0.1']);
   const ca = [makeCertificates().ca];
   // As long as a connection may take where many other tests run.
   const client = createPushClient({ timeoutMsecs: 2_000, policy, ca });
-  t.after(() => client.close());
+  teardownOf(t).defer(() => client.close());
   const rig = new DeliveryRig({ client, policy });
   await rig.delivery.start();
   return { rig, service };

@@ -25,6 +25,7 @@ import { createRawlog } from '../../../src/webpush/rawlog/create-rawlog.ts';
 import { formatExchange } from '../../../src/webpush/rawlog/format-exchange.ts';
 import { checkRawlogDir, expandRawlogDir } from '../../../src/webpush/rawlog/rawlog-dir.ts';
 import { removeRawlogs } from '../../../src/webpush/rawlog/remove-rawlogs.ts';
+import { teardownOf } from '../../support/create-teardown.ts';
 
 const exchange = (changes: Partial<Exchange> = {}): Exchange => ({
   user: 'alice@example.org',
@@ -188,7 +189,7 @@ describe('removing the rawlogs of a user', () => {
 
   it('takes theirs out of a directory that all share', async (t) => {
     const dir = await mkdtemp(join(tmpdir(), 'coi-rawlog-'));
-    t.after(() => rm(dir, { recursive: true }));
+    teardownOf(t).defer(() => rm(dir, { recursive: true }));
     const rawlog = createRawlog(dir, log);
     for (const user of ['bob', 'eve', 'bob', 'bobby']) rawlog.write({ ...exchange(), user });
     await rawlog.flush();
@@ -200,7 +201,7 @@ describe('removing the rawlogs of a user', () => {
 
   it('removes their directory, unless something else is in it', async (t) => {
     const dir = await mkdtemp(join(tmpdir(), 'coi-rawlog-'));
-    t.after(() => rm(dir, { recursive: true }));
+    teardownOf(t).defer(() => rm(dir, { recursive: true }));
     const rawlog = createRawlog(join(dir, '%u'), log);
     for (const user of ['bob', 'eve']) {
       await mkdir(join(dir, user));
@@ -219,7 +220,7 @@ describe("what a user puts into a rawlog's place", () => {
   const log = createLogger('silent');
   const newDir = async (t: TestContext): Promise<string> => {
     const dir = await mkdtemp(join(tmpdir(), 'coi-rawlog-'));
-    t.after(() => rm(dir, { recursive: true }));
+    teardownOf(t).defer(() => rm(dir, { recursive: true }));
     return dir;
   };
 
