@@ -51,7 +51,11 @@ export const doveadmSocket = defineCheck({
       return;
     }
     if (serviceUser === undefined || !canActAs(serviceUser)) {
-      report.skip(`whether the service may use ${path}: only root can try it`);
+      const reason =
+        serviceUser === undefined
+          ? 'as whom it runs is seen at sieve.socket, which is not there'
+          : 'only root can try it';
+      report.skip(`whether the service may use ${path}: ${reason}`);
       return;
     }
     const [connected] = await actAs(serviceUser, [{ do: 'connect', path, greeting: GREETING }]);

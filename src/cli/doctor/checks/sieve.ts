@@ -43,7 +43,7 @@ export const sieve = defineCheck({
       severity: 'error',
       what: '{rival} is run before {file} and files chat itself: the service is not asked then, and chat is where no client of COI looks.',
       remedy:
-        'Put coi.sieve first (2.3: in sieve_before, and the other one in sieve_before2; 2.4: as the first sieve_script), or take chat out of {rival}.',
+        'Put coi.sieve first (2.3: in sieve_before, and the other one in sieve_before2; 2.4: with a lower "precedence" in "sieve_script coi" than that one has), reload Dovecot, or take chat out of {rival}.',
     },
     'script-missing': {
       severity: 'error',
@@ -120,7 +120,9 @@ async function checkScript(
   if (state === 'other') report.fault('script-outdated', { file });
   const { mailbox_root: root, mailbox_separator: separator } = setup.config.coi;
   const { chats } = folderNames(root, separator);
-  if (guess !== undefined && guess !== chats) report.fault('wrong-guess', { file, guess, chats });
+  if (setup.configurationProblem !== undefined) report.skip(setup.configurationProblem);
+  else if (guess !== undefined && guess !== chats)
+    report.fault('wrong-guess', { file, guess, chats });
   const { binary, is } = await compiledState(file, binDir);
   if (is !== 'good') report.fault(is, { binary, file });
   const tried = await tryAsMailUser(setup, { do: 'read', path: file }, report.skip);

@@ -179,6 +179,19 @@ export const classifyFaults: readonly Seed[] = [
     },
   },
   {
+    fault: 'sieve.rival',
+    cause: 'by its precedence, although it is named later',
+    versions: ['2.4'],
+    says: /first\.sieve is run before/,
+    break: async (rig, examine) => {
+      const path = join(rig.stage.dovecot.layout.coiDir, 'first.sieve');
+      await writeFile(path, 'if exists "Chat-Version" {\n  stop;\n}\n');
+      return examine(
+        sieve(rig, `sieve_script later {\n  type = before\n  path = ${path}\n  precedence = 1\n}`),
+      );
+    },
+  },
+  {
     fault: 'classify-socket.wrong-answer',
     says: /it failed/,
     break: async (rig, examine) => {
