@@ -3,7 +3,7 @@ import { createHistory, type History } from '../http/status/history.ts';
 import { PROBLEM_NAMES, SEVERITIES } from '../http/status/judge-health.ts';
 import { createReadinessWatch, type LatestReadiness } from '../http/status/readiness-watch.ts';
 import { readLatency, readTotals } from '../http/status/totals.ts';
-import { isReady, type ReadinessCheck } from '../readiness.ts';
+import { isReady, TRAFFIC_CHECK, type ReadinessCheck } from '../readiness.ts';
 import { VERSION } from '../version.ts';
 import type { Domain } from './build-domain.ts';
 import type { Flows } from './build-flows.ts';
@@ -17,9 +17,6 @@ export interface Health {
   checks: readonly ReadinessCheck[];
   readiness: LatestReadiness;
 }
-
-/** What `/readyz` calls the judgement of what happened. It is always ready: a restart would mend nothing. */
-export const TRAFFIC_CHECK = 'traffic';
 
 /** One judgement for the status page, `/readyz` and, as gauges, for Prometheus. */
 export function buildHealth(
