@@ -15,6 +15,9 @@ export interface ReadinessReport {
   checks: Record<string, string>;
 }
 
+/** What `/readyz` calls the judgement of what happened. It is always ready: a restart would mend nothing. */
+export const TRAFFIC_CHECK = 'traffic';
+
 /** @param says of a check, in a {@link ReadinessReport} */
 export const isReady = (says: string): boolean => /^ok(?:;|$)/.test(says);
 

@@ -4,12 +4,11 @@ import {
   judgeHealth,
   PROBLEM_NAMES,
   SEVERITIES,
-  TRAFFIC_CHECK,
   type Problem,
 } from '../http/status/judge-health.ts';
 import { createReadinessWatch, type LatestReadiness } from '../http/status/readiness-watch.ts';
 import { readLatency, readTotals } from '../http/status/totals.ts';
-import { isReady, type ReadinessCheck } from '../readiness.ts';
+import { isReady, TRAFFIC_CHECK, type ReadinessCheck } from '../readiness.ts';
 import { VERSION } from '../version.ts';
 import type { Domain } from './build-domain.ts';
 import type { Flows } from './build-flows.ts';

@@ -96,6 +96,7 @@ export function readProtocol24(root: DoveconfSection): ProtocolSettings {
       before: sectionsOf(root, 'sieve_script')
         .filter(({ values }) => values.get('type') === 'before')
         .filter(({ values }) => (values.get('driver') ?? 'file') === 'file')
+        .sort((one, other) => precedence(one) - precedence(other))
         .map(({ name, values }) => ({
           name,
           path: values.get('path') ?? '',
@@ -115,6 +116,12 @@ export function readProtocol24(root: DoveconfSection): ProtocolSettings {
     ),
   };
 }
+
+/** Scripts of one type run by this, and those of the same as they stand in the configuration. */
+const precedence = ({ values }: DoveconfSection): number => {
+  const set = Number(values.get('precedence') ?? NaN);
+  return Number.isNaN(set) ? Number.MAX_SAFE_INTEGER : set; // `unlimited`, the default
+};
 
 /** `mail_plugins { notify = yes }`, or on one line `mail_plugins = notify sieve`. */
 function boolList(parent: DoveconfSection, name: string): Set<string> {

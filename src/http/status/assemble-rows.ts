@@ -1,6 +1,5 @@
-import { isReady } from '../../readiness.ts';
+import { isReady, TRAFFIC_CHECK } from '../../readiness.ts';
 import { HISTORY_MINUTES } from './history.ts';
-import { TRAFFIC_CHECK } from './judge-health.ts';
 import { growth } from './series.ts';
 import type { StatusFacts } from './status-facts.ts';
 import type { Row } from './status-view.ts';

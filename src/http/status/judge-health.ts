@@ -26,9 +26,6 @@ export type Severity = (typeof SEVERITIES)[number];
 export type HealthPlace =
   'events' | 'classify' | 'metadata' | 'commands' | 'pushes' | 'outbox' | 'event log';
 
-/** What `/readyz` calls this judgement. It is always ready: a restart would mend nothing. */
-export const TRAFFIC_CHECK = 'traffic';
-
 export interface Problem {
   name: ProblemName;
   place: HealthPlace;

@@ -169,9 +169,11 @@ class PushDelivery implements Delivery {
 
   async list(afterId: number, limit: number): Promise<ListedPush[]> {
     const page = await this.#parts.store.page(afterId, limit);
-    return page.map((push) =>
-      toListedPush(push, this.#toWall(this.#queue.pausedUntil(push.endpoint))),
-    );
+    const now = this.#parts.clock.now();
+    return page.map((push) => {
+      const at = Math.max(push.nextAttemptAt, this.#toWall(this.#queue.dueAt(push.id)));
+      return toListedPush(push, at > now ? at : 0);
+    });
   }
 
   /** Milliseconds since the epoch, from monotonic ones. */

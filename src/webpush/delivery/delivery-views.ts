@@ -12,15 +12,15 @@ import type { PushQueue } from './push-queue.ts';
 /**
  * An owed push as an administrator may see it: neither endpoint nor payload.
  *
- * @param pausedUntil when its push resource's pause ends or ended, in milliseconds since the epoch
+ * @param nextAttemptAt when it may go out, in milliseconds since the epoch; 0: now
  */
-export function toListedPush(push: OwedPush, pausedUntil: number): ListedPush {
+export function toListedPush(push: OwedPush, nextAttemptAt: number): ListedPush {
   const { id, user, subscriptionId, kind, urgency, createdAt, expiresAt } = push;
   return {
     ...{ id, user, subscriptionId, kind, urgency, createdAt, expiresAt },
     origin: originOf(push.endpoint),
     attempts: push.attempts,
-    nextAttemptAt: Math.max(push.nextAttemptAt, Math.round(pausedUntil)),
+    nextAttemptAt,
     payloadOctets: Buffer.byteLength(push.payload),
   };
 }

@@ -178,6 +178,7 @@ export interface ListedPush {
   createdAt: number;
   expiresAt: number;
   attempts: number;
+  /** Milliseconds since the epoch; 0: now, or as soon as the push service has room for it. */
   nextAttemptAt: number;
   payloadOctets: number;
 }

@@ -69,6 +69,14 @@ export class PushQueue {
     return this.#pauses.size === 0 ? 0 : (this.#pauses.get(endpoint) ?? 0);
   }
 
+  /** When a push may go out, behind those of its lane and a pause, in monotonic milliseconds; 0: not known. */
+  dueAt(id: number): number {
+    const push = this.#pushes.get(id);
+    if (push === undefined) return 0;
+    const { head, endpoint } = push.lane;
+    return Math.max(push.dueAt, head?.dueAt ?? 0, this.pausedUntil(endpoint));
+  }
+
   /** Nothing goes to a push resource before that time; the longer of two pauses counts. */
   pause(endpoint: string, until: number): void {
     this.#pauses.set(endpoint, Math.max(until, this.pausedUntil(endpoint)));

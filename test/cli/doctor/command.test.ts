@@ -88,7 +88,12 @@ describe('the command coi-sidecar doctor', { skip }, () => {
     }
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
     const listen = new URL(rig.stage.app.url).host;
-    const env = { COI_SIDECAR_HTTP_LISTEN: listen, COI_SIDECAR_EVENTS_DRIVER: 'lua' };
+    const env = {
+      COI_SIDECAR_HTTP_LISTEN: listen,
+      COI_SIDECAR_EVENTS_DRIVER: 'lua',
+      // What the service's own configuration says is not known to them.
+      COI_SIDECAR_COI_MAILBOX_SEPARATOR: '.',
+    };
     const { code, stdout, stderr } = await run([], {}, env, nobody);
     assert.equal(code, 3, stdout + stderr);
     assert.match(

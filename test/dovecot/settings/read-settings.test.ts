@@ -233,6 +233,23 @@ describe('what may be written otherwise, in 2.4', () => {
     ]);
     assert.deepEqual(settings.sieve.before, [{ name: 'a', path: '/x.sieve', binDir: '/var/b' }]);
   });
+
+  it('scripts in another order than they are written in', () => {
+    const script = (name: string, precedence: string): string =>
+      `sieve_script ${name} {\n  type = before\n  path = /${name}\n${precedence}}\n`;
+    const { sieve } = readProtocol24(
+      parsed(
+        script('c', '') +
+          script('b', '  precedence = 10\n') +
+          script('d', '  precedence = unlimited\n') +
+          script('a', '  precedence = 9\n'),
+      ),
+    );
+    assert.deepEqual(
+      sieve.before.map(({ name }) => name),
+      ['a', 'b', 'c', 'd'],
+    );
+  });
 });
 
 describe('who users are, and what is not the same for all', () => {

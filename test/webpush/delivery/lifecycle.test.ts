@@ -469,6 +469,21 @@ describe('what an administrator sees and does', () => {
     assert.equal((await rig.delivery.list(0, 1)).length, 1);
   });
 
+  it('says of each when it goes out: after those of its subscription before it, or now', async () => {
+    let answer: (result: AttemptResult) => void = () => undefined;
+    const rig = await start({
+      answer: ({ to }) =>
+        to === 'a/1' ? status(500) : new Promise((resolve) => (answer = resolve)),
+    });
+    await rig.clock.advance(60_000);
+    await rig.delivery.enqueue([rig.push('a/1'), rig.push('a/1'), rig.push('b/2')]);
+    await rig.clock.advance(100);
+    const times = (await rig.delivery.list(0, 10)).map(({ nextAttemptAt }) => nextAttemptAt);
+    const next = rig.clock.now() + 100;
+    assert.deepEqual(times, [next, next, 0]);
+    answer(status(201));
+  });
+
   it('drops a push that waits, and the next one need not wait for its time', async () => {
     const rig = await start({ answer: () => status(rig.sent.length <= 2 ? 500 : 201) });
     await rig.delivery.enqueue([rig.push('a/1'), rig.push('a/1')]);

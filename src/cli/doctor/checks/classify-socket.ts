@@ -42,7 +42,7 @@ export const classifySocket = defineCheck({
       severity: 'error',
       what: '{who} may not connect to {path}: {barrier}.',
       remedy:
-        'Set sieve.group to a group of mail processes (mail_access_groups), and let them pass the directories.',
+        'Have mail processes come with the group of sieve.group (mail_access_groups = coi-mail), and let them pass the directories: 0755, in the service’s unit RuntimeDirectoryMode=0755.',
     },
     'open-to-all': {
       severity: 'warning',

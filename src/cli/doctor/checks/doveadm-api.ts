@@ -40,7 +40,7 @@ export const doveadmApi = defineCheck({
       severity: 'error',
       what: '{problem}.',
       remedy:
-        'Set doveadm.url to what 95-coi-doveadm-socket.conf (or -api.conf) has, and doveadm.api_key to what /etc/dovecot/coi/api-key.conf has.',
+        'Set doveadm.url to what 95-coi-doveadm-socket.conf (or -api.conf) has, and doveadm.api_key to what /etc/dovecot/coi/api-key.conf has; start Dovecot if it is not running.',
     },
     'open-to-all': {
       severity: 'warning',

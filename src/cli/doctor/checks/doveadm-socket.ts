@@ -27,6 +27,11 @@ export const doveadmSocket = defineCheck({
       what: '{path} has the mode {mode}: doveadm asks for a password unless it is 0600.',
       remedy: 'Set mode = 0600 and user = coi-sidecar (95-coi-doveadm-socket.conf), and restart.',
     },
+    deaf: {
+      severity: 'error',
+      what: 'nobody answers at {path}: {problem}.',
+      remedy: 'Start Dovecot (systemctl start dovecot); its log says why it does not stay.',
+    },
     forbidden: {
       severity: 'error',
       what: 'the service (uid {uid}) may not connect to {path}: {barrier}.',
@@ -51,10 +56,18 @@ export const doveadmSocket = defineCheck({
       return;
     }
     if (serviceUser === undefined || !canActAs(serviceUser)) {
-      report.skip(`whether the service may use ${path}: only root can try it`);
+      const reason =
+        serviceUser === undefined
+          ? 'as whom it runs is seen at sieve.socket, which is not there'
+          : 'only root can try it';
+      report.skip(`whether the service may use ${path}: ${reason}`);
       return;
     }
     const [connected] = await actAs(serviceUser, [{ do: 'connect', path, greeting: GREETING }]);
+    if (connected?.done === false && connected.code !== 'EACCES') {
+      report.fault('deaf', { path, problem: connected.message });
+      return;
+    }
     if (connected?.done === false) {
       const barrier = await findBarrier(path, serviceUser);
       report.fault('forbidden', { uid: serviceUser.uid, path, barrier });

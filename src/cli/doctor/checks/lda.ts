@@ -25,7 +25,7 @@ export const lda = defineCheck({
       severity: 'warning',
       what: 'a dovecot-lda that the MTA starts as the mail user (uid {uid}, gid {gid}) may not connect to {path}: chat stays in INBOX, and nothing is pushed.',
       remedy:
-        'Have mail come by LMTP; or give the one user who owns all mail the group coi-mail, in Dovecot (gid of the userdb, or mail_gid) and where the MTA starts it. With a dovecot-lda that root starts all is well.',
+        'Have mail come by LMTP (docs/install-debian-12.md or -13.md, "Users of the system: from mailbox_command to LMTP"); or give the one user who owns all mail the group coi-mail, in Dovecot (gid of the userdb, or mail_gid) and where the MTA starts it. With a dovecot-lda that root starts all is well.',
     },
   },
   run: async (setup, report) => {

@@ -12,7 +12,7 @@ export const mta = defineCheck({
       severity: 'error',
       what: '{mta} does not hand mail to Dovecot ({setting}): no Sieve script runs, and no event comes of new mail.',
       remedy:
-        'Have it deliver by LMTP: in Postfix "mailbox_transport = lmtp:unix:private/dovecot-lmtp" (virtual users: virtual_transport), in Exim a transport with "driver = lmtp"; then reload it.',
+        'Have it deliver by LMTP: in Postfix "mailbox_transport = lmtp:unix:private/dovecot-lmtp" (virtual users: virtual_transport), in Exim a transport with "driver = lmtp"; then reload it (docs/install-debian-12.md or -13.md, "Users of the system: from mailbox_command to LMTP").',
     },
     'not-served': {
       severity: 'error',

@@ -21,17 +21,27 @@ export const names = defineCheck({
       remedy:
         'Set auth_username_format in protocol {protocol} to what it is for IMAP, and reload Dovecot.',
     },
+    'unknown-names': {
+      severity: 'error',
+      what: '{mta} hands LMTP mail for bob@example.org ({setting}), and users of the system have no domain, which LMTP leaves on (auth_username_format = {theirs}): it refuses all mail for them.',
+      remedy: 'Set auth_username_format = {wanted} in protocol lmtp, and reload Dovecot.',
+    },
   },
   run: (setup, report) => {
-    const { protocols, server } = setup.dovecot.settings as DovecotSettings;
+    const { protocols, server, series } = setup.dovecot.settings as DovecotSettings;
     const ours = protocols.imap.usernameFormat;
     // Another name that the userdb gives comes last of all.
     const known = setup.mailUser.fields['user'] ?? setup.mailUser.name;
     const isSystem = server.userdbs.every(({ driver }) => driver === 'passwd');
-    for (const { protocol, name: agent } of agentsOf(setup)) {
+    for (const { protocol, name: agent, delivery } of agentsOf(setup)) {
       const theirs = protocols[protocol].usernameFormat;
       const values = { agent, protocol, theirs, ours };
-      if (dropsDomain(theirs) === dropsDomain(ours)) report.note(`${agent}: ${theirs}`);
+      const isByMta = protocol === 'lmtp' && delivery !== undefined;
+      if (isByMta && isSystem && server.userdbs.length > 0 && !dropsDomain(theirs)) {
+        const { setting } = delivery;
+        const wanted = WITHOUT_DOMAIN[series];
+        report.fault('unknown-names', { mta: setup.mta.mta?.name ?? '', setting, theirs, wanted });
+      } else if (dropsDomain(theirs) === dropsDomain(ours)) report.note(`${agent}: ${theirs}`);
       else if (dropsDomain(ours)) report.fault('other-names-at-login', values);
       else if (known?.includes('@') === true) report.fault('other-names', values);
       else if (known !== undefined || isSystem) report.note(`${agent}: users have no domain`);
@@ -43,6 +53,8 @@ export const names = defineCheck({
     }
   },
 });
+
+const WITHOUT_DOMAIN = { '2.3': '%Ln', '2.4': '%{user | username | lower}' } as const;
 
 /** `%n`, `%Ln`; `%{user | username | lower}`, `%{username}` */
 const dropsDomain = (format: string): boolean =>

@@ -39,11 +39,17 @@ export const sieve = defineCheck({
       what: 'no "before" script of Sieve is coi.sieve: chat stays in INBOX, without $Chat.',
       remedy: 'Copy dovecot-conf/{series}/{snippet} to conf.d, and reload Dovecot.',
     },
+    displaced: {
+      severity: 'error',
+      what: 'the "before" scripts of Sieve are {scripts}, and none is coi.sieve: chat stays in INBOX, without $Chat.',
+      remedy:
+        'Of two lines "sieve_before" the last counts: name the one in conf.d/{snippet} sieve_before2 (… 3: without a gap), and reload Dovecot.',
+    },
     rival: {
       severity: 'error',
       what: '{rival} is run before {file} and files chat itself: the service is not asked then, and chat is where no client of COI looks.',
       remedy:
-        'Put coi.sieve first (2.3: in sieve_before, and the other one in sieve_before2; 2.4: as the first sieve_script), or take chat out of {rival}.',
+        'Put coi.sieve first (2.3: in sieve_before, and the other one in sieve_before2; 2.4: with a lower "precedence" in "sieve_script coi" than that one has), reload Dovecot, or take chat out of {rival}.',
     },
     'script-missing': {
       severity: 'error',
@@ -82,8 +88,12 @@ export const sieve = defineCheck({
     for (const theirs of sievesOf(setup)) {
       checkExtensions(theirs, series, report);
       const script = await findCoiScript(theirs.before);
-      if (script === undefined)
-        report.fault('no-script', { series, snippet: classifySnippet(theirs) });
+      const snippet = classifySnippet(theirs);
+      const others = theirs.before.map(({ path }) => path).join(', ');
+      // In 2.4 each has a section of its own, and none takes the place of another.
+      if (script === undefined && series === '2.3' && others !== '') {
+        report.fault('displaced', { scripts: others, snippet });
+      } else if (script === undefined) report.fault('no-script', { series, snippet });
       else await checkScript(script, setup, report);
     }
   },
@@ -120,7 +130,9 @@ async function checkScript(
   if (state === 'other') report.fault('script-outdated', { file });
   const { mailbox_root: root, mailbox_separator: separator } = setup.config.coi;
   const { chats } = folderNames(root, separator);
-  if (guess !== undefined && guess !== chats) report.fault('wrong-guess', { file, guess, chats });
+  if (setup.configurationProblem !== undefined) report.skip(setup.configurationProblem);
+  else if (guess !== undefined && guess !== chats)
+    report.fault('wrong-guess', { file, guess, chats });
   const { binary, is } = await compiledState(file, binDir);
   if (is !== 'good') report.fault(is, { binary, file });
   const tried = await tryAsMailUser(setup, { do: 'read', path: file }, report.skip);

@@ -65,7 +65,7 @@ export const trip = defineCheck({
       severity: 'error',
       what: 'the chat message for {user} that came by {by} is in {mailbox}, not in {chats}.',
       remedy:
-        'Another Sieve script files chat and ends before coi.sieve is asked: put coi.sieve first (2.3: sieve_before, and that one in sieve_before2; 2.4: the first sieve_script), or take chat (Chat-Version) out of that script.',
+        'Another Sieve script files chat and ends before coi.sieve is asked: put coi.sieve first (2.3: sieve_before, and that one in sieve_before2; 2.4: a lower "precedence" in "sieve_script coi" than that one has) and reload Dovecot, or take chat (Chat-Version) out of that script.',
     },
     vanished: {
       severity: 'error',

@@ -44,7 +44,8 @@ export async function findMailUser(sources: MailUserSources): Promise<MailUser> 
   const groupsUser = fields['system_groups_user'] ?? '';
   const groups = [...named.filter((id) => id !== undefined), ...(await groupsOf(groupsUser))];
   const guessed = uid === undefined;
-  if (guessed && server === undefined) {
+  // Without mail_access_groups it would be somebody with fewer rights than mail processes have.
+  if (server === undefined) {
     return { ...{ name, fields, groupsUser, problem }, identity: undefined, guessed: false };
   }
   const identity = { uid: uid ?? NOBODY, gid: gid ?? NOBODY, groups };

@@ -135,7 +135,7 @@ export const PushView = Type.Object({
   created: Time,
   expires: Time,
   attempts: Type.Integer(),
-  nextAttempt: Type.Optional(Time),
+  nextAttempt: Type.Optional({ ...Time, description: 'Not there: now' }),
   octets: Type.Integer({ description: 'Of the payload' }),
 });
 

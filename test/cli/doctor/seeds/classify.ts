@@ -73,6 +73,24 @@ export const classifyFaults: readonly Seed[] = [
   { fault: 'sieve.no-way', break: (rig) => sieve(rig, 'sieve_execute_socket_dir =') },
   {
     fault: 'sieve.no-script',
+    versions: ['2.4'],
+    break: async (rig, examine) => {
+      const other = join(rig.dir, 'other.sieve');
+      await writeFile(other, 'keep;\n');
+      return examine(beforeScript(rig, other));
+    },
+  },
+  {
+    fault: 'sieve.no-script',
+    cause: 'as an empty line takes it out',
+    versions: ['2.3'],
+    break: (rig) => sieve(rig, 'sieve_before ='),
+  },
+  {
+    fault: 'sieve.displaced',
+    cause: 'by another that has the same name',
+    versions: ['2.3'],
+    says: /^the "before" scripts of Sieve are \S+other\.sieve, and none is coi\.sieve/,
     break: async (rig, examine) => {
       const other = join(rig.dir, 'other.sieve');
       await writeFile(other, 'keep;\n');
@@ -175,6 +193,19 @@ export const classifyFaults: readonly Seed[] = [
               `sieve_script coi {\n  path = ${path}\n}`,
               `sieve_script later {\n  type = before\n  path = ${script(rig)}\n}`,
             ),
+      );
+    },
+  },
+  {
+    fault: 'sieve.rival',
+    cause: 'by its precedence, although it is named later',
+    versions: ['2.4'],
+    says: /first\.sieve is run before/,
+    break: async (rig, examine) => {
+      const path = join(rig.stage.dovecot.layout.coiDir, 'first.sieve');
+      await writeFile(path, 'if exists "Chat-Version" {\n  stop;\n}\n');
+      return examine(
+        sieve(rig, `sieve_script later {\n  type = before\n  path = ${path}\n  precedence = 1\n}`),
       );
     },
   },

@@ -6,6 +6,7 @@ import { startRecordingHttpServer } from '../../../support/recording-http-server
 import { notRoot } from '../../../support/unprivileged.ts';
 import type { Seed } from '../seeded-faults.ts';
 import { withMode, withOwner } from './change-for-a-while.ts';
+import { leaveDeadSocket } from './leave-dead-socket.ts';
 
 const is23 = ({ stage }: DoctorRig): boolean => stage.dovecot.version === '2.3';
 
@@ -135,6 +136,18 @@ export const commandFaults: readonly Seed[] = [
     says: /uid 1\).*coi-doveadm \(0600/,
     skip: notRoot,
     break: ({ stage }, examine) => withOwner(1)(stage.dovecot.sockets.classify, examine),
+  },
+  {
+    fault: 'doveadm-socket.deaf',
+    cause: 'as Dovecot leaves it when it is stopped',
+    says: /^nobody answers at \S+dead\.sock: .*ECONNREFUSED/,
+    skip: notRoot,
+    break: async ({ stage }, examine) => {
+      const path = join(stage.dovecot.layout.sidecarDir, 'dead.sock');
+      leaveDeadSocket(path);
+      await chmod(path, 0o600);
+      return examine({ config: { doveadm: { socket: path } } });
+    },
   },
   {
     fault: 'doveadm-socket.wrong-answer',

@@ -72,7 +72,7 @@ export const OWN_LOG = 'log_path = /dev/stderr\nstats_writer_socket_path =';
 
 /** LMTP takes the groups of mail_access_groups; a dovecot-lda that the recipient starts has to do without. */
 const withAccessGroup =
-  (only: readonly string[]): Break =>
+  (only: readonly string[], dovecot = OWN_LOG): Break =>
   async ({ stage }, examine) => {
     const { version } = stage.dovecot;
     const rig = await startDoctorRig({ version, extraConfig: 'mail_access_groups = daemon' });
@@ -82,10 +82,7 @@ const withAccessGroup =
       const theirs = [sockets.classify, eventsDir, join(layout.coiDir, 'token.conf')];
       await Promise.all(theirs.map((path) => chown(path, 0, 1)));
       const postfix = await withPostfix(rig, MAILBOX_COMMAND);
-      return await examine(
-        { ...postfix, dovecot: OWN_LOG, only, users: [rig.stage.freshUser()] },
-        rig,
-      );
+      return await examine({ ...postfix, dovecot, only, users: [rig.stage.freshUser()] }, rig);
     } finally {
       await rig.close();
     }
@@ -148,6 +145,23 @@ export const mtaFaults: readonly Seed[] = [
       withMode(0o600)(rig.stage.dovecot.sockets.classify, async () =>
         examine(await withPostfix(rig, MAILBOX_COMMAND)),
       ),
+  },
+  {
+    fault: 'names.unknown-names',
+    cause: 'the MTA names users of the system with their domain',
+    versions: ['2.3'],
+    says: /^Postfix hands LMTP mail for bob@example\.org \(mailbox_transport = lmtp:\S+\)/,
+    break: async (rig, examine) => {
+      const doveconf = `/usr/bin/doveconf "$@" | sed 's/driver = static/driver = passwd/'`;
+      const programs = { doveconf, postconf: postconf({ mailbox_transport: 'lmtp:unix:x' }) };
+      return examine({ path: await rig.shadow(programs) });
+    },
+  },
+  {
+    fault: 'dovecot.unreadable',
+    cause: 'which tells nothing of the groups of mail processes',
+    skip: notRoot,
+    break: withAccessGroup(['dovecot', 'event-log'], 'no_such_setting = yes'),
   },
   {
     fault: 'classify-delivery.script-fails',

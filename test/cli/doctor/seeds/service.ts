@@ -4,6 +4,7 @@ import { chmod, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { runDoctor } from '../../../../src/cli/doctor/run-doctor.ts';
+import { VERSION } from '../../../../src/version.ts';
 import { findFreePort } from '../../../../src/cli/demo/find-free-port.ts';
 import { startRecordingHttpServer } from '../../../support/recording-http-server.ts';
 import { mountSmallDisk, noSmallDisks } from '../../../support/small-disk.ts';
@@ -44,6 +45,28 @@ const remarked =
     const rig = await startDoctorRig({ version: stage.dovecot.version });
     happens(rig);
     return examine({}, rig).finally(() => rig.close());
+  };
+
+/**
+ * A service that says of its traffic what the status page would show. A stand-in: what makes each problem is
+ * tried at the real one, and stays with it for half an hour, which every other test would see.
+ */
+const withTraffic =
+  (severity: string): Break =>
+  async (_rig, examine) => {
+    const answers: Record<string, string> = {
+      '/healthz': JSON.stringify({ status: 'ok', version: VERSION, started: '' }),
+      '/readyz': JSON.stringify({
+        ready: true,
+        checks: { store: 'ok', traffic: 'ok; pushes: 9 of 9 attempts failed in 15 min' },
+      }),
+      '/metrics': `coi_problem{problem="pushes_failing",severity="${severity}"} 1\n`,
+    };
+    await using service = await startRecordingHttpServer(({ path }) => {
+      const body = answers[path];
+      return body === undefined ? { status: 404 } : { status: 200, body };
+    });
+    return await examine({ config: { http: { listen: new URL(service.url).host, socket: '' } } });
   };
 
 const all: readonly Seed[] = [
@@ -159,9 +182,9 @@ const all: readonly Seed[] = [
     break: ({ stage }, examine) => withOwner(1)(stage.dovecot.eventsDir, examine),
   },
   {
-    fault: 'readiness.remarked',
+    fault: 'readiness.impaired',
     cause: 'pushes are refused, though all parts work',
-    says: /of traffic: pushes: 3 attempts refused with 401/,
+    says: /^pushes: 3 attempts refused with 401/,
     break: remarked(({ stage }) =>
       stage.app.ground.metrics.pushes.inc({ outcome: 'unauthorized' }, 3),
     ),
@@ -171,6 +194,18 @@ const all: readonly Seed[] = [
     cause: 'something stored is damaged',
     says: /of store: 1 damaged record/,
     break: remarked(({ stage }) => stage.app.ground.damage.noteRecord('alice', 'x')),
+  },
+  {
+    fault: 'readiness.broken',
+    cause: 'as the headline of the status page has it',
+    says: /^pushes: 9 of 9 attempts failed in 15 min\.$/,
+    break: withTraffic('critical'),
+  },
+  {
+    fault: 'readiness.impaired',
+    cause: 'as the status page has it',
+    says: /9 of 9 attempts/,
+    break: withTraffic('warning'),
   },
   {
     fault: 'tokens.token-refused',
