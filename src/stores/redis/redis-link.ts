@@ -38,6 +38,7 @@ export class RedisLink {
   #connected = Promise.withResolvers<undefined>();
   #downSince: number | undefined = performance.now();
   #lastError = 'no connection yet';
+  #lastReply = -Infinity;
   #closed = false;
 
   constructor(url: string, options: RedisLinkOptions) {
@@ -84,11 +85,14 @@ export class RedisLink {
   }
 
   async #send(args: RedisArgument[]): Promise<unknown> {
-    const deadline = performance.now() + this.#options.deadlineMsecs;
+    const start = performance.now();
+    const deadline = start + this.#options.deadlineMsecs;
     await this.#waitForConnection();
     const client = this.#client;
     try {
-      const reply = client.sendCommand(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
+      const reply = client
+        .sendCommand(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } })
+        .finally(() => (this.#lastReply = performance.now()));
       return await withDeadline(reply, deadline - performance.now(), NO_ANSWER);
     } catch (error) {
       if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE'))
@@ -97,8 +101,9 @@ export class RedisLink {
         });
       if (error instanceof ErrorReply)
         throw new UnavailableError(`Redis refuses: ${error.message}`, { cause: error });
-      // A silent connection may be dead without anyone having said so: start over on a new one.
-      if (error instanceof UnavailableError) this.#replace(client);
+      // A silent connection may be dead without anyone having said so: start over on a new one. One that
+      // has answered others meanwhile is slow, and would be slower with all of them anew.
+      if (error instanceof UnavailableError && this.#lastReply < start) this.#replace(client);
       throw new UnavailableError(`Redis is not available: ${describe(error)}`, { cause: error });
     }
   }
