@@ -106,7 +106,7 @@ end
 `;
 
 const source = `
-local entries, users, usage, incomplete, user = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
+local entries, users, usage, user = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local may_fail = ARGV[2] == '1'
 local limits = {
   own = { entries = tonumber(ARGV[3]), octets = tonumber(ARGV[4]) },
@@ -114,7 +114,7 @@ local limits = {
 }
 local FIRST = 7
 local before = {}
-local is_known = redis.call('HLEN', entries) > 0
+redis.call('HLEN', entries)
 
 local function remember(key)
   if may_fail and before[key] == nil then
@@ -150,7 +150,7 @@ for scope, delta in pairs(deltas) do
   end
 end
 
-if redis.call('SADD', users, user) == 1 and is_known then redis.call('SET', incomplete, '1') end
+redis.call('SADD', users, user)
 for i = FIRST, #ARGV, 3 do
   local op, key, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if op == 'set' then
@@ -180,8 +180,7 @@ return 'committed'
 /**
  * One commit, as a Lua script: Redis runs it whole, with nothing else in between.
  *
- * KEYS: the user's hash, the set of users, the user's counters, what says that the set is incomplete: it is
- * where a user with a hash was not in it. ARGV: the user, `1` if anything is
+ * KEYS: the user's hash, the set of users, the user's counters. ARGV: the user, `1` if anything is
  * incremented, the limits (own entries and octets, shared entries and octets), then for each change or
  * expectation its op, key and value. Replies `committed`, `missing`, `invalid`, `overtaken`, or
  * `exceeded <entries> <octets> <scope>`. Without a change, it brings the counters up to date.
@@ -217,25 +216,15 @@ return { cursor, found }
 `);
 
 /**
- * Gives what is in place of the set of users another name; at once, so that of several sidecars one does, and
- * no new set is taken for the old key. From then on the set is incomplete, until somebody has made it anew.
+ * Gives what is no set another name; at once, so that of several sidecars one does, and no new set is taken
+ * for the old key.
  *
- * KEYS: the set, the other name, what says that the set is incomplete. ARGV: `or none` if it is so where there
- * is none, too. Replies whether it is, and the type of what was there.
+ * KEYS: the set, the other name. Replies the type of what was there.
  */
-export const CHECK_USERS_SCRIPT: RedisScript = script(`
+export const SET_ASIDE_SCRIPT: RedisScript = script(`
 local kind = redis.call('TYPE', KEYS[1]).ok
-local is_there = kind ~= 'none'
-if kind ~= 'set' and (is_there or ARGV[1] == 'or none') then redis.call('SET', KEYS[3], '1') end
-if kind ~= 'set' and is_there then redis.call('RENAME', KEYS[1], KEYS[2]) end
-return { redis.call('EXISTS', KEYS[3]), kind }
-`);
-
-/** Adds the users of the hashes that are still there. KEYS: the set, and hashes. ARGV: their users. */
-export const ADD_USERS_SCRIPT: RedisScript = script(`
-for i, user in ipairs(ARGV) do
-  if redis.call('TYPE', KEYS[i + 1]).ok == 'hash' then redis.call('SADD', KEYS[1], user) end
-end
+if kind ~= 'set' and kind ~= 'none' then redis.call('RENAME', KEYS[1], KEYS[2]) end
+return kind
 `);
 
 function script(text: string): RedisScript {

@@ -23,12 +23,7 @@ import {
   type StoreEntry,
 } from '../store.ts';
 import { checkRedisUrl } from './check-redis-url.ts';
-import {
-  ADD_USERS_SCRIPT,
-  CHECK_USERS_SCRIPT,
-  COMMIT_SCRIPT,
-  PAGE_SCRIPT,
-} from './commit-script.ts';
+import { COMMIT_SCRIPT, PAGE_SCRIPT, SET_ASIDE_SCRIPT } from './commit-script.ts';
 import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
 
@@ -47,12 +42,10 @@ export interface RedisStoreOptions {
  *   coi:u:<user>  a hash, one field for each entry
  *   coi:n:<user>  a hash, how much of that there is; see commit-script.ts
  *   coi:users     the set of users that have a hash
- *   coi:users:incomplete  there while that set may lack some
  *   coi:check     written by check(), gone after a minute
  */
 const PREFIX = 'coi:';
 const USERS = `${PREFIX}users`;
-const INCOMPLETE = `${USERS}:incomplete`;
 const CHECK = `${PREFIX}check`;
 const CHECK_SECONDS = '60';
 /** SSCAN's COUNT: users in one reply, roughly. */
@@ -81,7 +74,7 @@ export async function openRedisStore(
   try {
     try {
       await store.check();
-      await restoreUsers(link, log, 'or none');
+      await restoreUsers(link, log);
     } catch (error) {
       if (!mayPass(error)) throw error;
       log.error({ reason: errorMessage(error) }, 'started though Redis takes no writes');
@@ -159,7 +152,7 @@ class RedisStore implements Store {
     const { own, shared } = this.#limits;
     const limits = [own.entries, own.octets, shared.entries, shared.octets].map(String);
     const args = [
-      ...['4', hashOf(user), USERS, countersOf(user), INCOMPLETE],
+      ...['3', hashOf(user), USERS, countersOf(user)],
       ...[user, increments ? '1' : '0', ...limits],
       ...changes.flatMap(toArgs),
     ];
@@ -207,7 +200,6 @@ class RedisStore implements Store {
   }
 
   async *users(): AsyncIterable<string> {
-    await restoreUsers(this.#link, this.#log);
     // SSCAN may name one twice when the set shrinks or grows meanwhile.
     const seen = new Set<string>();
     let cursor = '0';
@@ -244,29 +236,22 @@ const mayPass = (error: unknown): boolean =>
   /^(?:OOM|MISCONF|READONLY|LOADING|MASTERDOWN|NOREPLICAS|BUSY)\b/.test(error.cause.message);
 
 /**
- * The set of users follows from the hashes, and is made anew where it lacks some. What somebody put in its
- * place is kept under another name, for no commit would succeed.
- *
- * @param orNone `or none`: also where there is no set, though there may be no users
+ * The set of users follows from the hashes. What somebody put in its place is kept under another name,
+ * and the set is made anew: no commit would succeed.
  */
-async function restoreUsers(link: RedisLink, log: Logger, orNone = ''): Promise<void> {
+async function restoreUsers(link: RedisLink, log: Logger): Promise<void> {
   const aside = `${PREFIX}damaged:users`;
-  const args = ['3', USERS, aside, INCOMPLETE, orNone];
-  const [incomplete, kind] = (await link.runScript(CHECK_USERS_SCRIPT, args)) as [number, Buffer];
-  if (incomplete === 0) return;
-  const type = kind.toString();
-  if (type !== 'set' && type !== 'none')
-    log.error({ key: USERS, aside, type }, 'a damaged key of Redis was set aside and is made anew');
+  const type = String(await link.runScript(SET_ASIDE_SCRIPT, ['2', USERS, aside]));
+  if (type === 'set' || type === 'none') return;
+  log.error({ key: USERS, aside, type }, 'a damaged key of Redis was set aside and is made anew');
   let cursor = '0';
   do {
     const scan = ['SCAN', cursor, 'MATCH', `${hashOf('')}*`, 'COUNT', USERS_PER_PAGE];
-    const [next, hashes] = (await link.send(scan)) as [Buffer, Buffer[]];
+    const [next, keys] = (await link.send(scan)) as [Buffer, Buffer[]];
     cursor = next.toString();
-    const users = hashes.map((key) => key.subarray(hashOf('').length));
-    const args = [`${users.length + 1}`, USERS, ...hashes, ...users];
-    if (users.length > 0) await link.runScript(ADD_USERS_SCRIPT, args);
+    const users = keys.map((key) => key.subarray(hashOf('').length));
+    if (users.length > 0) await link.send(['SADD', USERS, ...users]);
   } while (cursor !== '0');
-  await link.send(['DEL', INCOMPLETE]);
 }
 
 /** Runs a scan to its end. */

@@ -43,8 +43,6 @@ async function openClient(t: TestContext, url: string) {
   return client;
 }
 
-type Client = Awaited<ReturnType<typeof openClient>>;
-
 async function allUsers(store: Store): Promise<string[]> {
   const users: string[] = [];
   for await (const user of store.users()) users.push(user);
@@ -260,30 +258,6 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       assert.deepEqual(users.sort(), ['alice', ...names].sort());
       assert.equal(await client.get('coi:damaged:users'), 'garbage');
     });
-
-    const losses: Record<string, (client: Client, store: Store) => Promise<unknown>> = {
-      'it was damaged, and making it anew broke off': async (client, store) => {
-        await client.set('coi:users', 'garbage');
-        await client.aclSetUser('default', '-scan');
-        await assert.rejects(store.commit('bob', [set('a', '2')]), /NOPERM/);
-        await client.aclSetUser('default', '+scan');
-      },
-      'it was removed': (client) => client.del('coi:users'),
-      'some were taken out': (client) => client.sRem('coi:users', ['alice', 'bob']),
-    };
-    for (const [index, [loss, inflict]] of Object.entries(losses).entries()) {
-      it(`knows all users again after ${loss}`, async (t) => {
-        const url = server.url(9 + index);
-        const client = await openClient(t, url);
-        const store = await open(t, url);
-        for (const user of ['alice', 'bob', 'carol']) await store.commit(user, [set('a', '1')]);
-        await inflict(client, store);
-        await store.commit('alice', [set('a', '2')]);
-        for (const one of [store, await open(t, url)])
-          assert.deepEqual((await allUsers(one)).sort(), ['alice', 'bob', 'carol']);
-        assert.equal(await client.exists('coi:users:incomplete'), 0);
-      });
-    }
 
     it('fails for the user whose hash is none, and counts them; others are served', async (t) => {
       const client = await openClient(t, server.url(6));
