@@ -21,6 +21,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { link } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -478,6 +479,26 @@ describe('the event logs', () => {
       await logs.takeIn();
       asMailUser(`printf '%s' '${written('alice', 2)}' >> ${log(MAIL_USER)}`);
       assert.deepEqual(await kept(), ['alice:1', 'alice:2']);
+    });
+
+    it('are not rotated while access cannot be given: better a long log than one that nobody can write to', async () => {
+      const setfacl = join(directory.path, 'setfacl');
+      const fault = join(directory.path, 'fault');
+      const script = `#!/bin/sh\n[ ! -e ${fault} ] || exit 1\nexec setfacl "$@"\n`;
+      writeFileSync(setfacl, script, { mode: 0o755 });
+      const other = new EventDirectory({
+        ...{ dir, log: recorded.log, setfacl },
+        onNewLog: () => Promise.resolve(),
+      });
+      await other.ensure(MAIL_USER);
+      const rotate = (): Promise<void> => other.renew(MAIL_USER, (path) => link(path, `${path}.1`));
+      writeFileSync(fault, '');
+      for (let again = 0; again < 3; again++) await assert.rejects(rotate(), /setfacl says/);
+      asMailUser(`printf '%s' '${written('alice', 1)}' >> ${log(MAIL_USER)}`);
+      assert.deepEqual(readdirSync(join(dir, String(MAIL_USER))).sort(), ['hold', 'log']);
+      rmSync(fault);
+      await rotate();
+      asMailUser(`printf '%s' '${written('alice', 2)}' >> ${log(MAIL_USER)}`);
     });
 
     it('set aside what this service did not make: pipes, links, directories of others', async () => {
