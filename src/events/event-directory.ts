@@ -163,6 +163,16 @@ export class EventDirectory {
     return this.ensure(uid);
   }
 
+  /** Tries once more to give one of the system users access to whom that could not be given. */
+  async mendAccess(): Promise<void> {
+    const [first] = this.#withoutAcl;
+    if (first === undefined) return;
+    const [uid, reason] = first;
+    this.#withoutAcl.delete(uid);
+    this.#withoutAcl.set(uid, reason); // the next time it is the turn of another
+    await this.mend(uid);
+  }
+
   /** @throws UnavailableError saying what keeps mail processes from leaving events */
   async check(): Promise<void> {
     await this.prepare();

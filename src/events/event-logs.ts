@@ -147,6 +147,7 @@ export class EventLogs {
 
   #poll(): void {
     this.#tellProblems();
+    void this.#parts.directory.mendAccess();
     const all = [...this.#followed.values()];
     const turn = all.length > LOGS_A_POLL ? LOGS_A_POLL : all.length;
     for (let count = 0; count < turn; count += 1) {

@@ -35,6 +35,7 @@ import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-sto
 import { makeTempDir } from '../stores/make-temp-dir.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 import { mountSmallDisk, noSmallDisks } from '../support/small-disk.ts';
+import { eventually } from '../support/start-stage.ts';
 
 const OWN = process.geteuid?.() ?? 0;
 const MAIL_USER = 4_001;
@@ -64,17 +65,17 @@ describe('the event logs', () => {
   let beforeKeep: (part: LogPart) => Promise<void>;
   const log = (uid = OWN): string => join(dir, String(uid), 'log');
 
-  async function start(): Promise<void> {
+  async function start({ setfacl = 'setfacl', pollInterval = 60_000 } = {}): Promise<void> {
     outbox = await openSqliteOutboxStore(`${directory.path}/outbox.db`, { rememberMsecs: 1_000 });
     const { journal } = outbox;
     const positions = new LogPositions(journal);
     await positions.load();
     events = new EventDirectory({
-      ...{ dir, log: recorded.log },
+      ...{ dir, log: recorded.log, setfacl },
       onNewLog: (inode) => positions.begin(inode),
     });
     logs = new EventLogs({
-      ...{ directory: events, positions, pollInterval: 60_000, log: recorded.log },
+      ...{ directory: events, positions, pollInterval, log: recorded.log },
       journal: {
         takeIn: async (part) => {
           await beforeKeep(part);
@@ -449,6 +450,15 @@ describe('the event logs', () => {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
 
+    /** setfacl(1), which fails while the file `fault` is there. */
+    function fallibleSetfacl(): { setfacl: string; fault: string } {
+      const setfacl = join(directory.path, 'setfacl');
+      const fault = join(directory.path, 'fault');
+      const script = `#!/bin/sh\n[ ! -e ${fault} ] || exit 1\nexec setfacl "$@"\n`;
+      writeFileSync(setfacl, script, { mode: 0o755 });
+      return { setfacl, fault };
+    }
+
     beforeEach(async () => {
       await events.ensure(MAIL_USER);
     });
@@ -482,10 +492,7 @@ describe('the event logs', () => {
     });
 
     it('are not rotated while access cannot be given: better a long log than one that nobody can write to', async () => {
-      const setfacl = join(directory.path, 'setfacl');
-      const fault = join(directory.path, 'fault');
-      const script = `#!/bin/sh\n[ ! -e ${fault} ] || exit 1\nexec setfacl "$@"\n`;
-      writeFileSync(setfacl, script, { mode: 0o755 });
+      const { setfacl, fault } = fallibleSetfacl();
       const other = new EventDirectory({
         ...{ dir, log: recorded.log, setfacl },
         onNewLog: () => Promise.resolve(),
@@ -499,6 +506,22 @@ describe('the event logs', () => {
       rmSync(fault);
       await rotate();
       asMailUser(`printf '%s' '${written('alice', 2)}' >> ${log(MAIL_USER)}`);
+    });
+
+    it('are given to their user as soon as that can be done, whether or not anybody asks', async () => {
+      await stop();
+      rmSync(dir, { recursive: true });
+      const { setfacl, fault } = fallibleSetfacl();
+      writeFileSync(fault, '');
+      await start({ setfacl, pollInterval: 20 });
+      logs.start();
+      for (const uid of [MAIL_USER, MAIL_USER + 1]) logs.note(uid);
+      await eventually(() => assert(existsSync(log(MAIL_USER + 1))));
+      assert.throws(() => asMailUser(`echo >> ${log(MAIL_USER)}`));
+      assert.equal(recorded.said('error').length, 1);
+      rmSync(fault);
+      await eventually(() => asMailUser(`echo >> ${log(MAIL_USER)}`));
+      await eventually(() => events.check());
     });
 
     it('set aside what this service did not make: pipes, links, directories of others', async () => {
