@@ -61,6 +61,7 @@ describe('the event logs', () => {
   let recorded: RecordedLog;
   let now: number;
   let room: boolean;
+  let systemUsers: () => Promise<number[]> = () => Promise.resolve([]);
   let belongs: (user: string, uid: number) => boolean = () => true;
   let beforeKeep: (part: LogPart) => Promise<void>;
   const log = (uid = OWN): string => join(dir, String(uid), 'log');
@@ -83,6 +84,7 @@ describe('the event logs', () => {
         },
       },
       worker: { begin: () => undefined, makeRoom: () => Promise.resolve(room) },
+      systemUsers: () => systemUsers(),
       owners: {
         foreign: (uid, users) =>
           Promise.resolve(new Set([...users].filter((user) => !belongs(user, uid)))),
@@ -129,6 +131,7 @@ describe('the event logs', () => {
     room = true;
     beforeKeep = () => Promise.resolve();
     belongs = () => true;
+    systemUsers = () => Promise.resolve([]);
     await start();
     assert.ok(await events.ensure(OWN));
   });
@@ -522,6 +525,16 @@ describe('the event logs', () => {
       rmSync(fault);
       await eventually(() => asMailUser(`echo >> ${log(MAIL_USER)}`));
       await eventually(() => events.check());
+    });
+
+    it('are made as soon as Dovecot, which starts later, says whose they will be', async () => {
+      await stop();
+      rmSync(dir, { recursive: true });
+      let asked = 0;
+      systemUsers = () => Promise.resolve(++asked < 3 ? [] : [MAIL_USER]);
+      await start({ pollInterval: 20 });
+      logs.start();
+      await eventually(() => asMailUser(`echo >> ${log(MAIL_USER)}`));
     });
 
     it('set aside what this service did not make: pipes, links, directories of others', async () => {

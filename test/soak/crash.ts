@@ -59,6 +59,7 @@ print({
   seconds: report.seconds.toFixed(0),
 });
 console.error(ages.join(' '));
+for (const line of report.complaints.slice(0, 20)) console.error(line);
 for (const lost of [...mail.missing, ...pushesMissing].slice(0, 20)) console.log(`lost: ${lost}`);
 process.exitCode = isSound(report) ? 0 : 1;
 
