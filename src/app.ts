@@ -138,7 +138,6 @@ export async function createApp(
         await status.start();
         flows.journal.start();
         flows.logs.start();
-        void flows.makeLogs();
         flows.oldSpool.start();
         await flows.ox?.start();
       } catch (error) {

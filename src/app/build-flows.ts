@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { createClassify, type Classify } from '../coi/classify.ts';
 import { examineMessage } from '../coi/examine-message.ts';
 import { createRestoreChats } from '../coi/restore-chats.ts';
@@ -24,7 +25,7 @@ import { createFetchMessages } from '../messages/fetch-messages.ts';
 import { createFetchOctets } from '../messages/fetch-octets.ts';
 import { createListMessages, type ListMessages } from '../messages/list-messages.ts';
 import { createLocateMessages } from '../messages/locate-messages.ts';
-import { createChangeOwnEntries } from '../metadata/change-own-entries.ts';
+import { createChangeOwnEntries, type ChangeOwnEntries } from '../metadata/change-own-entries.ts';
 import { createDoveadmSource } from '../metadata/doveadm-source.ts';
 import { createGate, type Gate } from '../metadata/gate.ts';
 import { createHttpNotify } from '../metadata/http-notify.ts';
@@ -47,8 +48,6 @@ export interface Flows {
   /** Handles what waits in the journal. */
   journal: JournalWorker;
   logs: EventLogs;
-  /** Sees to it that the system users of those who use this service have logs, before they report anything. */
-  makeLogs(): Promise<void>;
   oldSpool: OldSpool;
   held: HeldTransactions;
   probes: Probes;
@@ -60,7 +59,7 @@ export interface Flows {
 
 export function buildFlows(ground: Ground, domain: Domain): Flows {
   const { log, metrics, clock, config } = ground;
-  const { gate, source } = buildMetadata(ground, domain);
+  const { gate, source } = buildMetadata(ground, domain, (user) => void makeLogOf(user));
   domain.onRemoved((user) => {
     source
       .publish(user)
@@ -73,7 +72,8 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   const handle: HandleTransaction = async (transaction, receivedAt, isLive) => {
     if (!probes.take(transaction)) await handleMail(transaction, receivedAt, isLive);
   };
-  const { journal, logs, makeLogs, oldSpool, oldestEventMsecs } = buildWaiting(ground, handle);
+  const { makeLogOf, ...waiting } = buildWaiting(ground, handle);
+  const { journal, logs } = waiting;
   const held = createHeldTransactions({ journal, log });
   const intake = createIntake({
     handle: async (transaction) => {
@@ -110,8 +110,8 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
   });
   const guarded = probes.guard(classify);
   return {
-    ...{ gate, source, classify: guarded, journal, logs, makeLogs, oldSpool, held, probes, ox },
-    oldestEventMsecs,
+    ...waiting,
+    ...{ gate, source, classify: guarded, held, probes, ox },
     intake: { ...intake, take },
   };
 }
@@ -120,7 +120,10 @@ export function buildFlows(ground: Ground, domain: Domain): Flows {
 function buildWaiting(
   { config, clock, clockWatch, doveadm, log, metrics, outbox, store, ...events }: Ground,
   handle: HandleTransaction,
-): Pick<Flows, 'journal' | 'logs' | 'makeLogs' | 'oldSpool' | 'oldestEventMsecs'> {
+): Pick<Flows, 'journal' | 'logs' | 'oldSpool' | 'oldestEventMsecs'> & {
+  /** The log of the system user whom a user belongs to: there will be events. */
+  makeLogOf: (user: string) => Promise<void>;
+} {
   const { poll_interval: pollInterval } = config.spool;
   const worker = new JournalWorker({
     journal: outbox.journal,
@@ -132,6 +135,7 @@ function buildWaiting(
   const logs = new EventLogs({
     ...{ directory: events.eventDirectory, positions: events.logPositions },
     ...{ journal: outbox.journal, worker, owners },
+    systemUsers: () => owners.systemUsers(store.users()),
     ...{ pollInterval, clock, log },
     onLines: (result, count) => {
       metrics.logLines.inc({ result }, count);
@@ -151,29 +155,37 @@ function buildWaiting(
     metrics.logUnread.set(logs.unread());
     metrics.logOldest.set((await oldestEventMsecs()) / 1_000);
   });
-  const makeLogs = async (): Promise<void> => {
-    try {
-      for (const uid of await owners.systemUsers(store.users())) logs.note(uid);
-    } catch (error) {
-      log.debug({ err: error }, 'cannot find out who will report events');
+  /** Users of whom Dovecot has said which system user they belong to. */
+  const known = new LRUCache<string, true>({ max: 10_000 });
+  const makeLogOf = async (user: string): Promise<void> => {
+    if (known.has(user)) return;
+    for (const uid of await owners.systemUsers([user])) {
+      logs.note(uid);
+      known.set(user, true);
     }
   };
-  return { journal: worker, logs, makeLogs, oldSpool, oldestEventMsecs };
+  return { journal: worker, logs, makeLogOf, oldSpool, oldestEventMsecs };
 }
 
 function buildMetadata(
   { config, store, doveadm, metrics, log, sleep }: Ground,
   { folders, subscriptions, vapidKeys, throttle, delivery }: Domain,
+  onChange: (user: string) => void,
 ): Pick<Flows, 'gate' | 'source'> {
   const mailboxRoot = folders.names.root;
   const own = createOwnEntries({ store, subscriptions, vapidKeys, mailboxRoot });
-  const change = createChangeOwnEntries({
+  const changeOwn = createChangeOwnEntries({
     store,
     subscriptions,
     folders,
     sendValidation: createSendValidation(delivery),
     onTransition: (state) => metrics.transitions.inc({ state, cause: 'metadata' }),
   });
+  const change: ChangeOwnEntries = async (user, ...changes) => {
+    const result = await changeOwn(user, ...changes);
+    onChange(user);
+    return result;
+  };
   const httpNotify = createHttpNotify({
     settings: (user) => readSettings(store, user),
     wantsPushes: async (user) => user === PROBE_USER || subscriptions.wantsAny(user),

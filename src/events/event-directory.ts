@@ -134,20 +134,43 @@ export class EventDirectory {
    * Puts an empty log in the place of a user's; the one that was there gets the name returned.
    *
    * @param aside gives the old one a second name before it loses the first
+   * @throws UnavailableError its user could not write to the empty one: the old one stays
    */
   async renew(uid: number, aside: (path: string) => Promise<void>): Promise<void> {
+    await this.#putLog(uid, async (path) => {
+      const reason = this.#withoutAcl.get(uid);
+      if (reason !== undefined) throw new UnavailableError(reason);
+      await aside(path);
+    });
+  }
+
+  async #putLog(uid: number, before?: (path: string) => Promise<void>): Promise<void> {
     const path = join(this.of(uid), 'log');
     const fresh = join(this.of(uid), `${UNFINISHED}${randomBytes(6).toString('hex')}`);
-    await this.#makeFile(fresh, uid);
-    await this.#tellOfLog(fresh);
-    await aside(path);
-    await rename(fresh, path);
+    try {
+      await this.#makeFile(fresh, uid);
+      await this.#tellOfLog(fresh);
+      await before?.(path);
+      await rename(fresh, path);
+    } finally {
+      await rm(fresh, { force: true });
+    }
   }
 
   /** Looks after a user's log again: something of it is missing, or is not what it was. */
   async mend(uid: number): Promise<boolean> {
     this.#known.delete(uid);
     return this.ensure(uid);
+  }
+
+  /** Tries once more to give one of the system users access to whom that could not be given. */
+  async mendAccess(): Promise<void> {
+    const [first] = this.#withoutAcl;
+    if (first === undefined) return;
+    const [uid, reason] = first;
+    this.#withoutAcl.delete(uid);
+    this.#withoutAcl.set(uid, reason); // the next time it is the turn of another
+    await this.mend(uid);
   }
 
   /** @throws UnavailableError saying what keeps mail processes from leaving events */
@@ -176,7 +199,7 @@ export class EventDirectory {
       await this.#allow(uid, ENTER, [directory]);
       for (const name of ['log', 'hold']) {
         if (await this.#isOurs(join(directory, name), uid, 'file')) continue;
-        if (name === 'log') await this.renew(uid, () => Promise.resolve());
+        if (name === 'log') await this.#putLog(uid);
         else await this.#makeFile(join(directory, name), uid);
       }
       await this.#allow(uid, WRITE, [join(directory, 'log'), join(directory, 'hold')]);

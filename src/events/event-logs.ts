@@ -8,6 +8,8 @@ import { UserLog, type UserLogParts } from './user-log.ts';
 export interface EventLogsParts extends Omit<UserLogParts, 'onProblem'> {
   directory: EventDirectory;
   worker: Pick<JournalWorker, 'begin' | 'makeRoom'>;
+  /** Those who will report events, as far as that can be told. */
+  systemUsers: () => Promise<Iterable<number>>;
   /** Milliseconds between two looks at logs, which are watched as well. */
   pollInterval: number;
   log: Logger;
@@ -50,14 +52,18 @@ export class EventLogs {
     this.#parts = parts;
   }
 
-  /** Follows the logs that are there; does not wait for what they say. */
+  /**
+   * Follows the logs that are there, and makes those that will be needed: what is reported while there is
+   * neither a log nor a service is lost. Does not wait for what they say.
+   */
   start(): void {
     const { directory, pollInterval, log } = this.#parts;
     this.#timer = setInterval(() => this.#poll(), pollInterval);
     void directory
       .prepare()
       .catch((error: unknown) => log.error({ err: error }))
-      .then(() => this.#followAll());
+      .then(() => this.#followAll())
+      .then(() => this.#makeLogs());
   }
 
   /** After the parts that are under way. */
@@ -145,8 +151,19 @@ export class EventLogs {
     }
   }
 
+  async #makeLogs(): Promise<void> {
+    try {
+      for (const uid of await this.#parts.systemUsers()) this.note(uid);
+    } catch (error) {
+      this.#parts.log.debug({ err: error }, 'cannot find out who will report events');
+    }
+  }
+
   #poll(): void {
     this.#tellProblems();
+    // Dovecot starts after this service, and could not say.
+    if (this.#followed.size === 0) void this.#makeLogs();
+    void this.#parts.directory.mendAccess();
     const all = [...this.#followed.values()];
     const turn = all.length > LOGS_A_POLL ? LOGS_A_POLL : all.length;
     for (let count = 0; count < turn; count += 1) {

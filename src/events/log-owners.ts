@@ -80,7 +80,7 @@ export class LogOwners {
    *
    * @throws what `users` throws
    */
-  async systemUsers(users: AsyncIterable<string>): Promise<ReadonlySet<number>> {
+  async systemUsers(users: AsyncIterable<string> | Iterable<string>): Promise<ReadonlySet<number>> {
     const found = new Set<number>();
     let asked = 0;
     let some: string[] = [];

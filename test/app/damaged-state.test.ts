@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import {
   closeSync,
+  cpSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -23,6 +25,7 @@ import { startDoveadmStandIn } from '../bench/doveadm-stand-in.ts';
 import { makeTempDir } from '../stores/make-temp-dir.ts';
 import { configIn } from '../support/config-in.ts';
 import { receiverKeys } from '../support/delivery-rig.ts';
+import { mountSmallDisk, noSmallDisks } from '../support/small-disk.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 import { eventually } from '../support/start-stage.ts';
 import { teardownOf } from '../support/create-teardown.ts';
@@ -33,8 +36,15 @@ const ENDPOINT = 'https://push.invalid/a';
 const PUSHES = 400;
 const USERS = 60;
 
-/** What an earlier process left: users with a subscription and a comment each, and pushes owed to them. */
-async function leaveState(dir: string, clean = true): Promise<void> {
+/**
+ * What an earlier process left: users with a subscription and a comment each, and pushes owed to them.
+ *
+ * @param kill called when the outbox was not closed yet
+ */
+async function leaveState(
+  dir: string,
+  kill: (dir: string) => void = () => undefined,
+): Promise<void> {
   const store = await openSqliteStore(join(dir, 'state.db'));
   const record = {
     version: 1,
@@ -60,7 +70,8 @@ async function leaveState(dir: string, clean = true): Promise<void> {
   await store.close();
   const outbox = await openSqliteOutboxStore(join(dir, 'outbox.db'), { rememberMsecs: 86_400_000 });
   await outbox.add(Array.from({ length: PUSHES }, (_, n) => push(n)));
-  if (clean) await outbox.close();
+  kill(dir);
+  await outbox.close();
 }
 
 const push = (n: number): NewPush => ({
@@ -222,6 +233,7 @@ describe('a damaged outbox.db', () => {
       overwrite(path, 4096 * 10, Math.floor(statSync(path).size / 2)),
     'is cut off': (path) => truncateSync(path, 4096 * 12),
     'is cut off within a page': (path) => truncateSync(path, 5_000),
+    'has lost its end': (path) => truncateSync(path, statSync(path).size - 5_000),
     'is empty': (path) => truncateSync(path),
     'lacks a table': (path) => vandalise(path, 'DROP TABLE settled'),
     'has forgotten its version': (path) => vandalise(path, 'PRAGMA user_version = 0'),
@@ -259,12 +271,70 @@ describe('a damaged outbox.db', () => {
         assert.equal(await service.metric(/coi_damaged\{kind="files"\}/), 1);
         assert.equal(statSync(path).mode & 0o777, 0o600);
       }
-      if (/middle|lacks|forgotten/.test(damage)) {
+      if (/middle|lacks|forgotten|lost its end/.test(damage)) {
         const { owed } = service.app.domain.delivery.levels();
         assert(owed > PUSHES / 2, `most is salvaged: ${owed}`);
       }
     });
   }
+
+  for (const moved of [1, 2, 3]) {
+    it(`is salvaged by the next start, if the process ended with ${moved} of its files moved`, async (test) => {
+      const dir = newDir(test);
+      await leaveState(newDir(test), (left) => cpSync(left, dir, { recursive: true }));
+      const path = join(dir, 'outbox.db');
+      assert(statSync(`${path}-wal`).size > 0, 'what is owed is in the log');
+      for (const part of ['', '-wal', '-shm'].slice(0, moved))
+        renameSync(path + part, `${path}.salvage${part}`);
+      const service = await startOver(test, dir);
+      assert.equal(service.app.domain.delivery.levels().owed, PUSHES);
+      const { outbox } = await service.readyz();
+      assert.match(
+        outbox ?? '',
+        /^ok; begun anew with \d+ rows of the damaged .*outbox\.db\.damaged-/,
+      );
+      await service.app.stop();
+      const again = await startOver(test, dir);
+      assert.equal((await again.readyz())['outbox'], 'ok');
+      assert.equal(again.app.domain.delivery.levels().owed, PUSHES);
+    });
+  }
+
+  it('is kept unread once three processes ended while they read it', async (test) => {
+    const dir = newDir(test);
+    await leaveState(dir);
+    const path = join(dir, 'outbox.db');
+    renameSync(path, `${path}.salvage`);
+    writeFileSync(`${path}.salvage-attempts`, '...');
+    const service = await startOver(test, dir);
+    assert.match((await service.readyz())['outbox'] ?? '', /begun anew with 0 rows of the damaged/);
+    const left = readdirSync(dir).filter((name) => name.includes('.salvage'));
+    assert.deepEqual(left, []);
+  });
+
+  it(
+    'is salvaged when there is space again, in the next process, too',
+    { skip: noSmallDisks },
+    async (test) => {
+      const disk = mountSmallDisk('8m');
+      test.after(() => disk.unmount());
+      const dir = disk.dir;
+      await leaveState(dir);
+      truncateSync(join(dir, 'outbox.db'), statSync(join(dir, 'outbox.db')).size - 4096);
+      disk.fill();
+      const service = await startOver(test, dir);
+      assert.notEqual((await service.readyz())['outbox']?.slice(0, 2), 'ok');
+      await assert.rejects(service.app.ground.outbox.add([push(9_999)]));
+      await service.app.stop();
+      const still = await startOver(test, dir);
+      disk.free();
+      await eventually(() => still.app.ground.outbox.check());
+      await eventually(async () => {
+        const pushes = await still.app.ground.outbox.page(0, 1_000);
+        assert(pushes.length > PUSHES / 2, `${pushes.length} are owed`);
+      });
+    },
+  );
 
   it('is replaced while the service runs, too, and what is owed in memory goes on', async (test) => {
     const dir = newDir(test);

@@ -21,6 +21,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { link } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -34,6 +35,7 @@ import { openSqliteOutboxStore } from '../../src/stores/sqlite/sqlite-outbox-sto
 import { makeTempDir } from '../stores/make-temp-dir.ts';
 import { recordLog, type RecordedLog } from '../support/record-log.ts';
 import { mountSmallDisk, noSmallDisks } from '../support/small-disk.ts';
+import { eventually } from '../support/start-stage.ts';
 
 const OWN = process.geteuid?.() ?? 0;
 const MAIL_USER = 4_001;
@@ -59,21 +61,22 @@ describe('the event logs', () => {
   let recorded: RecordedLog;
   let now: number;
   let room: boolean;
+  let systemUsers: () => Promise<number[]> = () => Promise.resolve([]);
   let belongs: (user: string, uid: number) => boolean = () => true;
   let beforeKeep: (part: LogPart) => Promise<void>;
   const log = (uid = OWN): string => join(dir, String(uid), 'log');
 
-  async function start(): Promise<void> {
+  async function start({ setfacl = 'setfacl', pollInterval = 60_000 } = {}): Promise<void> {
     outbox = await openSqliteOutboxStore(`${directory.path}/outbox.db`, { rememberMsecs: 1_000 });
     const { journal } = outbox;
     const positions = new LogPositions(journal);
     await positions.load();
     events = new EventDirectory({
-      ...{ dir, log: recorded.log },
+      ...{ dir, log: recorded.log, setfacl },
       onNewLog: (inode) => positions.begin(inode),
     });
     logs = new EventLogs({
-      ...{ directory: events, positions, pollInterval: 60_000, log: recorded.log },
+      ...{ directory: events, positions, pollInterval, log: recorded.log },
       journal: {
         takeIn: async (part) => {
           await beforeKeep(part);
@@ -81,6 +84,7 @@ describe('the event logs', () => {
         },
       },
       worker: { begin: () => undefined, makeRoom: () => Promise.resolve(room) },
+      systemUsers: () => systemUsers(),
       owners: {
         foreign: (uid, users) =>
           Promise.resolve(new Set([...users].filter((user) => !belongs(user, uid)))),
@@ -127,6 +131,7 @@ describe('the event logs', () => {
     room = true;
     beforeKeep = () => Promise.resolve();
     belongs = () => true;
+    systemUsers = () => Promise.resolve([]);
     await start();
     assert.ok(await events.ensure(OWN));
   });
@@ -448,6 +453,15 @@ describe('the event logs', () => {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
 
+    /** setfacl(1), which fails while the file `fault` is there. */
+    function fallibleSetfacl(): { setfacl: string; fault: string } {
+      const setfacl = join(directory.path, 'setfacl');
+      const fault = join(directory.path, 'fault');
+      const script = `#!/bin/sh\n[ ! -e ${fault} ] || exit 1\nexec setfacl "$@"\n`;
+      writeFileSync(setfacl, script, { mode: 0o755 });
+      return { setfacl, fault };
+    }
+
     beforeEach(async () => {
       await events.ensure(MAIL_USER);
     });
@@ -478,6 +492,49 @@ describe('the event logs', () => {
       await logs.takeIn();
       asMailUser(`printf '%s' '${written('alice', 2)}' >> ${log(MAIL_USER)}`);
       assert.deepEqual(await kept(), ['alice:1', 'alice:2']);
+    });
+
+    it('are not rotated while access cannot be given: better a long log than one that nobody can write to', async () => {
+      const { setfacl, fault } = fallibleSetfacl();
+      const other = new EventDirectory({
+        ...{ dir, log: recorded.log, setfacl },
+        onNewLog: () => Promise.resolve(),
+      });
+      await other.ensure(MAIL_USER);
+      const rotate = (): Promise<void> => other.renew(MAIL_USER, (path) => link(path, `${path}.1`));
+      writeFileSync(fault, '');
+      for (let again = 0; again < 3; again++) await assert.rejects(rotate(), /setfacl says/);
+      asMailUser(`printf '%s' '${written('alice', 1)}' >> ${log(MAIL_USER)}`);
+      assert.deepEqual(readdirSync(join(dir, String(MAIL_USER))).sort(), ['hold', 'log']);
+      rmSync(fault);
+      await rotate();
+      asMailUser(`printf '%s' '${written('alice', 2)}' >> ${log(MAIL_USER)}`);
+    });
+
+    it('are given to their user as soon as that can be done, whether or not anybody asks', async () => {
+      await stop();
+      rmSync(dir, { recursive: true });
+      const { setfacl, fault } = fallibleSetfacl();
+      writeFileSync(fault, '');
+      await start({ setfacl, pollInterval: 20 });
+      logs.start();
+      for (const uid of [MAIL_USER, MAIL_USER + 1]) logs.note(uid);
+      await eventually(() => assert(existsSync(log(MAIL_USER + 1))));
+      assert.throws(() => asMailUser(`echo >> ${log(MAIL_USER)}`));
+      assert.equal(recorded.said('error').length, 1);
+      rmSync(fault);
+      await eventually(() => asMailUser(`echo >> ${log(MAIL_USER)}`));
+      await eventually(() => events.check());
+    });
+
+    it('are made as soon as Dovecot, which starts later, says whose they will be', async () => {
+      await stop();
+      rmSync(dir, { recursive: true });
+      let asked = 0;
+      systemUsers = () => Promise.resolve(++asked < 3 ? [] : [MAIL_USER]);
+      await start({ pollInterval: 20 });
+      logs.start();
+      await eventually(() => asMailUser(`echo >> ${log(MAIL_USER)}`));
     });
 
     it('set aside what this service did not make: pipes, links, directories of others', async () => {

@@ -19,6 +19,7 @@ const logs = new EventLogs({
   ...{ directory, positions, journal, log, pollInterval: 1_000 },
   worker: { begin: () => undefined, makeRoom: () => Promise.resolve(true) },
   clock: { now: () => Date.now(), monotonic: () => performance.now() },
+  systemUsers: () => Promise.resolve([]),
   owners: { foreign: () => Promise.resolve(new Set<string>()) },
   onLines: () => undefined,
 });

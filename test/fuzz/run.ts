@@ -2,6 +2,7 @@
  * Attacks the service through all of its doors with generated inputs, over and over the same state:
  *   npm run test:fuzz -- [--minutes 3] [--seed N] [--round 1] [--round-seconds 10]
  *     [--minimise-seconds 60] [--door NAME]… [--known KIND]…
+ * With COI_FUZZ_STORE=redis://… what users set is in that Redis, which is to be empty, and not in a file.
  * Prints what was sent and found; ends with 1 when something was found, and keeps the state then. An
  * input is one request, dict session, script request, event, annotation, answer of a push service,
  * configuration file or import file; the transactions of the dict's model come on top.

@@ -52,7 +52,7 @@ export class ServiceUnderTest {
       http: { listen: `127.0.0.1:${surroundings.port}`, token, admin_token: adminToken },
       dict: { socket: at('dict.sock') },
       sieve: { socket: at('classify') },
-      store: { url: `sqlite:${at('state.db')}` },
+      store: { url: process.env['COI_FUZZ_STORE'] ?? `sqlite:${at('state.db')}` },
       outbox: { path: at('outbox.db') },
       doveadm: { url: surroundings.doveadm.url, api_key: apiKey },
       webpush: {

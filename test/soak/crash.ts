@@ -2,9 +2,12 @@
  * kill -9 of the sidecar at random moments, again and again, while mail is delivered:
  *   node test/soak/crash.ts [--deliveries 10000] [--kills 40] [--seed 1] [--users 20]
  *     [--subscriptions 3] [--connections 4] [--pause-msecs 0] [--push-msecs 10]
+ *     [--dovecot 2.3|2.4] [--redis]
  * Ends with 1 when a message or a push is lost.
  */
 import { parseArgs } from 'node:util';
+import type { DovecotVersion } from '../../src/cli/demo/dovecot-release.ts';
+import { RedisServer } from '../stores/redis/redis-server.ts';
 import { runCrash, type CrashReport } from '../support/crash/crash-run.ts';
 
 const { values } = parseArgs({
@@ -17,9 +20,12 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '4' },
     'pause-msecs': { type: 'string', default: '0' },
     'push-msecs': { type: 'string', default: '10' },
+    dovecot: { type: 'string' },
+    redis: { type: 'boolean', default: false },
   },
 });
 
+const redis = values.redis ? await RedisServer.start() : undefined;
 const report = await runCrash({
   deliveries: Number(values.deliveries),
   kills: Number(values.kills),
@@ -29,8 +35,10 @@ const report = await runCrash({
   connections: Number(values.connections),
   pauseMsecs: Number(values['pause-msecs']),
   pushMsecs: Number(values['push-msecs']),
+  ...(values.dovecot !== undefined && { version: values.dovecot as DovecotVersion }),
+  ...(redis && { storeUrl: redis.url() }),
   onProgress: (words) => console.error(words),
-});
+}).finally(() => redis?.dispose());
 
 const { mail, lmtpMsecs, pushesOwed, pushesMissing, duplicates } = report;
 const ages = duplicates.toSorted((one, other) => one - other);
@@ -51,6 +59,7 @@ print({
   seconds: report.seconds.toFixed(0),
 });
 console.error(ages.join(' '));
+for (const line of report.complaints.slice(0, 20)) console.error(line);
 for (const lost of [...mail.missing, ...pushesMissing].slice(0, 20)) console.log(`lost: ${lost}`);
 process.exitCode = isSound(report) ? 0 : 1;
 

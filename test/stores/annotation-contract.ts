@@ -64,17 +64,17 @@ export function testAnnotationContract(
 
     it('come in pages of few octets, whatever the size of the values', async () => {
       const user = newUser();
-      const value = Buffer.alloc(60_000, 'v');
+      const value = Buffer.alloc(30_000, 'v');
       await store.commit(
         user,
-        Array.from({ length: 12 }, (_, n) => set(`priv/${n}`, value)),
+        Array.from({ length: 30 }, (_, n) => set(`priv/${n}`, value)),
       );
       const pages = await collect(store.pages(user, 'priv/'));
-      assert.equal(pages.flat().length, 12);
-      if (kind === 'sqlite') {
-        const heaviest = Math.max(...pages.map((page) => page.length * value.length));
-        assert(heaviest <= PAGE_OCTETS + value.length);
-      }
+      assert.equal(pages.flat().length, 30);
+      const heaviest = Math.max(...pages.map((page) => page.length * value.length));
+      // Redis gives a bucket of its table at a time, and two while it grows.
+      const beyond = { memory: 30, redis: 10 }[kind] ?? 1;
+      assert(heaviest <= PAGE_OCTETS + beyond * value.length, `${heaviest} octets`);
     });
 
     for (const prefix of [

@@ -192,15 +192,27 @@ return 'committed'
 export const COMMIT_SCRIPT: RedisScript = script(source);
 
 /**
- * One step of a scan through a hash's fields, without their values: HSCAN's own NOVALUES is of Redis 7.4.
+ * The next page of a scan through a hash: as many buckets of its table as a page has room for. A step of HSCAN
+ * alone has a number of entries, however large they are; and its NOVALUES is of Redis 7.4.
  *
- * KEYS: the hash. ARGV: cursor, pattern, COUNT. Replies the next cursor and the fields.
+ * KEYS: the hash. ARGV: cursor, pattern, `keys` without values, entries and octets of a page. Replies the next
+ * cursor, and fields and values by turns, or fields.
  */
-export const SCAN_KEYS_SCRIPT: RedisScript = script(`
-local reply = redis.call('HSCAN', KEYS[1], ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
-local keys = {}
-for i = 1, #reply[2], 2 do keys[#keys + 1] = reply[2][i] end
-return { reply[1], keys }
+export const PAGE_SCRIPT: RedisScript = script(`
+local cursor, most_entries, most_octets = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
+local found, entries, octets, steps = {}, 0, 0, 0
+repeat
+  local reply = redis.call('HSCAN', KEYS[1], cursor, 'MATCH', ARGV[2], 'COUNT', '1')
+  cursor = reply[1]
+  for i = 1, #reply[2], 2 do
+    local key, value = reply[2][i], reply[2][i + 1]
+    found[#found + 1] = key
+    if ARGV[3] ~= 'keys' then found[#found + 1] = value end
+    entries, octets = entries + 1, octets + #key + #value
+  end
+  steps = steps + 1
+until cursor == '0' or entries >= most_entries or octets >= most_octets or steps >= 1000
+return { cursor, found }
 `);
 
 /**

@@ -39,6 +39,7 @@ export class RedisLink {
   #downSince: number | undefined = performance.now();
   #upSince = 0;
   #lastError = 'no connection yet';
+  #lastReply = -Infinity;
   #closed = false;
 
   constructor(url: string, options: RedisLinkOptions) {
@@ -85,11 +86,14 @@ export class RedisLink {
   }
 
   async #send(args: RedisArgument[]): Promise<unknown> {
-    const deadline = performance.now() + this.#options.deadlineMsecs;
+    const start = performance.now();
+    const deadline = start + this.#options.deadlineMsecs;
     await this.#waitForConnection();
     const client = this.#client;
     try {
-      const reply = client.sendCommand(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
+      const reply = client
+        .sendCommand(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } })
+        .finally(() => (this.#lastReply = performance.now()));
       return await withDeadline(reply, deadline - performance.now(), NO_ANSWER);
     } catch (error) {
       if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE'))
@@ -106,8 +110,10 @@ export class RedisLink {
           this.#replace(client, 'it has become a replica');
         throw new UnavailableError(`Redis refuses: ${error.message}${advice}`, { cause: error });
       }
-      // A silent connection may be dead without anyone having said so: start over on a new one.
-      if (error instanceof UnavailableError) this.#replace(client, NO_ANSWER);
+      // A silent connection may be dead without anyone having said so: start over on a new one. One that
+      // has answered others meanwhile is slow, and would be slower with all of them anew.
+      if (error instanceof UnavailableError && this.#lastReply < start)
+        this.#replace(client, NO_ANSWER);
       throw new UnavailableError(`Redis is not available: ${describe(error)}`, { cause: error });
     }
   }

@@ -1,5 +1,6 @@
 import { ErrorReply } from 'redis';
 import { InvalidInputError, UnavailableError, errorMessage } from '../../errors.ts';
+import { KeyedMutex } from '../../keyed-mutex.ts';
 import type { Logger } from '../../logging.ts';
 import {
   AnnotationLimitError,
@@ -13,6 +14,8 @@ import { DamagedError } from '../damaged-error.ts';
 import { OvertakenError } from '../overtaken-error.ts';
 import {
   NO_VALUE,
+  PAGE_ENTRIES,
+  PAGE_OCTETS,
   type Change,
   type CommitResult,
   type Expectation,
@@ -21,7 +24,7 @@ import {
   type StoreEntry,
 } from '../store.ts';
 import { checkRedisUrl } from './check-redis-url.ts';
-import { COMMIT_SCRIPT, SCAN_KEYS_SCRIPT, SET_ASIDE_SCRIPT } from './commit-script.ts';
+import { COMMIT_SCRIPT, PAGE_SCRIPT, SET_ASIDE_SCRIPT } from './commit-script.ts';
 import { RedisLink } from './redis-link.ts';
 import { warnAboutLoss } from './warn-about-loss.ts';
 
@@ -52,8 +55,7 @@ const CHECK = `${PREFIX}check`;
 const CHECK_SECONDS = '60';
 /** SSCAN's COUNT: users in one reply, roughly. */
 const USERS_PER_PAGE = '500';
-/** HSCAN's COUNT where entries may be large, and where most do not match. */
-const ENTRIES_PER_PAGE = '100';
+/** HSCAN's COUNT where most do not match, and what does is small. */
 const ENTRIES_PER_SEARCH = '1000';
 
 /**
@@ -95,6 +97,7 @@ class RedisStore implements Store {
   readonly #link: RedisLink;
   readonly #limits: AnnotationLimits;
   readonly #log: Logger;
+  readonly #pageTurns = new KeyedMutex();
 
   constructor(link: RedisLink, limits: AnnotationLimits, log: Logger) {
     this.#link = link;
@@ -109,7 +112,7 @@ class RedisStore implements Store {
 
   async list(user: string, prefix: string): Promise<StoreEntry[]> {
     const found: [Buffer, Buffer][] = [];
-    const pages = this.#scan(user, prefix, ENTRIES_PER_SEARCH);
+    const pages = this.#scan(user, prefix);
     for await (const page of withoutRepeats(pages)) found.push(...page);
     return found.sort(([a], [b]) => Buffer.compare(a, b)).map(toEntry);
   }
@@ -119,9 +122,7 @@ class RedisStore implements Store {
     prefix: string,
     { keysOnly = false }: PageOptions = {},
   ): AsyncIterable<StoreEntry[]> {
-    const pages = keysOnly
-      ? this.#scanKeys(user, prefix)
-      : this.#scan(user, prefix, ENTRIES_PER_PAGE);
+    const pages = this.#scanPages(user, prefix, keysOnly);
     for await (const page of withoutRepeats(pages)) yield page.map(toEntry);
   }
 
@@ -169,25 +170,37 @@ class RedisStore implements Store {
     }
   }
 
-  async *#scan(user: string, prefix: string, count: string): AsyncIterable<[Buffer, Buffer][]> {
+  async *#scan(user: string, prefix: string): AsyncIterable<[Buffer, Buffer][]> {
+    const args = ['MATCH', patternOf(prefix), 'COUNT', ENTRIES_PER_SEARCH];
     const start = Buffer.from(prefix);
     const send = (cursor: string): Promise<unknown> =>
-      this.#link.send(['HSCAN', hashOf(user), cursor, 'MATCH', patternOf(prefix), 'COUNT', count]);
+      this.#link.send(['HSCAN', hashOf(user), cursor, ...args]);
     for await (const fields of scanAll(send)) {
       // Redis' patterns are kind, and this must be exact.
       yield toPairs(fields).filter(([key]) => startsWith(key, start));
     }
   }
 
-  async *#scanKeys(user: string, prefix: string): AsyncIterable<[Buffer, Buffer][]> {
+  /** A page of each user at a time: what one has stored keeps the connection busy for nobody else. */
+  async *#scanPages(
+    user: string,
+    prefix: string,
+    keysOnly: boolean,
+  ): AsyncIterable<[Buffer, Buffer][]> {
+    const args = [keysOnly ? 'keys' : 'values', `${PAGE_ENTRIES}`, `${PAGE_OCTETS}`];
     const start = Buffer.from(prefix);
     const send = (cursor: string): Promise<unknown> =>
-      this.#link.runScript(SCAN_KEYS_SCRIPT, [
-        ...['1', hashOf(user)],
-        ...[cursor, patternOf(prefix), ENTRIES_PER_SEARCH],
-      ]);
-    for await (const keys of scanAll(send)) {
-      yield keys.filter((key) => startsWith(key, start)).map((key) => [key, NO_VALUE]);
+      this.#pageTurns.run(user, () =>
+        this.#link.runScript(PAGE_SCRIPT, [
+          ...['1', hashOf(user), cursor, patternOf(prefix)],
+          ...args,
+        ]),
+      );
+    for await (const found of scanAll(send)) {
+      const pairs = keysOnly
+        ? found.map((key): [Buffer, Buffer] => [key, NO_VALUE])
+        : toPairs(found);
+      yield pairs.filter(([key]) => startsWith(key, start));
     }
   }
 

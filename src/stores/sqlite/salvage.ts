@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { MOST_ID } from './sound-rows.ts';
@@ -7,34 +17,109 @@ import { MOST_ID } from './sound-rows.ts';
 const MOST_ASIDE = 3;
 /** A log of SQLite's goes with its file. */
 const PARTS = ['', '-wal', '-shm'];
+/** Of so many processes that ended while they read a damaged file, the file may have been the cause. */
+const MOST_ATTEMPTS = 3;
 
 /**
- * Renames a damaged database and leaves an empty file, for its owner alone, in its place.
- *
- * @param now milliseconds since the epoch: part of the name
- * @returns where the damaged one is, and the inode of the empty one
+ * A damaged database that is to give its place to a new one. It is beside it under a name of its own until
+ * all that can be read of it is in the new one, and under another one afterwards: whenever the process
+ * ends, the next one sees by the names what is left to do.
  */
-export function setFileAside(path: string, now: number): { aside: string; inode: number } {
-  const stem = `${path}.damaged-`;
-  const directory = dirname(path);
-  const older = readdirSync(directory)
-    .filter((name) => name.startsWith(basename(stem)) && !/-(?:wal|shm)$/.test(name))
-    .sort();
-  for (const name of older.slice(0, Math.max(0, older.length - MOST_ASIDE + 1))) {
-    for (const part of PARTS) rmSync(join(directory, name + part), { force: true });
+export class DamagedFile {
+  readonly #path: string;
+  /** Where it waits to be read. */
+  readonly waiting: string;
+  /** As many octets as processes ended while they read it. */
+  readonly #attempts: string;
+
+  /** @param path of the database in use */
+  constructor(path: string) {
+    this.#path = path;
+    this.waiting = `${path}.salvage`;
+    this.#attempts = `${path}.salvage-attempts`;
   }
-  const aside = stem + new Date(now).toISOString().replaceAll(':', '');
-  for (const part of PARTS) {
+
+  /**
+   * Renames the damaged database and leaves an empty file, for its owner alone, in its place.
+   *
+   * @param now milliseconds since the epoch
+   * @returns the inode of the empty one
+   */
+  setAside(now: number): number {
+    if (existsSync(this.waiting)) this.#keep(now); // the new one is damaged, and had nothing of it yet
+    const empty = `${this.#path}.new`;
+    rmSync(empty, { force: true });
+    const file = openSync(empty, 'wx', 0o600);
+    const { ino } = fstatSync(file);
+    closeSync(file);
+    rename(this.#path, this.waiting);
+    renameSync(empty, this.#path);
+    return ino;
+  }
+
+  /** Ends what a process before this one had begun to rename; to be called before the new one is opened. */
+  gather(): void {
+    if (existsSync(this.waiting)) {
+      // Beside a file that was never used they are of the other.
+      if (statSync(this.#path, { throwIfNoEntry: false })?.size === 0)
+        rename(this.#path, this.waiting, PARTS.slice(1));
+    } else for (const part of PARTS) rmSync(this.waiting + part, { force: true });
+  }
+
+  /**
+   * Has `read` take what it can out of the damaged database, if one waits, and keeps that for people to
+   * look at. With an error of `read` it goes on waiting.
+   *
+   * @param now milliseconds since the epoch: part of the name that it gets
+   * @returns where it is now, and what `read` returned: 0 if that has ended too many processes
+   */
+  salvage(now: number, read: () => number): { aside: string; salvaged: number } | undefined {
+    if (!existsSync(this.waiting)) return undefined;
+    const attempts = statSync(this.#attempts, { throwIfNoEntry: false })?.size ?? 0;
+    let salvaged = 0;
+    if (attempts < MOST_ATTEMPTS) {
+      try {
+        noteAttempt(this.#attempts);
+        salvaged = read();
+      } finally {
+        rmSync(this.#attempts, { force: true });
+      }
+    }
+    return { aside: this.#keep(now), salvaged };
+  }
+
+  #keep(now: number): string {
+    const stem = `${this.#path}.damaged-`;
+    const directory = dirname(stem);
+    const older = readdirSync(directory)
+      .filter((name) => name.startsWith(basename(stem)) && !/-(?:wal|shm)$/.test(name))
+      .sort();
+    for (const name of older.slice(0, Math.max(0, older.length - MOST_ASIDE + 1))) {
+      for (const part of PARTS) rmSync(join(directory, name + part), { force: true });
+    }
+    const aside = stem + new Date(now).toISOString().replaceAll(':', '');
+    rename(this.waiting, aside);
+    rmSync(this.#attempts, { force: true });
+    return aside;
+  }
+}
+
+function noteAttempt(path: string): void {
+  try {
+    appendFileSync(path, '.', { mode: 0o600 });
+  } catch {
+    // The disk is full: then the salvage fails too, or is a small one.
+  }
+}
+
+function rename(from: string, to: string, parts = PARTS): void {
+  for (const part of parts) {
     try {
-      renameSync(path + part, aside + part);
+      renameSync(from + part, to + part);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
-  const file = openSync(path, 'wx', 0o600);
-  const { ino } = fstatSync(file);
-  closeSync(file);
-  return { aside, inode: ino };
 }
 
 /**
@@ -50,26 +135,31 @@ export function salvage(db: DatabaseSync, from: string, now: number): number {
     .all()
     .map(({ name, wr }) => ({ name: String(name), hasRowid: wr === 0 }))
     .filter(({ name }) => !name.startsWith('sqlite_'));
+  const old = openDamaged(from);
   let rows = 0;
   db.exec('BEGIN IMMEDIATE');
   try {
-    const old = openDamaged(from);
     if (old !== undefined) {
       for (const table of tables) rows += copyTable(old, db, table);
-      old.close();
     }
     renewSequences(db, now);
     db.exec('COMMIT');
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
+  } finally {
+    old?.close();
   }
   return rows;
 }
 
 function openDamaged(path: string): DatabaseSync | undefined {
   try {
-    return new DatabaseSync(path, { readOnly: true });
+    const db = new DatabaseSync(path, { readOnly: true });
+    db.enableDefensive(false);
+    // Else SQLite reads nothing of a file that was cut off: it has fewer pages than it says.
+    db.exec('PRAGMA writable_schema = ON');
+    return db;
   } catch {
     return undefined;
   }

@@ -13,7 +13,7 @@ import type { JobRunner } from './job-runner.ts';
 import { openWritable } from './open-writable.ts';
 import { toPortableError } from './portable-error.ts';
 import { runGroup, type Outcome } from './run-group.ts';
-import { salvage, setFileAside } from './salvage.ts';
+import { DamagedFile, salvage } from './salvage.ts';
 import type { PortableOutcome, ReplacedFile, WriterSetup } from './writer-messages.ts';
 
 export interface SessionParts {
@@ -34,13 +34,13 @@ export class WriterSession {
   #open: OpenSession | undefined;
   /** Whether the write-ahead log may have what the database has not, or not any more. */
   #logged = true;
-  /** A damaged file of which the new one has nothing yet. */
-  #aside: string | undefined;
+  readonly #damaged: DamagedFile;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
     this.#setup = parts.setup;
     this.#inode = parts.setup.inode;
+    this.#damaged = new DamagedFile(parts.setup.path);
     this.#runner = jobRunners[parts.setup.purpose] as JobRunner<unknown, unknown, unknown>;
   }
 
@@ -102,8 +102,9 @@ export class WriterSession {
     let db: DatabaseSync | undefined;
     try {
       this.#checkFile();
+      if (this.#runner.replaceable === true) this.#damaged.gather();
       db = openWritable(path, this.#runner.schema, busyTimeoutMsecs);
-      this.#salvage(db);
+      if (this.#runner.replaceable === true) this.#salvage(db);
       const damagedRows = this.#runner.setDamagedAside?.(db) ?? 0;
       const run = this.#runner.prepare(db, options);
       this.#open = { db, run, synchronous: true, damagedRows };
@@ -128,18 +129,16 @@ export class WriterSession {
 
   /** The new file is empty until it is opened; what the damaged one has comes into it then. */
   #replaceFile(): void {
-    const { aside, inode } = setFileAside(this.#setup.path, this.#parts.now());
-    this.#inode = inode;
-    this.#aside = aside;
-    this.#parts.onReplaced({ aside, inode, salvaged: 0 });
+    this.#inode = this.#damaged.setAside(this.#parts.now());
+    this.#parts.onReplaced({ aside: this.#damaged.waiting, inode: this.#inode, salvaged: 0 });
   }
 
+  /** What this process set aside, or one before it that ended too early. */
   #salvage(db: DatabaseSync): void {
-    if (this.#aside === undefined) return;
-    const aside = this.#aside;
-    const salvaged = salvage(db, aside, this.#parts.now());
-    this.#aside = undefined;
-    this.#parts.onReplaced({ aside, inode: this.#inode, salvaged });
+    const now = this.#parts.now();
+    const { waiting } = this.#damaged;
+    const done = this.#damaged.salvage(now, () => salvage(db, waiting, now));
+    if (done !== undefined) this.#parts.onReplaced({ ...done, inode: this.#inode });
   }
 
   /** SQLite would go on writing to a file that was removed, or begin with an empty one. */

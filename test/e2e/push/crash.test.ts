@@ -53,6 +53,15 @@ describe('kill -9', () => {
   const freeze = (frozen: boolean): boolean =>
     world.sidecar.process.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
 
+  it('before anything was reported: the event log is there as soon as somebody has subscribed', async () => {
+    const { eventsDir } = world.dovecot;
+    await eventually(() => assert(readdirSync(eventsDir).some((name) => /^\d+$/.test(name))));
+    await world.sidecar.kill();
+    await deliverOne(mail('Subject: nobody there'));
+    await world.restart();
+    await pushOf('nobody there');
+  });
+
   it('in the middle of /v1/events: Dovecot keeps it by itself, and the push comes later', async () => {
     // The service makes the log when a system user first reports something.
     await deliverOne(mail('Subject: before'));

@@ -3,11 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { before, describe, it, type TestContext } from 'node:test';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createClient } from 'redis';
 import { InvalidInputError, UnavailableError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/logging.ts';
+import { RedisLink } from '../../../src/stores/redis/redis-link.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts';
 import { DamageWatch, watchDamage } from '../../../src/stores/damage-watch.ts';
 import type { Change, Store } from '../../../src/stores/store.ts';
@@ -425,6 +427,53 @@ describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
     sockets[0]?.destroy();
     await until(succeeds(() => store.commit('u', [set('a', '1')])));
     assert.equal(sockets.length, 4);
+  });
+});
+
+describe('a way to the server that is slow', { skip: redisIsMissing }, () => {
+  it('is not given up while answers come: large ones of one user cost others no connection', async (t) => {
+    const server = await RedisServer.start();
+    t.after(() => server.dispose());
+    let slow = false;
+    const gate = createServer((socket) => {
+      const onward = connect(server.port, '127.0.0.1').on('error', () => undefined);
+      socket.on('error', () => undefined).pipe(onward);
+      onward
+        .pipe(
+          new Transform({
+            transform(chunk: Buffer, _encoding, done): void {
+              this.push(chunk);
+              if (slow) setTimeout(done, 200);
+              else done();
+            },
+            writableHighWaterMark: 1,
+          }).on('error', () => undefined),
+        )
+        .pipe(socket);
+      t.after(() => [socket, onward].forEach((end) => end.destroy()));
+    }).listen(0, '127.0.0.1');
+    t.after(() => gate.close());
+    await once(gate, 'listening');
+    const { port } = gate.address() as AddressInfo;
+    const downs: string[] = [];
+    const link = new RedisLink(server.url().replace(`:${server.port}/`, `:${port}/`), {
+      ...{ deadlineMsecs: 2_000, trustedUsers: [] },
+      onDown: (reason) => downs.push(reason),
+    });
+    t.after(() => link.close());
+    await link.send(['SET', 'large', 'x'.repeat(100_000)]);
+    slow = true;
+    const calls = await Promise.allSettled(
+      Array.from({ length: 40 }, () => link.send(['GET', 'large'])),
+    );
+    slow = false;
+    assert(calls.some(({ status }) => status === 'fulfilled'));
+    assert(
+      calls.some(({ status }) => status === 'rejected'),
+      'some were too late',
+    );
+    await until(succeeds(() => link.send(['PING'])));
+    assert.deepEqual(downs, []);
   });
 });
 

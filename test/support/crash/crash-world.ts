@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DovecotVersion } from '../../../src/cli/demo/dovecot-release.ts';
 import { startPrivateDovecot, type PrivateDovecot } from '../../../src/cli/demo/private-dovecot.ts';
 import { ImapClient } from '../imap-client.ts';
 import { makeCertificates } from '../make-certificates.ts';
@@ -20,6 +21,10 @@ export interface CrashWorldOptions {
   subscriptions: number;
   /** How long the push services take to answer, in milliseconds. */
   pushMsecs: number;
+  /** Default: the one that this machine has. */
+  version?: DovecotVersion;
+  /** Default: an SQLite file. */
+  storeUrl?: string;
 }
 
 /** Dovecot, a sidecar that may be killed, push services, and users who have subscribed. */
@@ -39,7 +44,8 @@ export interface CrashWorld {
 
 export async function createCrashWorld(options: CrashWorldOptions): Promise<CrashWorld> {
   await using started = new AsyncDisposableStack();
-  const dovecot = await startPrivateDovecot();
+  const { version, storeUrl } = options;
+  const dovecot = await startPrivateDovecot(version && { version });
   started.defer(() => dovecot.stop());
   const { dir } = dovecot.layout;
   const caFile = join(dir, 'ca.pem');
@@ -48,7 +54,8 @@ export async function createCrashWorld(options: CrashWorldOptions): Promise<Cras
   started.defer(() => doveadm.close());
   doveadm.target = Number(new URL(dovecot.doveadm.url).port);
   const url = `http://127.0.0.1:${doveadm.port}/doveadm/v1`;
-  const config = stageConfig(dovecot, caFile, { config: { doveadm: { url } } });
+  const store = storeUrl === undefined ? {} : { url: storeUrl };
+  const config = stageConfig(dovecot, caFile, { config: { doveadm: { url }, store } });
   const services: ScriptedPushService[] = [];
   for (let count = 0; count < options.subscriptions; count++) {
     const service = await startScriptedPushService();
