@@ -317,7 +317,7 @@ describe('a damaged outbox.db', () => {
     { skip: noSmallDisks },
     async (test) => {
       const disk = mountSmallDisk('8m');
-      test.after(() => disk.unmount());
+      teardownOf(test).defer(() => disk.unmount());
       const dir = disk.dir;
       await leaveState(dir);
       truncateSync(join(dir, 'outbox.db'), statSync(join(dir, 'outbox.db')).size - 4096);

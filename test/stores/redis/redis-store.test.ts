@@ -433,7 +433,7 @@ describe('a way to the server that is cut', { skip: redisIsMissing }, () => {
 describe('a way to the server that is slow', { skip: redisIsMissing }, () => {
   it('is not given up while answers come: large ones of one user cost others no connection', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.dispose());
+    teardownOf(t).defer(() => server.dispose());
     let slow = false;
     const gate = createServer((socket) => {
       const onward = connect(server.port, '127.0.0.1').on('error', () => undefined);
@@ -450,9 +450,9 @@ describe('a way to the server that is slow', { skip: redisIsMissing }, () => {
           }).on('error', () => undefined),
         )
         .pipe(socket);
-      t.after(() => [socket, onward].forEach((end) => end.destroy()));
+      teardownOf(t).defer(() => [socket, onward].forEach((end) => end.destroy()));
     }).listen(0, '127.0.0.1');
-    t.after(() => gate.close());
+    teardownOf(t).defer(() => void gate.close());
     await once(gate, 'listening');
     const { port } = gate.address() as AddressInfo;
     const downs: string[] = [];
@@ -460,7 +460,7 @@ describe('a way to the server that is slow', { skip: redisIsMissing }, () => {
       ...{ deadlineMsecs: 2_000, trustedUsers: [] },
       onDown: (reason) => downs.push(reason),
     });
-    t.after(() => link.close());
+    teardownOf(t).defer(() => link.close());
     await link.send(['SET', 'large', 'x'.repeat(100_000)]);
     slow = true;
     const calls = await Promise.allSettled(
