@@ -82,7 +82,7 @@ export class DamageWatch {
     const users = this.#users.size;
     if (users === 0) return;
     throw new UnavailableError(
-      `what is stored of ${howMany(users)} users cannot be read, all others are served: stop the ` +
+      `what is stored of ${howMany(users)} ${users === 1 ? 'user' : 'users'} cannot be read, all others are served: stop the ` +
         'sidecar and put a backup in its place (the log says what is wrong)',
     );
   }
@@ -90,14 +90,14 @@ export class DamageWatch {
   storeRemark(): string | undefined {
     this.#records.purgeStale();
     const records = this.#records.size;
-    return records === 0 ? undefined : `${howMany(records)} damaged records are not used`;
+    return records === 0 ? undefined : damaged(records, 'record', 'used');
   }
 
   outboxRemark(): string | undefined {
     const remarks = [...this.#replaced.values()].map(
       ({ aside, salvaged }) => `begun anew with ${salvaged} rows of the damaged ${aside}`,
     );
-    if (this.#pushes > 0) remarks.push(`${this.#pushes} damaged pushes are not sent`);
+    if (this.#pushes > 0) remarks.push(damaged(this.#pushes, 'push', 'sent'));
     return remarks.length === 0 ? undefined : remarks.join('; ');
   }
 
@@ -126,6 +126,11 @@ export class DamageWatch {
 }
 
 const howMany = (count: number): string => (count < MOST_KNOWN ? `${count}` : `${count} or more`);
+
+const damaged = (count: number, one: 'record' | 'push', done: 'used' | 'sent'): string =>
+  count === 1
+    ? `1 damaged ${one} is not ${done}`
+    : `${howMany(count)} damaged ${one === 'push' ? 'pushes' : 'records'} are not ${done}`;
 
 /** The store, with what it finds damaged told to `watch`. */
 export function watchDamage(store: Store, watch: DamageWatch): Store {

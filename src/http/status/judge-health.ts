@@ -116,7 +116,7 @@ export const RULES = {
       const mostFail = accepted === 0 || (faults > accepted && all > 20);
       return [
         mostFail && concernsMany(facts) ? 'critical' : 'warning',
-        `${count(faults)} of ${counted(all, 'attempt')} failed in 15 min: “Recent outcomes” says how; can this host reach the internet?`,
+        `${count(faults)} of ${counted(all, 'attempt')} failed in 15 min: “Recent outcomes” says how; where nobody answers, can this host reach the internet?`,
       ];
     },
   },

@@ -321,7 +321,7 @@ describe('with a Redis server', { skip: redisIsMissing }, () => {
       );
       assert.deepEqual(await allUsers(store), ['bob']);
       assert.equal(watch.counts().users, 1);
-      assert.throws(() => watch.checkUsers(), /1 users cannot be read/);
+      assert.throws(() => watch.checkUsers(), /1 user cannot be read/);
     });
 
     it('refuses a wrong password, without showing it', async () => {

@@ -41,7 +41,7 @@ export const service = defineCheck({
       severity: 'warning',
       what: 'coi-sidecar.socket holds {held}, and http.listen is {listen}: that port is free while the service is down.',
       remedy:
-        'Set ListenStream= to it (systemctl edit coi-sidecar.socket); then stop coi-sidecar.socket and start coi-sidecar.',
+        'Set ListenStream= to nothing, and in a second line to it (systemctl edit coi-sidecar.socket); then stop coi-sidecar.socket and start coi-sidecar.',
     },
     'port-unguarded': {
       severity: 'warning',
