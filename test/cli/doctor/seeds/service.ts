@@ -182,8 +182,8 @@ const all: readonly Seed[] = [
     break: ({ stage }, examine) => withOwner(1)(stage.dovecot.eventsDir, examine),
   },
   {
-    fault: 'readiness.impaired',
-    cause: 'pushes are refused, though all parts work',
+    fault: 'readiness.broken',
+    cause: 'all pushes are refused, though all parts work',
     says: /^pushes: 3 attempts refused with 401/,
     break: remarked(({ stage }) =>
       stage.app.ground.metrics.pushes.inc({ outcome: 'unauthorized' }, 3),
