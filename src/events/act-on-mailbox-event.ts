@@ -16,8 +16,7 @@ import { errorMessage, UnavailableError } from '../errors.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Logger } from '../logging.ts';
 import type { Store } from '../stores/store.ts';
-import type { MailboxEvent } from './event-schema.ts';
-import { CHAT_KEYWORD } from './move-chat-messages.ts';
+import { CHAT_KEYWORD, type MailboxEvent } from './event-schema.ts';
 import {
   judgeMailboxEvent,
   readAlias,

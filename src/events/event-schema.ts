@@ -157,3 +157,18 @@ export function parseTransaction(octets: Buffer): Transaction | string {
     throw error;
   }
 }
+
+/** What chat messages are marked with. */
+export const CHAT_KEYWORD = '$Chat';
+
+/** Keywords are case-insensitive in IMAP (RFC 3501 section 2.3.2). */
+export const isChatKeyword = (keyword: string): boolean =>
+  keyword.toLowerCase() === CHAT_KEYWORD.toLowerCase();
+
+/** What is known of the transaction in which messages were delivered. */
+export interface DeliveryContext {
+  /** Dovecot's session; older scripts do not tell it. */
+  session: string | undefined;
+  /** When it was reported, unless its events say when they were; in milliseconds since the epoch. */
+  receivedAt: number;
+}

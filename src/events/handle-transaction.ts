@@ -2,8 +2,10 @@ import type { CoiSettings } from '../coi/settings.ts';
 import { DoveadmCommandError } from '../dovecot/doveadm-client.ts';
 import type { CompleteEvents } from './ox-road/complete-events.ts';
 import {
-  isMailboxEvent,
+  type DeliveryContext,
   type DovecotEvent,
+  isChatKeyword,
+  isMailboxEvent,
   type MailboxEvent,
   type MessageNewEvent,
   type Transaction,
@@ -13,8 +15,8 @@ import type { InboxChat } from './inbox-chat.ts';
 import type { MarkChat } from './mark-chat.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
 import type { MoveChatMessages } from './move-chat-messages.ts';
-import { isChatKeyword, onMessagesRead } from './on-messages-read.ts';
-import type { Delivered, DeliveryContext } from './on-new-messages.ts';
+import { onMessagesRead } from './on-messages-read.ts';
+import type { Delivered } from './on-new-messages.ts';
 import type { SetBlockedAside } from './set-blocked-aside.ts';
 import { trimEvent } from './trim-event.ts';
 

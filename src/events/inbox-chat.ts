@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { DoveadmCommandError, EXIT_CODES, type DoveadmClient } from '../dovecot/doveadm-client.ts';
-import { CHAT_KEYWORD } from './move-chat-messages.ts';
+import { CHAT_KEYWORD } from './event-schema.ts';
 
 /**
  * Whose INBOX holds chat messages: few of those who have theirs filed at once. So that Dovecot need

@@ -7,10 +7,12 @@ import type { Logger } from '../logging.ts';
 import { isNumbered, type LocateMessages } from '../messages/locate-messages.ts';
 import { firstMessageId } from '../messages/parse-message-ids.ts';
 import type { RecentMessages } from '../messages/recent-messages.ts';
-import type { MessageNewEvent } from './event-schema.ts';
-import { CHAT_KEYWORD } from './move-chat-messages.ts';
-import { isChatKeyword } from './on-messages-read.ts';
-import type { DeliveryContext } from './on-new-messages.ts';
+import {
+  CHAT_KEYWORD,
+  type DeliveryContext,
+  isChatKeyword,
+  type MessageNewEvent,
+} from './event-schema.ts';
 import { resemblesEvent } from './resembles-event.ts';
 
 /**

@@ -2,8 +2,7 @@ import type { CoiFolderNames } from '../coi/folders.ts';
 import type { RestoreChats } from '../coi/restore-chats.ts';
 import { DoveadmCommandError, EXIT_CODES, type DoveadmCommand } from '../dovecot/doveadm-client.ts';
 import type { RunMoves } from '../dovecot/run-moves.ts';
-
-export const CHAT_KEYWORD = '$Chat';
+import { CHAT_KEYWORD } from './event-schema.ts';
 
 export interface ChatMove {
   user: string;

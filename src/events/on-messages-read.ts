@@ -1,7 +1,7 @@
 import type { CoiSettings } from '../coi/settings.ts';
-import type { DovecotEvent } from './event-schema.ts';
+import { type DovecotEvent, isChatKeyword } from './event-schema.ts';
 import type { InboxChat } from './inbox-chat.ts';
-import { CHAT_KEYWORD, type MoveChatMessages } from './move-chat-messages.ts';
+import type { MoveChatMessages } from './move-chat-messages.ts';
 
 export interface MessagesReadParts {
   move: MoveChatMessages;
@@ -53,7 +53,3 @@ export async function onMessagesRead(
   });
   return uids.length;
 }
-
-/** Keywords are case-insensitive in IMAP (RFC 3501 section 2.3.2). */
-export const isChatKeyword = (keyword: string): boolean =>
-  keyword.toLowerCase() === CHAT_KEYWORD.toLowerCase();

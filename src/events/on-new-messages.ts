@@ -8,8 +8,7 @@ import type { RecentMessages } from '../messages/recent-messages.ts';
 import { toStoredLineEnds } from '../messages/to-stored-line-ends.ts';
 import type { NewPush } from '../stores/outbox-store.ts';
 import type { PushTarget } from '../webpush/subscriptions/subscriptions.ts';
-import type { MessageNewEvent } from './event-schema.ts';
-import { isChatKeyword } from './on-messages-read.ts';
+import { type DeliveryContext, isChatKeyword, type MessageNewEvent } from './event-schema.ts';
 import { resemblesEvent } from './resembles-event.ts';
 
 export interface NewMessageParts {
@@ -35,14 +34,6 @@ export interface NewMessageParts {
 export interface Delivered {
   event: MessageNewEvent;
   place: MessagePlace;
-}
-
-/** What is known of the transaction in which messages were delivered. */
-export interface DeliveryContext {
-  /** Dovecot's session; older scripts do not tell it. */
-  session: string | undefined;
-  /** When it was reported, unless its events say when they were; in milliseconds since the epoch. */
-  receivedAt: number;
 }
 
 /** One message that somebody wants to hear of. */

@@ -9,8 +9,7 @@ import {
 import type { RunMoves } from '../dovecot/run-moves.ts';
 import { selectMailbox } from '../dovecot/select-mailbox.ts';
 import { isNumbered, type LocateMessages } from '../messages/locate-messages.ts';
-import type { MessageNewEvent } from './event-schema.ts';
-import { isChatKeyword } from './on-messages-read.ts';
+import { isChatKeyword, type MessageNewEvent } from './event-schema.ts';
 
 /**
  * Keeps messages of blocked contacts away from a user who has enabled COI.

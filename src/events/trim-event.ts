@@ -1,6 +1,5 @@
 import { MAX_FROM_OCTETS, MAX_REPORTED_CHARS } from '../messages/limits.ts';
-import type { DovecotEvent } from './event-schema.ts';
-import { isChatKeyword } from './on-messages-read.ts';
+import { type DovecotEvent, isChatKeyword } from './event-schema.ts';
 
 /** Keywords of one message that are read. Only `$Chat` means anything here; it is never cut off. */
 export const MAX_KEYWORDS = 1_000;

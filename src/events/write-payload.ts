@@ -1,9 +1,8 @@
 import { isDispositionNotification } from '../messages/is-disposition-notification.ts';
 import { buildMessagePayload } from '../webpush/payload/build-message-payload.ts';
 import { describeEvent } from './describe-event.ts';
-import type { MessageNewEvent } from './event-schema.ts';
+import { isChatKeyword, type MessageNewEvent } from './event-schema.ts';
 import type { MessagePlace } from '../messages/message-place.ts';
-import { isChatKeyword } from './on-messages-read.ts';
 
 /**
  * The JSON of a message's push, or undefined for a disposition notification, which is never pushed

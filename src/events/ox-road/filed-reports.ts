@@ -4,8 +4,7 @@ import { isTemporary } from '../../dovecot/doveadm-client.ts';
 import { errorMessage, UnavailableError } from '../../errors.ts';
 import type { Logger } from '../../logging.ts';
 import type { LocateMessages } from '../../messages/locate-messages.ts';
-import type { Transaction } from '../event-schema.ts';
-import { CHAT_KEYWORD } from '../move-chat-messages.ts';
+import { CHAT_KEYWORD, type Transaction } from '../event-schema.ts';
 
 export interface FiledReportsParts {
   locate: LocateMessages;

@@ -19,8 +19,6 @@ import type { SubscriptionRules } from './subscription-rules.ts';
 import { createValidationToken, hashToken, matchesToken } from '../validation/validation-token.ts';
 import { createValidationPush, type ValidationPush } from '../validation/validation-push.ts';
 
-export type { SubscriptionRules };
-
 /**
  * What one transaction makes of a user's subscriptions: requests go in, store changes come out.
  *

@@ -4,10 +4,8 @@ import fc from 'fast-check';
 import { InvalidInputError, SidecarError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/stores/store.ts';
 import { historyOf } from '../../../src/webpush/subscriptions/delivery-history.ts';
-import {
-  SubscriptionPlan,
-  type SubscriptionRules,
-} from '../../../src/webpush/subscriptions/subscription-plan.ts';
+import { SubscriptionPlan } from '../../../src/webpush/subscriptions/subscription-plan.ts';
+import type { SubscriptionRules } from '../../../src/webpush/subscriptions/subscription-rules.ts';
 import {
   decodeRecord,
   shownSubscription,
