@@ -7,6 +7,7 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  fstatSync,
   ftruncateSync,
   lstatSync,
   mkdirSync,
@@ -279,6 +280,26 @@ describe('the event logs', () => {
     assert.ok(statSync(log()).size < MIB);
   });
 
+  it(
+    'give back what a mail process wrote to a log or to `hold` and nobody reads',
+    { timeout: 120_000 },
+    async () => {
+      const home = join(dir, String(OWN));
+      const late = openSync(log(), 'a');
+      truncateSync(log(), 64 * 1_024 * MIB);
+      truncateSync(join(home, 'hold'), MIB);
+      await logs.takeIn();
+      await logs.takeIn();
+      assert.deepEqual(readdirSync(home).sort(), ['hold', 'log']);
+      assert.equal(statSync(join(home, 'hold')).size, 0);
+      assert.equal(fstatSync(late).size, 0, 'though a process has it open');
+      closeSync(late);
+      writeFileSync(join(home, 'hold'), '1796032425');
+      await logs.takeIn();
+      assert.equal(statSync(join(home, 'hold')).size, 10);
+    },
+  );
+
   it('take what two writers write at the same time', { timeout: 120_000 }, async () => {
     const script = `
       const fs = require('fs'), [,path, user] = process.argv;
@@ -432,7 +453,7 @@ describe('the event logs', () => {
   it('are read in turns, so that one that is long does not hold up the others', async () => {
     if (OWN !== 0) return;
     await events.ensure(MAIL_USER);
-    appendFileSync(log(), written('alice', 1).repeat(20_000));
+    appendFileSync(log(), written('alice', 1).repeat(40_000));
     appendFileSync(log(MAIL_USER), written('bob', 1));
     const parts: string[] = [];
     beforeKeep = ({ entries }) => {
