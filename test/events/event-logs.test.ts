@@ -653,6 +653,58 @@ describe('the event logs', () => {
     }
   });
 
+  it(
+    'lose nothing where the disk is full while they are rotated',
+    { skip: noSmallDisks },
+    async () => {
+      const disk = mountSmallDisk('3m,nr_inodes=16');
+      const isFull = (): boolean => {
+        try {
+          writeFileSync(join(disk.dir, 'one-more'), '');
+          rmSync(join(disk.dir, 'one-more'));
+          return false;
+        } catch {
+          return true;
+        }
+      };
+      try {
+        await stop();
+        dir = join(disk.dir, 'events');
+        await start();
+        await events.ensure(OWN);
+        appendFileSync(log(), written('alice', 1));
+        await logs.takeIn();
+        let more = 0;
+        while (!isFull()) writeFileSync(join(disk.dir, `file${++more}`), '');
+        disk.fill();
+      } catch (error) {
+        assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+      }
+      try {
+        for (let again = 0; again < 3; again += 1) {
+          logs.renew();
+          await logs.takeIn();
+        }
+        assert.deepEqual(readdirSync(join(dir, String(OWN))).sort(), ['hold', 'log']);
+        await assert.rejects(events.check(), /takes no file/);
+        for (const name of readdirSync(disk.dir))
+          if (name !== 'events') rmSync(join(disk.dir, name));
+        appendFileSync(log(), written('alice', 3));
+        logs.renew();
+        assert.deepEqual(await kept(), ['alice:1', 'alice:3']);
+        appendFileSync(log(), written('alice', 4));
+        assert.deepEqual(await kept(), ['alice:1', 'alice:3', 'alice:4']);
+        assert.ok(existsSync(`${log()}.1`));
+        await events.check();
+      } finally {
+        await stop();
+        disk.unmount();
+        dir = join(directory.path, 'events');
+        await start();
+      }
+    },
+  );
+
   it('do not take the time of a file for that of an event', async () => {
     appendFileSync(log(), written('alice', 1, -5) + written('alice', 2, 1e300));
     utimesSync(log(), 0, 0);
