@@ -27,6 +27,8 @@ RUN { [ "$SERVICE_UID" -gt 0 ] && [ "$SERVICE_UID" -ne "$MAIL_UID" ]; } \
       || { echo "SERVICE_UID=$SERVICE_UID: give a number that is neither 0 nor MAIL_UID" >&2; exit 1; }
 RUN groupadd --non-unique --gid "$MAIL_GID" coi-mail \
     && useradd --uid "$SERVICE_UID" --gid coi-mail --home-dir /var/lib/coi-sidecar --no-create-home coi-sidecar \
+    # For Dovecot's "mail_uid = vmail", which is all that it says of who will need an event log.
+    && useradd --non-unique --uid "$MAIL_UID" --gid coi-mail --home-dir / --no-create-home vmail \
     # What volumes are mounted over: a new one takes owner and mode from here.
     && install -d -o coi-sidecar -g coi-mail -m 750 /run/coi-sidecar /run/coi-sidecar/sieve \
     && install -d -o coi-sidecar -g coi-mail -m 710 /var/spool/coi-events \

@@ -133,7 +133,7 @@ local function hand_over(ctx)
   end
   -- Until when a sidecar that hangs is left alone (coi-event-log.lua).
   local hold = io.open(report.own .. '/hold')
-  local till = hold and hold:read('*n') or 0
+  local till = hold and tonumber(hold:read(10) or '') or 0 -- it may hold more than anyone can wait for
   if hold then hold:close() end
   if till <= os.time() and report.try() then return end
   keep = keep or bring_in('coi-event-log.lua')

@@ -1,6 +1,17 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  truncate,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { errorMessage, UnavailableError } from '../errors.ts';
@@ -22,6 +33,8 @@ export interface EventDirectoryParts {
 const MOST_USERS = 10_000;
 /** What went wrong is tried again after this. */
 const AGAIN_MSECS = 60_000;
+/** A time in seconds. */
+const MOST_HOLD_OCTETS = 64;
 const NUMBER = /^(?:0|[1-9]\d{0,9})$/;
 /** Modes of the directory that let nobody else do more than pass it. */
 const CLOSED = [0o710, 0o711];
@@ -161,6 +174,13 @@ export class EventDirectory {
   async mend(uid: number): Promise<boolean> {
     this.#known.delete(uid);
     return this.ensure(uid);
+  }
+
+  /** Empties a user's `hold` of what is longer than any that a script writes, and would stay for ever. */
+  async trimHold(uid: number): Promise<void> {
+    const path = join(this.of(uid), 'hold');
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isFile() === true && found.size > MOST_HOLD_OCTETS) await truncate(path);
   }
 
   /** Tries once more to give one of the system users access to whom that could not be given. */

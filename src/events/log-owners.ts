@@ -5,6 +5,7 @@ import {
   type DoveadmClient,
 } from '../dovecot/doveadm-client.ts';
 import { readFieldsOf } from '../dovecot/find-home.ts';
+import { uidsOf } from '../peer/trusted-users.ts';
 import { withDeadline } from '../stores/with-deadline.ts';
 import { PROBE_USER } from './probes.ts';
 
@@ -64,8 +65,9 @@ export class LogOwners {
       if (answers === undefined) return foreign;
       for (const [index, answer] of answers.entries()) {
         const user = asked[index] ?? '';
-        if (answer === uid) owned.own.add(user);
-        else if (answer !== undefined) {
+        const owner = ownerIn(answer);
+        if (owner === uid) owned.own.add(user);
+        else if (owner !== undefined) {
           owned.foreign.add(user);
           foreign.add(user);
         }
@@ -77,6 +79,7 @@ export class LogOwners {
 
   /**
    * The system users of some mail users: of the first thousand, or fewer where all have the same ones.
+   * Where the userdb has none, Dovecot says `mail_uid` as it was configured, which may be a name.
    *
    * @throws what `users` throws
    */
@@ -86,7 +89,10 @@ export class LogOwners {
     let some: string[] = [];
     const ask = async (): Promise<boolean> => {
       const before = found.size;
-      for (const uid of (await this.#ask(some)) ?? []) if (typeof uid === 'number') found.add(uid);
+      const given = ((await this.#ask(some)) ?? []).map((answer) =>
+        answer instanceof DoveadmCommandError ? '' : (answer['uid'] ?? ''),
+      );
+      for (const uid of (await uidsOf(given)).values()) found.add(uid);
       asked += some.length;
       some = [];
       return found.size > before && asked < MOST_ASKED;
@@ -110,28 +116,28 @@ export class LogOwners {
     return owned;
   }
 
-  /**
-   * @returns the system user of each: 'none' for who is no user, undefined where the userdb does not say;
-   *   undefined for all where Dovecot does not answer
-   */
-  async #ask(users: readonly string[]): Promise<(number | 'none' | undefined)[] | undefined> {
-    try {
-      const answers = await withDeadline(
-        readFieldsOf(this.#parts.doveadm, users),
-        WAIT_MSECS,
-        'Dovecot does not say in time who a user is',
-      );
-      return answers.map((fields) => {
-        if (fields instanceof DoveadmCommandError) {
-          return isNoSuchUser(fields) ? 'none' : undefined;
-        }
-        const uid = Number(fields['uid']);
-        return Number.isSafeInteger(uid) && fields['uid'] ? uid : undefined;
-      });
-    } catch {
-      return undefined;
-    }
+  /** @returns what Dovecot says of each; undefined where it does not answer */
+  async #ask(
+    users: readonly string[],
+  ): Promise<Awaited<ReturnType<typeof readFieldsOf>> | undefined> {
+    return withDeadline(
+      readFieldsOf(this.#parts.doveadm, users),
+      WAIT_MSECS,
+      'Dovecot does not say in time who a user is',
+    ).catch(() => undefined);
   }
+}
+
+/**
+ * The number of the system user: 'none' for who is no user, undefined where it is not told. A name tells
+ * nothing: Dovecot may run elsewhere, where it has another number.
+ */
+function ownerIn(
+  answer: Record<string, string> | DoveadmCommandError,
+): number | 'none' | undefined {
+  if (answer instanceof DoveadmCommandError) return isNoSuchUser(answer) ? 'none' : undefined;
+  const uid = Number(answer['uid']);
+  return Number.isSafeInteger(uid) && answer['uid'] ? uid : undefined;
 }
 
 const NOBODY: ReadonlySet<string> = new Set();

@@ -1,4 +1,4 @@
-import { link, readdir, unlink } from 'node:fs/promises';
+import { link, readdir, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { EventJournal } from '../stores/event-journal.ts';
@@ -94,7 +94,10 @@ export class UserLog {
         return more;
       }
       more ||= await this.#readPart(log);
-      if (!more) this.#unreadSince = Infinity;
+      if (!more) {
+        this.#unreadSince = Infinity;
+        await directory.trimHold(this.uid);
+      }
       if (this.#isToRotate(log)) await this.#renewLog(log, (rotated.at(-1) ?? 0) + 1);
       return more;
     } finally {
@@ -115,7 +118,7 @@ export class UserLog {
         return false;
       }
       const more = await this.#readPart(log);
-      if (!more && (excess || (this.#isDone(log) && this.#hasLingered(log)))) {
+      if (!more && (excess || (this.#isDone(log) && this.#isLeft(log)))) {
         await this.#remove(path, log);
       }
       return more;
@@ -195,15 +198,16 @@ export class UserLog {
   #isDone(log: LogFile): boolean {
     const { inode, size } = log;
     if (this.#parts.positions.of(inode) >= Math.min(size, READ_LIMIT)) return true;
-    return this.#unfinished.get(inode) === size && this.#hasLingered(log);
+    return this.#unfinished.get(inode) === size && this.#isLeft(log);
   }
 
   #ageOf(log: LogFile): number {
     return this.#parts.clock.now() - Number(log.stat.mtimeMs);
   }
 
-  #hasLingered(log: LogFile): boolean {
-    return this.#ageOf(log) > LINGER_MSECS;
+  /** Nobody writes to it whom anybody would read. */
+  #isLeft(log: LogFile): boolean {
+    return log.size > READ_LIMIT || this.#ageOf(log) > LINGER_MSECS;
   }
 
   #isToRotate(log: LogFile): boolean {
@@ -226,6 +230,8 @@ export class UserLog {
       this.#parts.onLines('damaged', 1);
       this.#parts.onProblem('the last line of a log has no end');
     }
+    // Its room is given back though a process has it open, which only one that means harm has.
+    if (log.size > READ_LIMIT) await truncate(path);
     await unlink(path);
     await this.#parts.positions.end(log.inode);
     this.#skipping.delete(log.inode);

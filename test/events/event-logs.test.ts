@@ -7,6 +7,7 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  fstatSync,
   ftruncateSync,
   lstatSync,
   mkdirSync,
@@ -279,6 +280,26 @@ describe('the event logs', () => {
     assert.ok(statSync(log()).size < MIB);
   });
 
+  it(
+    'give back what a mail process wrote to a log or to `hold` and nobody reads',
+    { timeout: 120_000 },
+    async () => {
+      const home = join(dir, String(OWN));
+      const late = openSync(log(), 'a');
+      truncateSync(log(), 64 * 1_024 * MIB);
+      truncateSync(join(home, 'hold'), MIB);
+      await logs.takeIn();
+      await logs.takeIn();
+      assert.deepEqual(readdirSync(home).sort(), ['hold', 'log']);
+      assert.equal(statSync(join(home, 'hold')).size, 0);
+      assert.equal(fstatSync(late).size, 0, 'though a process has it open');
+      closeSync(late);
+      writeFileSync(join(home, 'hold'), '1796032425');
+      await logs.takeIn();
+      assert.equal(statSync(join(home, 'hold')).size, 10);
+    },
+  );
+
   it('take what two writers write at the same time', { timeout: 120_000 }, async () => {
     const script = `
       const fs = require('fs'), [,path, user] = process.argv;
@@ -432,7 +453,7 @@ describe('the event logs', () => {
   it('are read in turns, so that one that is long does not hold up the others', async () => {
     if (OWN !== 0) return;
     await events.ensure(MAIL_USER);
-    appendFileSync(log(), written('alice', 1).repeat(20_000));
+    appendFileSync(log(), written('alice', 1).repeat(40_000));
     appendFileSync(log(MAIL_USER), written('bob', 1));
     const parts: string[] = [];
     beforeKeep = ({ entries }) => {
@@ -631,6 +652,58 @@ describe('the event logs', () => {
       await start();
     }
   });
+
+  it(
+    'lose nothing where the disk is full while they are rotated',
+    { skip: noSmallDisks },
+    async () => {
+      const disk = mountSmallDisk('3m,nr_inodes=16');
+      const isFull = (): boolean => {
+        try {
+          writeFileSync(join(disk.dir, 'one-more'), '');
+          rmSync(join(disk.dir, 'one-more'));
+          return false;
+        } catch {
+          return true;
+        }
+      };
+      try {
+        await stop();
+        dir = join(disk.dir, 'events');
+        await start();
+        await events.ensure(OWN);
+        appendFileSync(log(), written('alice', 1));
+        await logs.takeIn();
+        let more = 0;
+        while (!isFull()) writeFileSync(join(disk.dir, `file${++more}`), '');
+        disk.fill();
+      } catch (error) {
+        assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+      }
+      try {
+        for (let again = 0; again < 3; again += 1) {
+          logs.renew();
+          await logs.takeIn();
+        }
+        assert.deepEqual(readdirSync(join(dir, String(OWN))).sort(), ['hold', 'log']);
+        await assert.rejects(events.check(), /takes no file/);
+        for (const name of readdirSync(disk.dir))
+          if (name !== 'events') rmSync(join(disk.dir, name));
+        appendFileSync(log(), written('alice', 3));
+        logs.renew();
+        assert.deepEqual(await kept(), ['alice:1', 'alice:3']);
+        appendFileSync(log(), written('alice', 4));
+        assert.deepEqual(await kept(), ['alice:1', 'alice:3', 'alice:4']);
+        assert.ok(existsSync(`${log()}.1`));
+        await events.check();
+      } finally {
+        await stop();
+        disk.unmount();
+        dir = join(directory.path, 'events');
+        await start();
+      }
+    },
+  );
 
   it('do not take the time of a file for that of an event', async () => {
     appendFileSync(log(), written('alice', 1, -5) + written('alice', 2, 1e300));

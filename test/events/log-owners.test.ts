@@ -43,7 +43,7 @@ describeVersions('whose events may stand in a log, says the userdb', (version) =
 
 describe('LogOwners', () => {
   /** A userdb of which every answer, and their number, is known. */
-  function start(userdb: Record<string, number | Error>) {
+  function start(userdb: Record<string, number | string | Error>) {
     const asked: string[] = [];
     const clock = { time: 0, monotonic: () => clock.time };
     const owners = new LogOwners({
@@ -69,6 +69,13 @@ describe('LogOwners', () => {
     new DoveadmCommandError({ name: 'user', parameters: {} }, 'exitCode', EXIT_CODES.noSuchUser);
   const many = (count: number, of = 'user'): string[] =>
     Array.from({ length: count }, (_, n) => `${of}${n}`);
+
+  // Dovecot answers with mail_uid as the configuration has it, where the userdb has no uid of its own.
+  it('makes logs for system users that are told by name, and sets nothing aside by a name', async () => {
+    const { owners } = start({ anna: 'daemon', bert: 'bin', carl: 'of-a-directory-service' });
+    assert.deepEqual([...(await owners.systemUsers(['anna', 'bert', 'carl']))], [1, 2]);
+    assert.deepEqual([...(await owners.foreign(1, ['anna', 'bert', 'carl']))], []);
+  });
 
   it('asks once for each, and again after an hour', async () => {
     const { owners, asked, clock } = start({ anna: 1_001, bert: 1_002 });

@@ -219,6 +219,7 @@ for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
         ['a time that is past', String(NOW - 1)],
         ['a time that is too far off, as after the clock was set back', String(NOW + 11)],
         ['no number', 'for ever\n'],
+        ['more than can be read soon', ' '.repeat(1_048_576) + String(NOW + 5)],
       ] as const)
         test(`${what} in the file: it is asked`, () => {
           writeFileSync(log.hold, text);

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { recordLog, type RecordedLog } from '../../support/record-log.ts';
 import { mountSmallDisk, noSmallDisks, type SmallDisk } from '../../support/small-disk.ts';
 import { startStage, type Stage } from '../../support/start-stage.ts';
+import { listed, newId, pathOf, register, set, subscription } from '../conformance/steps.ts';
 import { brokenParts, deliverBoth, isReady, newReader, nothingIsLost } from './steps.ts';
 
 describe('a full disk', { skip: noSmallDisks }, () => {
@@ -43,6 +44,28 @@ describe('a full disk', { skip: noSmallDisks }, () => {
       disk.free();
       await isReady(stage);
       await nothingIsLost(reader);
+    });
+  });
+
+  it('while a subscription is validated: NO, and the same text is taken when there is space', async () => {
+    await onSmallDisk(['store', 'outbox'], async (stage, disk) => {
+      const reader = await newReader(stage);
+      const { client, agent } = reader;
+      const id = newId();
+      const token = await register(client, agent, {}, id);
+      const other = newId();
+      disk.fill();
+      const refused = await client.setMetadata('', `${pathOf(id)}/validate`, token);
+      assert.equal(refused.status, 'NO');
+      const resource = subscription(agent);
+      assert.equal((await client.setMetadata('', pathOf(other), resource)).status, 'NO');
+      assert.notEqual((await listed(client, id))?.['validated'], true);
+      assert.equal(await listed(client, other), null);
+      disk.free();
+      await isReady(stage);
+      await set(client, `${pathOf(id)}/validate`, token);
+      assert.equal((await listed(client, id))?.['validated'], true);
+      assert.equal(agent.waiting, 0, 'nothing was pushed for what is not kept');
     });
   });
 

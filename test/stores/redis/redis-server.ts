@@ -58,7 +58,7 @@ export class RedisServer {
   async stop(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (child === undefined) return;
+    if (child === undefined || child.exitCode !== null) return;
     const exit = once(child, 'exit');
     child.ref();
     child.kill('SIGKILL');
