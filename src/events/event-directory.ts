@@ -62,6 +62,7 @@ export class EventDirectory {
   /** System users whose access could not be set, and why. */
   readonly #withoutAcl = new Map<number, string>();
   #full = false;
+  #checking: Promise<void> | undefined;
   #groupFound: number | undefined;
 
   constructor({ dir, groupId, onNewLog, log, setfacl = 'setfacl' }: EventDirectoryParts) {
@@ -193,8 +194,17 @@ export class EventDirectory {
     await this.mend(uid);
   }
 
-  /** @throws UnavailableError saying what keeps mail processes from leaving events */
-  async check(): Promise<void> {
+  /**
+   * Who asks while it is being looked at is told of that look: two would have one file between them.
+   *
+   * @throws UnavailableError saying what keeps mail processes from leaving events
+   */
+  check(): Promise<void> {
+    this.#checking ??= this.#check().finally(() => (this.#checking = undefined));
+    return this.#checking;
+  }
+
+  async #check(): Promise<void> {
     await this.prepare();
     const probe = join(this.dir, `${UNFINISHED}check`);
     try {

@@ -653,6 +653,10 @@ describe('the event logs', () => {
     }
   });
 
+  it('are found in order by all who look at once, as /readyz and /metrics do', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => events.check()));
+  });
+
   it(
     'lose nothing where the disk is full while they are rotated',
     { skip: noSmallDisks },
