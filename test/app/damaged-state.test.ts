@@ -635,7 +635,7 @@ function spoil(base: object, parts: readonly { at: readonly string[]; value: unk
       if (typeof place[name] !== 'object' || place[name] === null) place[name] = {};
       place = place[name] as Record<string, unknown>;
     }
-    place[at.at(-1) ?? ''] = value;
+    place[at.at(-1) ?? ''] = structuredClone(value); // or it could come to stand within itself
   }
   return copy;
 }
