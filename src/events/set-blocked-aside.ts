@@ -31,6 +31,13 @@ export interface SetBlockedAsideParts {
   onMoved?: (count: number) => void;
 }
 
+/** A message, and where it is. */
+interface Located {
+  event: MessageNewEvent;
+  mailbox: string;
+  uid: number;
+}
+
 /** Nobody waits for this but the push of a message, when Contacts cannot be read. */
 const WAIT_MSECS = 5_000;
 
@@ -52,15 +59,35 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
       delivered.filter(({ mailbox }) => mailbox === blocked || mailbox === formerBlocked),
     );
     const late: MessageNewEvent[] = [];
+    const unsure: MessageNewEvent[] = [];
     for (const event of delivered) {
       const isChat = (event.keywords ?? []).some(isChatKeyword);
       if (aside.has(event) || (!isChat && !blockedContacts.mayBlock(user))) continue;
       const from = [event.from ?? ''];
       if (await blockedContacts.isBlocked(user, from, WAIT_MSECS)) late.push(event);
+      // An event has the first From field alone. Of chat Sieve has told all.
+      else if (!isChat && blockedContacts.mayBlock(user)) unsure.push(event);
     }
+    late.push(...(await findByOtherFields(user, unsure, receivedAt)));
     if (late.length > 0) await move(user, late, receivedAt);
     return new Set([...aside, ...late]);
   };
+
+  /** Those of which a further From field names a blocked contact; none where Dovecot refuses to read them. */
+  async function findByOtherFields(
+    user: string,
+    events: readonly MessageNewEvent[],
+    receivedAt: number,
+  ): Promise<MessageNewEvent[]> {
+    const found: MessageNewEvent[] = [];
+    for (const [mailbox, group] of await locateAll(user, events, receivedAt)) {
+      const selected = await selectMailbox(doveadm, user, mailbox);
+      const uids = group.map(({ uid }) => uid);
+      const confirmed = await confirm(user, selected, uids).catch(toNothing);
+      found.push(...group.filter(({ uid }) => confirmed.includes(uid)).map(({ event }) => event));
+    }
+    return found;
+  }
 
   async function move(
     user: string,
@@ -69,8 +96,9 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
   ): Promise<void> {
     const queries: (readonly string[])[] = [];
     let count = 0;
-    for (const [mailbox, uids] of await findUids(user, events, receivedAt)) {
+    for (const [mailbox, group] of await locateAll(user, events, receivedAt)) {
       const selected = await selectMailbox(doveadm, user, mailbox);
+      const uids = group.map(({ uid }) => uid);
       const confirmed = await confirm(user, selected, uids);
       if (confirmed.length > 0) queries.push([...selected, 'uid', confirmed.join(',')]);
       count += confirmed.length;
@@ -86,11 +114,11 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
   }
 
   /** By mailbox; what Dovecot had not numbered yet is looked up, and left out if it is gone. */
-  async function findUids(
+  async function locateAll(
     user: string,
     events: readonly MessageNewEvent[],
     receivedAt: number,
-  ): Promise<Map<string, number[]>> {
+  ): Promise<Map<string, Located[]>> {
     const unnumbered = events.filter((event) => !isNumbered(event));
     const found = await parts.locate(
       user,
@@ -99,9 +127,13 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
       })),
       receivedAt,
     );
-    const places = [...events.filter(isNumbered), ...found.filter((place) => place !== undefined)];
-    const groups = Map.groupBy(places, ({ mailbox }) => mailbox);
-    return new Map([...groups].map(([mailbox, group]) => [mailbox, group.map(({ uid }) => uid)]));
+    const located = [
+      ...events.filter(isNumbered).map((event) => ({ event, place: event })),
+      ...unnumbered.map((event, index) => ({ event, place: found[index] })),
+    ].flatMap(({ event, place }) =>
+      place === undefined ? [] : [{ event, mailbox: place.mailbox, uid: place.uid }],
+    );
+    return Map.groupBy(located, ({ mailbox }) => mailbox);
   }
 
   /**
@@ -112,15 +144,15 @@ export function createSetBlockedAside(parts: SetBlockedAsideParts): SetBlockedAs
     user: string,
     selected: readonly string[],
     uids: readonly number[],
-  ): Promise<string[]> {
+  ): Promise<number[]> {
     const query = [...selected, 'uid', uids.join(',')];
     const parameters = { user, field: ['uid', 'hdr.from'], query };
     const [answer = []] = await doveadm.runAll([{ name: 'fetch', parameters }]);
-    const confirmed: string[] = [];
+    const confirmed: number[] = [];
     for (const row of throwUnlessGone(answer)) {
       const from = (row['hdr.from'] ?? '').split('\n'); // several fields come as lines
       const isBlocked = await blockedContacts.isBlocked(user, from, WAIT_MSECS);
-      if (isBlocked) confirmed.push(row['uid'] ?? '');
+      if (isBlocked) confirmed.push(Number(row['uid']));
     }
     return confirmed;
   }
@@ -131,4 +163,10 @@ function throwUnlessGone(answer: DoveadmRow[] | DoveadmCommandError): DoveadmRow
   if (!(answer instanceof DoveadmCommandError)) return answer;
   if (answer.exitCode === EXIT_CODES.notFound) return [];
   throw answer;
+}
+
+/** Of mail that nobody but its user can decrypt, say: it is judged by what its event tells. */
+function toNothing(error: unknown): number[] {
+  if (error instanceof DoveadmCommandError) return [];
+  throw error;
 }

@@ -146,6 +146,25 @@ for (const { version, skip } of dovecotVersions) {
       assert.deepEqual(await pushedSubjects(stage, person), ['two', 'four']);
     });
 
+    it('ordinary mail whose second From field, or seventeenth, is theirs', async () => {
+      const person = await newPerson(stage);
+      await append(person, contact(['eve@example.org']));
+      const others = Array.from({ length: 15 }, (_, n) => `From: user${n}@example.org`);
+      await deliverTo(stage, person.user, mail(BOB, EVE, 'Subject: second'));
+      await deliverTo(stage, person.user, mail(BOB, ...others, EVE, 'Subject: seventeenth'));
+      await deliverTo(stage, person.user, mail(BOB, ...others, 'Subject: none'));
+      await deliverTo(
+        stage,
+        person.user,
+        mail(BOB, `From: ${'x'.repeat(300_000)}`, 'Subject: large'),
+      );
+      await settle(stage);
+      assert.deepEqual(await subjectsIn(person.client, 'INBOX'), ['none']);
+      const blocked = await subjectsIn(person.client, 'Blocked');
+      assert.deepEqual(blocked.toSorted(), ['large', 'second', 'seventeenth']);
+      assert.deepEqual(await pushedSubjects(stage, person), ['none']);
+    });
+
     it('ordinary mail before it is stored, without $Chat, where coi.sieve asks about every mail', async () => {
       const script = join(stage.dovecot.layout.coiDir, 'coi.sieve');
       const text = await readFile(script, 'utf8');
