@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { luaInterpreters } from '../support/lua-interpreters.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../lua/coi.lua', import.meta.url));
 const STUB = fileURLToPath(new URL('stub-dovecot.lua', import.meta.url));
@@ -30,17 +31,7 @@ function post(lua: string, messages: Message[]): Buffer[] {
 
 const event = (body: Buffer): Record<string, unknown> =>
   (JSON.parse(body.toString('utf8')) as { events: Record<string, unknown>[] }).events[0]!;
-const hasLua = (lua: string): boolean => {
-  try {
-    execFileSync(lua, ['-v'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
-  const skip = hasLua(lua) ? false : `${lua} is not installed`;
+for (const { lua, skip } of luaInterpreters) {
   describe(`JSON of lua/coi.lua under ${lua}`, { skip }, () => {
     test('big whole numbers are written out', () => {
       const [body] = post(lua, [

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { luaInterpreters } from '../support/lua-interpreters.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../lua/coi-shared.lua', import.meta.url));
 const STUB = fileURLToPath(new URL('stub-shared.lua', import.meta.url));
@@ -37,17 +38,7 @@ const read = (lua: string, series: string, lines: readonly string[]): string[] =
     .trimEnd()
     .split('\n');
 
-const hasLua = (lua: string): boolean => {
-  try {
-    execFileSync(lua, ['-v'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-for (const lua of ['lua5.1', 'lua5.2', 'lua5.3', 'lua5.4', 'luajit']) {
-  const skip = hasLua(lua) ? false : `${lua} is not installed`;
+for (const { lua, skip } of luaInterpreters) {
   for (const series of ['2.3', '2.4']) {
     describe(`lua/coi-shared.lua under ${lua}, with settings as in ${series}`, { skip }, () => {
       it('tells under the owner’s name what is read in an INBOX, and nothing of other mailboxes', () => {
